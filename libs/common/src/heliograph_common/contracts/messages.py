@@ -1,0 +1,159 @@
+"""The body of every message, one class a type. A released field is never removed, renamed or retyped; a change that
+old readers would misunderstand raises ``version``. Golden samples of every version are kept in ``tests/contracts``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+
+from heliograph_common.contracts.subjects import Priority
+
+StageState = Literal["pending", "processing", "complete", "failed"]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What all bodies have: the type's name and the version of its contract."""
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of each step of one picture, so that any one event is enough to draw a progress bar.
+    ``analysis`` is ``None`` when nobody asked for one."""
+
+    stored: StageState = "complete"
+    thumbnails: StageState = "pending"
+    variants: StageState = "pending"
+    analysis: StageState | None = None
+
+
+_WEIGHTS = (("stored", 20), ("thumbnails", 40), ("variants", 40), ("analysis", 25))
+
+
+def progress(stages: Stages) -> int:
+    """How far a picture is, 0 to 100, from its stages' weights; a stage that nobody asked for weighs nothing."""
+    wanted = [(getattr(stages, name), weight) for name, weight in _WEIGHTS if getattr(stages, name) is not None]
+    done = sum(weight for state, weight in wanted if state == "complete")
+    return round(100 * done / sum(weight for _, weight in wanted))
+
+
+class RenderImage(Body, frozen=True, kw_only=True):
+    """Command: render what is missing of one picture. The row in ``images`` says all the rest."""
+
+    type: ClassVar[str] = "render.image"
+
+    image_id: UUID
+
+
+class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendition as events tell of it: pixels, format (``jpeg``, ``webp``), size in bytes; ``limited`` when the source
+    was smaller than what was asked for."""
+
+    name: str
+    kind: Literal["thumbnail", "variant"]
+    width: int
+    height: int
+    format: str
+    bytes: int
+    limited: bool = False
+
+
+class ImageEvent(Body, frozen=True, kw_only=True):
+    """What all events about a picture carry: ``progress`` (0 to 100) and the state of each stage."""
+
+    image_id: UUID
+    name: str
+    progress: int
+    stages: Stages
+
+
+class ImageStored(ImageEvent, frozen=True, kw_only=True):
+    """Event: the original is in the object store and its row is committed."""
+
+    type: ClassVar[str] = "image.stored"
+
+    source: str
+    mime_type: str
+    bytes: int
+    width: int
+    height: int
+    priority: Priority
+
+
+class ThumbnailsReady(ImageEvent, frozen=True, kw_only=True):
+    """Event: all thumbnails can be fetched."""
+
+    type: ClassVar[str] = "image.thumbnails_ready"
+
+    renditions: list[RenditionInfo]
+    thumbhash: str | None = None
+    dominant_color: str | None = None
+
+
+class VariantsReady(ImageEvent, frozen=True, kw_only=True):
+    """Event: all display variants can be fetched."""
+
+    type: ClassVar[str] = "image.variants_ready"
+
+    renditions: list[RenditionInfo]
+
+
+class ImageReady(ImageEvent, frozen=True, kw_only=True):
+    """Event: every rendition of the picture can be fetched."""
+
+    type: ClassVar[str] = "image.ready"
+
+    accepted_at: datetime
+
+
+class ImageFailed(ImageEvent, frozen=True, kw_only=True):
+    """Event: the picture could not be rendered; ``reason`` is for people, ``retryable``: asking again can help."""
+
+    type: ClassVar[str] = "image.failed"
+
+    reason: str
+    attempts: int
+    retryable: bool
+
+
+class ImageRetried(ImageEvent, frozen=True, kw_only=True):
+    """Event: someone closed the circuit of a failed picture and queued it again."""
+
+    type: ClassVar[str] = "image.retried"
+
+
+class ImageDeleted(ImageEvent, frozen=True, kw_only=True):
+    """Event: the owner deleted the picture; its blobs go after the grace period."""
+
+    type: ClassVar[str] = "image.deleted"
+
+
+class DeadLetter(Body, frozen=True, kw_only=True):
+    """A message that could not be handled, whole, with its reason and the trace it belonged to."""
+
+    type: ClassVar[str] = "dead.letter"
+
+    service: str
+    subject: str
+    headers: dict[str, str]
+    payload: str
+    reason: str
+    error: str
+    deliveries: int
+    died_at: datetime
+
+
+COMMANDS: tuple[type[Body], ...] = (RenderImage,)
+EVENTS: tuple[type[ImageEvent], ...] = (
+    ImageStored,
+    ThumbnailsReady,
+    VariantsReady,
+    ImageReady,
+    ImageFailed,
+    ImageRetried,
+    ImageDeleted,
+)

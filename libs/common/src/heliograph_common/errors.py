@@ -1,0 +1,94 @@
+"""The whole tree of errors. Each says in one sentence what to do; adapters translate vendors' errors into these.
+
+Two kinds decide what happens to a message: ``Permanent`` is recorded, dead-lettered and terminated; ``Temporary`` is
+delivered again after a delay, a bounded number of times.
+
+    HeliographError
+    ├── Permanent
+    │   ├── BadImage ── EmptyImage
+    │   ├── UnsupportedImage
+    │   ├── ImageTooLarge
+    │   ├── MalformedMessage
+    │   ├── NotFound
+    │   └── Conflict
+    ├── Temporary
+    │   ├── BusUnavailable ── StreamFull
+    │   ├── BlobsUnavailable
+    │   └── DatabaseUnavailable
+    ├── Stale
+    └── Unauthenticated / Forbidden
+"""
+
+from __future__ import annotations
+
+
+class HeliographError(Exception):
+    """Anything that Heliograph raises on purpose; the message names the remedy."""
+
+
+class Permanent(HeliographError):
+    """Trying again cannot help: mend the input or the request."""
+
+
+class Temporary(HeliographError):
+    """Trying again can help: wait ``delay`` seconds first (``None`` leaves the wait to the caller)."""
+
+    def __init__(self, message: str, *, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class BadImage(Permanent):
+    """The bytes are broken: export the picture anew and send it again."""
+
+
+class EmptyImage(BadImage):
+    """The file has no bytes: choose another file."""
+
+
+class UnsupportedImage(Permanent):
+    """The bytes are no picture of a format that we render: convert it to one that the message lists."""
+
+
+class ImageTooLarge(Permanent):
+    """Bytes, pixels or frames exceed a limit: scale the picture down or have the limit raised."""
+
+
+class MalformedMessage(Permanent):
+    """A message does not match its contract: compare the versions of its sender and of this service."""
+
+
+class NotFound(Permanent):
+    """There is no such thing, or it belongs to someone else: check the id."""
+
+
+class Conflict(Permanent):
+    """The state of the thing forbids the request: read it again and decide anew."""
+
+
+class BusUnavailable(Temporary):
+    """NATS cannot be reached or does not acknowledge: look at the NATS servers."""
+
+
+class StreamFull(BusUnavailable):
+    """A stream or its disk is full: give JetStream more storage or let the workers catch up."""
+
+
+class BlobsUnavailable(Temporary):
+    """The object store cannot be reached or refuses: look at the S3 endpoint and its credentials."""
+
+
+class DatabaseUnavailable(Temporary):
+    """PostgreSQL cannot be reached: look at the database server and its connection limit."""
+
+
+class Stale(HeliographError):
+    """A newer attempt owns the row: drop the result of this one."""
+
+
+class Unauthenticated(HeliographError):
+    """The token is missing or not acceptable: get a new one from your issuer."""
+
+
+class Forbidden(HeliographError):
+    """The token is good but lacks the scope that the message names: ask an administrator for it."""

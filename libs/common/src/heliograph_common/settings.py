@@ -1,0 +1,134 @@
+"""Settings shared by all services. Each field reads ``HELIOGRAPH_<GROUP>__<FIELD>`` from the environment, or the file
+that ``HELIOGRAPH_<GROUP>__<FIELD>_FILE`` names (for mounted secrets). A service's ``settings.py`` adds its own groups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "HELIOGRAPH_"
+
+
+class NatsSettings(BaseModel):
+    """Where NATS is and who we are there."""
+
+    url: str = "nats://127.0.0.1:4222"
+    user: str | None = None
+    password: SecretStr | None = None
+    replicas: int = Field(1, ge=1, le=5, description="Replicas of each stream; 3 in production.")
+    ca_file: Path | None = None
+    ack_wait: float = Field(30.0, gt=0, description="Seconds a delivery may go without a sign of life.")
+
+
+class DatabaseSettings(BaseModel):
+    """Where PostgreSQL is; the URL has the form ``postgresql+psycopg://user:password@host:port/database``."""
+
+    url: SecretStr = SecretStr("postgresql+psycopg://heliograph@127.0.0.1:5432/heliograph")
+    pool_size: int = Field(10, ge=1)
+    connect_timeout: float = Field(5.0, gt=0)
+
+
+class S3Settings(BaseModel):
+    """The object store. ``public_endpoint`` is the address that clients use in signed URLs where it differs."""
+
+    endpoint: str = "http://127.0.0.1:9000"
+    public_endpoint: str | None = None
+    access_key: str = ""
+    secret_key: SecretStr = SecretStr("")
+    bucket: str = "heliograph"
+    region: str = "us-east-1"
+    signed_url_seconds: int = Field(3600, ge=1, le=604_800)
+    connections: int = Field(16, ge=1, description="Requests to the object store at one time.")
+
+
+class AuthSettings(BaseModel):
+    """How bearer tokens are checked: an HS256 secret of at least 32 bytes, or the URL of a JSON Web Key Set."""
+
+    secret: SecretStr | None = None
+    jwks_url: str | None = None
+    issuer: str = "heliograph"
+    audience: str = "heliograph"
+    leeway: float = Field(10.0, ge=0, description="Seconds of clock difference that are forgiven.")
+
+
+class HttpSettings(BaseModel):
+    """Addresses to listen on: ``port`` for clients, ``management_port`` for probes and metrics."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    management_port: int = 9090
+
+
+class TelemetrySettings(BaseModel):
+    """Where traces go: the base URL of an OTLP/HTTP receiver; without one spans are made but not exported."""
+
+    otlp_endpoint: str | None = None
+
+
+class LogSettings(BaseModel):
+    """How logs look."""
+
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class LimitSettings(BaseModel):
+    """What a picture may cost."""
+
+    file_bytes: int = Field(50 * 1024 * 1024, ge=1)
+    pixels: int = Field(50_000_000, ge=1, description="Pixels of one picture, frames summed.")
+    frames: int = Field(1000, ge=1)
+    files_per_request: int = Field(10, ge=1)
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads. ``drain_seconds`` bounds the time between SIGTERM and exit."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+
+    environment: Literal["development", "production"] = "production"
+    drain_seconds: float = Field(25.0, gt=0)
+    nats: NatsSettings = NatsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    s3: S3Settings = S3Settings()
+    http: HttpSettings = HttpSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then files named by ``*_FILE``."""
+        return init_settings, env_settings, _FileSource(settings_cls, os.environ)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """Reads ``HELIOGRAPH_X__Y_FILE=/run/secrets/y`` as the value of ``x.y``, without its trailing newline."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # never called: __call__ builds all values at once
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for variable, path in self._environment.items():
+            if variable.startswith(PREFIX) and variable.endswith("_FILE") and "__" in variable:
+                group, field = variable.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__", 1)
+                if group in self.settings_cls.model_fields and field != "ca":
+                    values.setdefault(group, {})[field] = Path(path).read_text(encoding="utf-8").rstrip("\n")
+        return values
