@@ -1,0 +1,111 @@
+"""Type by content and size by header, before anything decodes. Used by ingest and again by the render child.
+
+The type is what the bytes at offset 0 say, never a name or a claimed media type: a polyglot is what it begins as.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from heliograph_common.errors import BadImage, EmptyImage, ImageTooLarge, UnsupportedImage
+from heliograph_common.ingest import headers
+from heliograph_common.ingest.headers import Header, ReadAt
+
+__all__ = ["Header", "Limits", "ReadAt", "check", "sniff", "sniff_bytes", "sniff_file"]
+
+FORMATS = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before decoding: file size (bytes), pixels over all frames, frames, and one side (pixels)."""
+
+    max_bytes: int = 50 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    max_frames: int = 500
+    max_side: int = 30_000
+
+
+def sniff(read_at: ReadAt) -> Header:
+    """The header of the picture that ``read_at`` reads.
+
+    Raises ``EmptyImage`` (no bytes), ``UnsupportedImage`` (no picture of ours) or ``BadImage`` (a damaged header).
+    """
+    head = read_at(0, 32)
+    if not head:
+        raise EmptyImage("the file is empty: choose another file")
+    header = _dispatch(head, headers.Reader(read_at))
+    if not header.width or not header.height:
+        raise BadImage("the picture has no width or no height: export it anew")
+    return header
+
+
+def sniff_bytes(data: bytes | bytearray | memoryview) -> Header:
+    """``sniff`` over a picture in memory."""
+    view = memoryview(data)
+    return sniff(lambda offset, size: bytes(view[offset : offset + size]))
+
+
+def sniff_file(file: BinaryIO) -> Header:
+    """``sniff`` over a seekable binary file; moves its position."""
+
+    def read_at(offset: int, size: int) -> bytes:
+        file.seek(offset, os.SEEK_SET)
+        return file.read(size)
+
+    return sniff(read_at)
+
+
+def check(header: Header, size: int, limits: Limits) -> None:
+    """Raises ``ImageTooLarge``, naming limit and remedy, where a file of ``size`` bytes exceeds ``limits``."""
+    if size > limits.max_bytes:
+        raise ImageTooLarge(
+            f"{size:,} bytes exceed the limit of {limits.max_bytes:,}: save the picture smaller or have the limit raised"
+        )
+    if header.frames > limits.max_frames:
+        raise ImageTooLarge(
+            f"{header.frames:,} frames or more exceed the limit of {limits.max_frames:,}: "
+            "shorten the animation or have the limit raised"
+        )
+    shape = f"{header.width:,} x {header.height:,}" + (f" x {header.frames:,} frames" if header.frames > 1 else "")
+    if header.pixels > limits.max_pixels:
+        raise ImageTooLarge(
+            f"{shape} is {header.pixels / 1e6:,.1f} megapixels and exceeds the limit of "
+            f"{limits.max_pixels / 1e6:,.1f}: scale the picture down or have the limit raised"
+        )
+    if max(header.width, header.height) > limits.max_side:
+        raise ImageTooLarge(
+            f"{shape} exceeds the limit of {limits.max_side:,} pixels a side: "
+            "scale the picture down or have the limit raised"
+        )
+
+
+def _dispatch(head: bytes, reader: headers.Reader) -> Header:
+    if head.startswith(b"\xff\xd8\xff"):
+        return headers.jpeg(reader)
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return headers.png(reader)
+    if head[:6] in {b"GIF87a", b"GIF89a"}:
+        return headers.gif(reader)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return headers.webp(reader)
+    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+        return headers.tiff(reader)
+    if head[4:8] == b"ftyp":
+        return _heif(head, reader)
+    raise UnsupportedImage(f"the bytes are no {FORMATS} picture (the name does not count): convert it to one of these")
+
+
+def _heif(head: bytes, reader: headers.Reader) -> Header:
+    size = min(int.from_bytes(head[:4]), 256)
+    brands = reader.read(8, max(size - 8, 8))
+    known = {brands[:4]} | {brands[at : at + 4] for at in range(8, len(brands), 4)}
+    if known & _AVIF:
+        return headers.heif(reader, "image/avif")
+    if known & _HEIC:
+        return headers.heif(reader, "image/heic")
+    raise UnsupportedImage(f"the bytes are a film or an unknown container, no {FORMATS} picture: convert it to one")
