@@ -12,9 +12,10 @@ delivered again after a delay, a bounded number of times.
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
-    │   ├── BusUnavailable ── StreamFull
-    │   ├── BlobsUnavailable
-    │   └── DatabaseUnavailable
+    │   └── Unavailable
+    │       ├── BusUnavailable ── StreamFull
+    │       ├── BlobsUnavailable
+    │       └── DatabaseUnavailable
     ├── Stale
     └── Unauthenticated / Forbidden
 """
@@ -66,7 +67,11 @@ class Conflict(Permanent):
     """The state of the thing forbids the request: read it again and decide anew."""
 
 
-class BusUnavailable(Temporary):
+class Unavailable(Temporary):
+    """A server that the work needs is away: workers hold what they have and wait; nothing is counted as an attempt."""
+
+
+class BusUnavailable(Unavailable):
     """NATS cannot be reached or does not acknowledge: look at the NATS servers."""
 
 
@@ -74,11 +79,11 @@ class StreamFull(BusUnavailable):
     """A stream or its disk is full: give JetStream more storage or let the workers catch up."""
 
 
-class BlobsUnavailable(Temporary):
+class BlobsUnavailable(Unavailable):
     """The object store cannot be reached or refuses: look at the S3 endpoint and its credentials."""
 
 
-class DatabaseUnavailable(Temporary):
+class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached: look at the database server and its connection limit."""
 
 

@@ -1,5 +1,5 @@
 """Settings shared by all services. Each field reads ``HELIOGRAPH_<GROUP>__<FIELD>`` from the environment, or the file
-that ``HELIOGRAPH_<GROUP>__<FIELD>_FILE`` names (for mounted secrets). A service's ``settings.py`` adds its own groups."""
+that ``HELIOGRAPH_<GROUP>__<FIELD>_FILE`` names (for mounted secrets). A service's ``settings.py`` adds its groups."""
 
 from __future__ import annotations
 

@@ -1,0 +1,171 @@
+"""The tables. An image row is the truth about a picture; a message only says where to look. Migrations make these tables
+(``db/migrations``); a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_STATES = "('pending', 'processing', 'complete', 'failed')"
+_LIVE = text("deleted_at IS NULL")
+_UNFINISHED = text("deleted_at IS NULL AND processing_status IN ('pending', 'processing')")
+
+
+class Base(DeclarativeBase):
+    """Names of constraints and indexes follow one rule, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), str: Text, dict[str, Any]: JSONB, UUID: Uuid}  # noqa: RUF012 - SQLAlchemy's hook
+
+
+class Image(Base):
+    """One picture of one owner. ``bytes``, ``width`` and ``height`` (upright, pixels) are the original's. ``render_fence``
+    is raised by whoever starts to render; a write that names an older one is refused. ``processing_attempts`` counts
+    failed attempts since the last success or retry."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        Index("uq_images_owner_sha256", "owner", "sha256", unique=True, postgresql_where=_LIVE),
+        Index("ix_images_owner_id", "owner", "id", postgresql_where=_LIVE),
+        Index("ix_images_owner_processing_status_id", "owner", "processing_status", "id", postgresql_where=_LIVE),
+        Index("ix_images_owner_source_id", "owner", "source", "id", postgresql_where=_LIVE),
+        Index("ix_images_sha256", "sha256"),
+        Index("ix_images_unfinished", "updated_at", postgresql_where=_UNFINISHED),
+        Index("ix_images_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        *(
+            CheckConstraint(f"{column} IN {_STATES}", name=column)
+            for column in ("processing_status", "thumbnail_status", "variant_status", "analysis_status")
+        ),
+        CheckConstraint("priority IN ('high', 'normal', 'low')", name="priority"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    source: Mapped[str]
+    source_ref: Mapped[str | None]
+    sha256: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    mime_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    frames: Mapped[int] = mapped_column(server_default="1")
+    priority: Mapped[str] = mapped_column(server_default="normal")
+    exif: Mapped[dict[str, Any] | None]
+    taken_at: Mapped[datetime | None]
+    thumbhash: Mapped[str | None]
+    dominant_color: Mapped[str | None]
+    phash: Mapped[int | None] = mapped_column(BigInteger)
+    pixel_hash: Mapped[str | None]
+    processing_status: Mapped[str] = mapped_column(server_default="pending")
+    thumbnail_status: Mapped[str] = mapped_column(server_default="pending")
+    variant_status: Mapped[str] = mapped_column(server_default="pending")
+    analysis_status: Mapped[str | None]
+    processing_error: Mapped[str | None]
+    processing_retryable: Mapped[bool | None] = mapped_column(Boolean)
+    processing_attempts: Mapped[int] = mapped_column(server_default="0")
+    last_processing_attempt: Mapped[datetime | None]
+    processing_completed_at: Mapped[datetime | None]
+    render_fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
+
+
+class Rendition(Base):
+    """One rendered file of a picture: pixels, size in bytes, and its key in the object store. ``limited``: the source was
+    smaller than the size that was asked for."""
+
+    __tablename__ = "renditions"
+    __table_args__ = (CheckConstraint("kind IN ('thumbnail', 'variant')", name="kind"),)
+
+    image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    format: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str]
+    limited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DisplaySize(Base):
+    """A size that every picture is rendered in. ``position`` orders them; ``quality`` is the encoder's, 1 to 100."""
+
+    __tablename__ = "display_sizes"
+    __table_args__ = (
+        CheckConstraint("kind IN ('thumbnail', 'variant')", name="kind"),
+        CheckConstraint("fit IN ('cover', 'contain')", name="fit"),
+        CheckConstraint("format IN ('jpeg', 'webp')", name="format"),
+        CheckConstraint("width BETWEEN 1 AND 16384 AND height BETWEEN 1 AND 16384", name="pixels"),
+        CheckConstraint("quality BETWEEN 1 AND 100", name="quality"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    fit: Mapped[str]
+    format: Mapped[str]
+    quality: Mapped[int] = mapped_column(SmallInteger)
+    position: Mapped[int] = mapped_column(SmallInteger)
+
+
+class OutboxRow(Base):
+    """A message that its transaction caused and that NATS has not acknowledged yet; it is deleted once it has.
+    ``claimed_until``: whoever publishes or works on it now owns it until then. ``deliveries`` counts claims for work."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_subject_id", "subject", "id"),
+        # The table is a queue: without this its dead rows pile up faster than the default thresholds clear them.
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_cost_delay": 0}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    headers: Mapped[dict[str, Any]]
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_until: Mapped[datetime | None]
+    deliveries: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class InboxRow(Base):
+    """A message that a consumer has handled; written in the transaction of its effect."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_processed_at", "processed_at"),)
+
+    consumer: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    processed_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,87 @@
+"""Statements about images that more than one service runs, each inside its caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.contracts.messages import Stages
+from heliograph_common.db.models import DisplaySize, Image, Rendition
+
+ImageRow = Row[Any]
+
+
+async def find_image(connection: AsyncConnection, image_id: UUID, *, owner: str | None = None) -> ImageRow | None:
+    """The row of an image that is not deleted; with ``owner`` only if it is theirs."""
+    statement = select(Image.__table__).where(Image.id == image_id, Image.deleted_at.is_(None))
+    if owner is not None:
+        statement = statement.where(Image.owner == owner)
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def find_by_content(connection: AsyncConnection, owner: str, sha256: str) -> ImageRow | None:
+    """The owner's image with these bytes, unless it is deleted."""
+    statement = select(Image.__table__).where(Image.owner == owner, Image.sha256 == sha256, Image.deleted_at.is_(None))
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> bool:
+    """Inserts an image row; ``False`` when the owner already has an image with these bytes."""
+    statement = (
+        insert(Image)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["owner", "sha256"], index_where=Image.deleted_at.is_(None))
+        .returning(Image.id)
+    )
+    return (await connection.execute(statement)).first() is not None
+
+
+async def renditions_of(connection: AsyncConnection, image_id: UUID) -> Sequence[Row[Any]]:
+    """All renditions of an image, thumbnails first, small before large."""
+    statement = (
+        select(Rendition.__table__)
+        .where(Rendition.image_id == image_id)
+        .order_by(Rendition.kind, Rendition.width, Rendition.name)
+    )
+    return (await connection.execute(statement)).all()
+
+
+async def display_sizes(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The configured sizes in their order."""
+    statement = select(DisplaySize.__table__).order_by(DisplaySize.kind, DisplaySize.position, DisplaySize.name)
+    return (await connection.execute(statement)).all()
+
+
+async def reset_processing(connection: AsyncConnection, image_id: UUID) -> ImageRow | None:
+    """Closes the circuit of a failed image; ``None`` when it is not failed (any more)."""
+    statement = (
+        update(Image)
+        .where(Image.id == image_id, Image.deleted_at.is_(None), Image.processing_status == "failed")
+        .values(
+            processing_status="pending",
+            thumbnail_status=_unless_complete(Image.thumbnail_status),
+            variant_status=_unless_complete(Image.variant_status),
+            processing_error=None,
+            processing_retryable=None,
+            processing_attempts=0,
+            updated_at=func.now(),
+        )
+        .returning(*Image.__table__.columns)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+def stages_of(row: ImageRow) -> Stages:
+    """The state of each stage as messages carry it."""
+    return Stages(
+        stored="complete", thumbnails=row.thumbnail_status, variants=row.variant_status, analysis=row.analysis_status
+    )
+
+
+def _unless_complete(column: Any) -> Any:
+    return func.coalesce(func.nullif(func.nullif(column, "failed"), "processing"), "pending")
