@@ -1,0 +1,103 @@
+"""Every metric: name, unit, meaning, labels. Services import the objects; nothing is measured under another name.
+
+Times are seconds, sizes bytes. Labels take few values: routes are templates, consumers durables, never ids. Dashboards
+and alerts of the chart are checked against ``names()``.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from heliograph_common.telemetry.tracing import current_trace_id
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+"""Ours alone; the default registry of prometheus-client stays unused."""
+
+_REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_MESSAGE = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_STAGE = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800, 7200)
+_STEP = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
+
+ProcessCollector(registry=REGISTRY)  # process_cpu_seconds_total, process_resident_memory_bytes and their kin
+
+# Requests by route template, from the first byte in to the last byte out.
+http_request_duration = Histogram(
+    "heliograph_http_request_duration_seconds",
+    "Time from request to the end of its response",
+    ("route", "method", "status"),
+    registry=REGISTRY,
+    buckets=_REQUEST,
+)
+# Messages by durable and what became of them (ack, nak, dead, stale), from receipt to ack.
+message_duration = Histogram(
+    "heliograph_message_duration_seconds",
+    "Time from the receipt of a message to the end of its handling",
+    ("consumer", "outcome"),
+    registry=REGISTRY,
+    buckets=_MESSAGE,
+)
+# How far behind acceptance each stage was reached: stored, thumbnails, ready, socket.
+stage_latency = Histogram(
+    "heliograph_stage_latency_seconds",
+    "Time from the acceptance of a picture to a stage",
+    ("stage",),
+    registry=REGISTRY,
+    buckets=_STAGE,
+)
+# Age of the oldest message that is delivered or waiting and not acked; the server's exporters do not tell it.
+oldest_unacked_age = Gauge(
+    "heliograph_oldest_unacked_age_seconds",
+    "Age of the oldest message of a consumer that is not acknowledged",
+    ("consumer",),
+    registry=REGISTRY,
+)
+# Deliveries beyond the first.
+redeliveries = Counter(
+    "heliograph_redeliveries_total", "Messages that were delivered again", ("consumer",), registry=REGISTRY
+)
+# Messages given up, by the service that gave up.
+dead_letters = Counter("heliograph_dead_letters_total", "Messages dead-lettered", ("service",), registry=REGISTRY)
+# Rows not yet published.
+outbox_depth = Gauge("heliograph_outbox_depth", "Outbox rows waiting to be published", registry=REGISTRY)
+# Age of the oldest row not yet published; 0 when there is none.
+outbox_oldest_age = Gauge(
+    "heliograph_outbox_oldest_age_seconds", "Age of the oldest outbox row waiting to be published", registry=REGISTRY
+)
+# Render steps (decode, resample, encode, …) by the format read or written (jpeg, webp, …).
+render_seconds = Histogram(
+    "heliograph_render_seconds", "Time of a render step", ("step", "format"), registry=REGISTRY, buckets=_STEP
+)
+# Render children by how they ended: ok, failed, killed, timeout, memory.
+render_children = Counter(
+    "heliograph_render_children_total", "Render child processes by outcome", ("outcome",), registry=REGISTRY
+)
+# Open client connections by transport (websocket, sse).
+sockets = Gauge("heliograph_sockets", "Open event connections", ("transport",), registry=REGISTRY)
+# Bytes queued for all clients of this process.
+socket_queue_bytes = Gauge("heliograph_socket_queue_bytes", "Bytes queued for event clients", registry=REGISTRY)
+# Clients closed because their queue was full.
+socket_drops = Counter("heliograph_socket_drops_total", "Event clients closed for being slow", registry=REGISTRY)
+# Resumes that could not be complete, by reason.
+socket_resets = Counter(
+    "heliograph_socket_resets_total", "Event clients told to start anew", ("reason",), registry=REGISTRY
+)
+
+
+def observe(histogram: Histogram, seconds: float) -> None:
+    """Records ``seconds``, with the current trace as exemplar where there is one."""
+    trace_id = current_trace_id()
+    histogram.observe(seconds, {"trace_id": trace_id} if trace_id else None)
+
+
+def render(accept: str = "") -> tuple[bytes, str]:
+    """All metrics and their content type: OpenMetrics with exemplars when ``accept`` asks for it, else plain text."""
+    encode, content_type = choose_encoder(accept)
+    return encode(REGISTRY), content_type
+
+
+def names() -> frozenset[str]:
+    """The name of every metric family, as dashboards write them (counters with ``_total``)."""
+    return frozenset(
+        f"{family.name}_total" if family.type == "counter" else family.name for family in REGISTRY.collect()
+    )
