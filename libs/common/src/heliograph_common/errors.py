@@ -5,9 +5,10 @@ delivered again after a delay, a bounded number of times.
 
     HeliographError
     ├── Permanent
-    │   ├── BadImage ── EmptyImage
-    │   ├── UnsupportedImage
-    │   ├── ImageTooLarge
+    │   ├── RejectedImage
+    │   │   ├── BadImage ── EmptyImage
+    │   │   ├── UnsupportedImage
+    │   │   └── ImageTooLarge
     │   ├── MalformedMessage
     │   ├── NotFound
     │   └── Conflict
@@ -39,7 +40,11 @@ class Temporary(HeliographError):
         self.delay = delay
 
 
-class BadImage(Permanent):
+class RejectedImage(Permanent):
+    """The picture is at fault, not the service: the message says what to change about it."""
+
+
+class BadImage(RejectedImage):
     """The bytes are broken: export the picture anew and send it again."""
 
 
@@ -47,11 +52,11 @@ class EmptyImage(BadImage):
     """The file has no bytes: choose another file."""
 
 
-class UnsupportedImage(Permanent):
+class UnsupportedImage(RejectedImage):
     """The bytes are no picture of a format that we render: convert it to one that the message lists."""
 
 
-class ImageTooLarge(Permanent):
+class ImageTooLarge(RejectedImage):
     """Bytes, pixels or frames exceed a limit: scale the picture down or have the limit raised."""
 
 

@@ -34,7 +34,6 @@ class ConsumerSpec:
     durable: str
     stream: str
     filter_subject: str
-    ack_wait: float = 30.0
     max_ack_pending: int = 1000
 
 

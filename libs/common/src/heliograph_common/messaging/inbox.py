@@ -1,0 +1,31 @@
+"""The inbox table: which messages a consumer has handled. Its row commits with the effect, so the effect happens once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.db.models import InboxRow
+
+
+async def seen(connection: AsyncConnection, consumer: str, message_id: UUID) -> bool:
+    """Whether ``consumer`` has handled the message."""
+    statement = select(InboxRow.consumer).where(InboxRow.consumer == consumer, InboxRow.message_id == message_id)
+    return (await connection.execute(statement)).first() is not None
+
+
+async def record(connection: AsyncConnection, consumer: str, message_id: UUID) -> bool:
+    """Notes that ``consumer`` handles the message in this transaction; ``False`` when it was handled before."""
+    statement = insert(InboxRow).values(consumer=consumer, message_id=message_id)
+    inserted = await connection.execute(statement.on_conflict_do_nothing().returning(InboxRow.consumer))
+    return inserted.first() is not None
+
+
+async def forget(connection: AsyncConnection, *, older_than: timedelta) -> int:
+    """Deletes rows that no redelivery can ask for any more; returns how many."""
+    result = await connection.execute(delete(InboxRow).where(InboxRow.processed_at < func.now() - older_than))
+    return result.rowcount

@@ -1,0 +1,66 @@
+"""A transaction together with the messages it causes: both happen or neither."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.envelope import envelope
+from heliograph_common.contracts.messages import Body, DeadLetter, ImageEvent
+from heliograph_common.db.engine import Database
+from heliograph_common.messaging import outbox
+from heliograph_common.messaging.outbox import Message
+
+
+class AfterCommit(Protocol):
+    """Takes messages whose transaction has just been committed."""
+
+    def submit(self, messages: list[Message]) -> None:
+        """Publishes them soon; whatever it cannot is left in the outbox for a sweeper."""
+
+
+class Transaction:
+    """One open transaction. What is sent here is published after the commit, in the order of the calls."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.messages: list[Message] = []
+
+    def event(self, body: ImageEvent, *, owner: str) -> None:
+        """States a fact on ``events.<type>``."""
+        self.messages.append(outbox.message(subjects.event(body.type), envelope(body, owner=owner)))
+
+    def command(self, subject: str, body: Body, *, owner: str) -> None:
+        """Asks whoever takes ``subject`` to do something."""
+        self.messages.append(outbox.message(subject, envelope(body, owner=owner)))
+
+    def dead_letter(self, body: DeadLetter, *, owner: str) -> None:
+        """Keeps a message that could not be handled."""
+        self.messages.append(outbox.message(subjects.dead(body.service), envelope(body, owner=owner)))
+
+
+class Messenger:
+    """Opens transactions that can cause messages."""
+
+    def __init__(self, database: Database, after_commit: AfterCommit) -> None:
+        self._database = database
+        self._after_commit = after_commit
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, messages included, and then has them published.
+
+        Raises:
+            DatabaseUnavailable: see ``Database.transaction``.
+        """
+        async with self._database.transaction() as connection:
+            transaction = Transaction(connection)
+            yield transaction
+            if transaction.messages:
+                await outbox.add(connection, transaction.messages)
+        if transaction.messages:
+            self._after_commit.submit(transaction.messages)
