@@ -1,0 +1,212 @@
+"""``heliograph dev``: the embedded stack on the command line.
+
+Mounted under the ``heliograph`` command through the entry point group ``heliograph.commands``. Errors are one line with
+the remedy; ``up`` stays in the foreground until Ctrl-C, or returns with ``--detach``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from heliograph_local.connection import Connection
+from heliograph_local.detach import READY_LINE, start_detached, stop
+from heliograph_local.errors import AlreadyRunning, LocalError
+from heliograph_local.first_picture import FirstPicture, send_first_picture
+from heliograph_local.folder import Folder, default_folder
+from heliograph_local.services import SERVICES, check_installed
+from heliograph_local.stack import Stack
+
+dev = typer.Typer(help="A complete Heliograph on this machine, for development and trials.", no_args_is_help=True)
+_console = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data folder [default: $HELIOGRAPH_DATA or ~/.local/share/heliograph].")
+]
+
+
+@dev.command()
+def up(
+    data: Data = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when it is up; stop it with: heliograph dev down.")
+    ] = False,
+    only_servers: Annotated[bool, typer.Option("--only-servers", help="NATS, PostgreSQL and S3, no services.")] = False,
+) -> None:
+    """Start the stack and send a sample picture through it."""
+    folder = _folder(data)
+    with _one_line_errors():
+        if detach:
+            if pid := folder.owner():
+                raise AlreadyRunning(str(folder.path), pid)
+            check_installed(() if only_servers else SERVICES)
+            pid = start_detached(folder, ["--only-servers"] if only_servers else [], _say)
+            _say(f"It runs as process {pid}. Stop it with: heliograph dev down{_data_option(folder)}")
+        else:
+            asyncio.run(_up(folder, only_servers=only_servers))
+
+
+@dev.command()
+def down(data: Data = None) -> None:
+    """Stop the stack; its data stay."""
+    with _one_line_errors():
+        folder = _folder(data)
+        pid = stop(folder)
+        _say(f"Stopped (process {pid}). Its data stay in {folder.path}")
+
+
+@dev.command()
+def status(
+    data: Data = None, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, with tokens.")] = False
+) -> None:
+    """Show addresses and processes; exit code 1 when the stack is not up."""
+    folder = _folder(data)
+    values = _status(folder)
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+    elif values["pid"] is None:
+        _say(f"Not running on {folder.path}. Start it with: heliograph dev up{_data_option(folder)}")
+    else:
+        _console.print(_process_table(values))
+    if values["pid"] is None:
+        raise typer.Exit(1)
+
+
+@dev.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(help="One process of `status`; all when left out.")] = None,
+    data: Data = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what is added.")] = False,
+) -> None:
+    """Print what the processes wrote."""
+    folder = _folder(data)
+    with _one_line_errors():
+        files = sorted(folder.logs.glob(f"{service or '*'}.log"))
+        if not files:
+            names = ", ".join(sorted(file.stem for file in folder.logs.glob("*.log"))) or "none"
+            raise LocalError(f"no log of {service or 'any process'} in {folder.logs}; there are: {names}")
+        with contextlib.suppress(KeyboardInterrupt):
+            _print_logs(files, follow=follow)
+
+
+@dev.command()
+def reset(data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Delete all data of the stack."""
+    folder = _folder(data)
+    with _one_line_errors():
+        if pid := folder.owner():
+            raise AlreadyRunning(str(folder.path), pid)
+        if not yes:
+            typer.confirm(f"Delete all pictures and data in {folder.path}?", abort=True)
+        folder.remove()
+        _say(f"Deleted the data in {folder.path}")
+
+
+async def _up(folder: Folder, *, only_servers: bool) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    began = time.monotonic()
+    stack = Stack(folder.path, () if only_servers else SERVICES, report=_say)
+    running = asyncio.create_task(_run(stack, began, stopping))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        _say("Stopping …")
+        running.cancel()
+    stopped.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def _run(stack: Stack, began: float, stopping: asyncio.Event) -> None:
+    async with stack:
+        _say(f"Up after {time.monotonic() - began:.1f} s, data in {stack.folder.path}")
+        if stack.connection.api:
+            await _show_first_picture(stack.connection)
+        typer.echo(READY_LINE) if not sys.stdout.isatty() else _say("Ctrl-C stops it.")
+        await stopping.wait()
+
+
+async def _show_first_picture(connection: Connection) -> None:
+    try:
+        _console.print(_picture_table(await send_first_picture(str(connection.api), connection.token)))
+    except LocalError as error:
+        _errors.print(f"[yellow]The sample picture did not go through:[/] {error}")
+    _say(f"Page:   {connection.api}/")
+    _say(f"Token:  {connection.token}")
+    _say("Next:   heliograph upload ~/Pictures/*.jpg --wait")
+
+
+def _picture_table(picture: FirstPicture) -> Table:
+    table = Table("stage", "ms after the upload began", title=f"Sample picture {picture.image_id}")
+    for stage, seconds in picture.stages:
+        table.add_row(stage, f"{seconds * 1000:.0f}")
+    return table
+
+
+def _process_table(values: dict[str, Any]) -> Table:
+    table = Table("process", "pid", "state", "port", "restarts", caption_justify="left")
+    table.caption = f"api {values['api']}   events {values['events']}   data {values['data']}"
+    for row in values["processes"]:
+        table.add_row(row["name"], str(row["pid"] or ""), row["state"], str(row["port"]), str(row["restarts"]))
+    return table
+
+
+def _status(folder: Folder) -> dict[str, Any]:
+    pid = folder.owner()
+    values: dict[str, Any] = {"data": str(folder.path), "pid": pid, "phase": "stopped", "processes": []}
+    values |= dict.fromkeys(("api", "events", "token", "admin_token", "nats", "postgres", "s3"))
+    if pid is not None:
+        values |= {key: value for key, value in folder.read_state().items() if key in values}
+        with contextlib.suppress(FileNotFoundError):
+            values |= {key: value for key, value in Connection.read(folder).as_dict().items() if key in values}
+    return values
+
+
+def _print_logs(files: list[Path], *, follow: bool) -> None:
+    width = max(len(file.stem) for file in files)
+    with contextlib.ExitStack() as held:
+        opened = [(file, held.enter_context(file.open(encoding="utf-8", errors="replace"))) for file in files]
+        while True:
+            for file, lines in opened:
+                if file.stat().st_size < lines.tell():  # it was emptied because it had grown too long
+                    lines.seek(0)
+                while line := lines.readline():
+                    typer.echo(f"{file.stem:<{width}} | {line}" if len(files) > 1 else line, nl=False)
+            if not follow:
+                return
+            time.sleep(0.2)
+
+
+def _folder(data: Path | None) -> Folder:
+    return Folder.at(data or default_folder())
+
+
+def _data_option(folder: Folder) -> str:
+    return "" if folder == Folder.at(default_folder()) else f" --data {folder.path}"
+
+
+def _say(line: str) -> None:
+    _console.print(line, markup=False)
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except LocalError as error:
+        _errors.print(f"heliograph: {error}", markup=False)
+        raise typer.Exit(1) from None

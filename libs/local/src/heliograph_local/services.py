@@ -1,0 +1,55 @@
+"""The Heliograph services that the stack runs, as data. A new service is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from heliograph_local.errors import LocalError
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service, run as ``python -m <module>``. ``clients`` says whether it also listens for clients."""
+
+    name: str
+    module: str
+    clients: bool = False
+    replicas: int = 1
+
+    def replica_names(self) -> Iterator[str]:
+        """``gateway``; with several replicas ``thumbnailer-1``, ``thumbnailer-2``."""
+        if self.replicas == 1:
+            yield self.name
+        else:
+            yield from (f"{self.name}-{number}" for number in range(1, self.replicas + 1))
+
+
+GATEWAY = Service("gateway", "heliograph_gateway", clients=True)
+THUMBNAILER = Service("thumbnailer", "heliograph_thumbnailer")
+NOTIFIER = Service("notifier", "heliograph_notifier", clients=True)
+SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER)
+
+PROVISION = "heliograph_common.provision"
+
+
+def check_installed(services: Sequence[Service]) -> None:
+    """
+    Raises:
+        LocalError: a module that would have to be started does not exist.
+    """
+    modules = [f"{service.module}.__main__" for service in services] + ([PROVISION] if services else [])
+    missing = [module for module in modules if not _exists(module)]
+    if missing:
+        raise LocalError(
+            f"not installed: {', '.join(missing)}; install the services, or start the servers alone: "
+            "heliograph dev up --only-servers"
+        )
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
