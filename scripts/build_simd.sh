@@ -31,17 +31,19 @@ echo "heliograph: building the resampler (once; about half a minute)"
 rm -rf "$home"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-pip=("$python" -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes)
-"${pip[@]}" --only-binary :all: --target "$work/tools" -r "$tools"
+install=("$venv/bin/uv" pip install --quiet --no-cache --python "$python" --no-deps --require-hashes)
+"${install[@]}" --only-binary :all: --target "$work/tools" -r "$tools"
 
 codecs=()
-for codec in zlib jpeg tiff freetype raqm lcms webp jpeg2000 imagequant xcb avif; do codecs+=(-C "$codec=disable"); done
+for codec in zlib jpeg tiff freetype raqm lcms webp jpeg2000 imagequant xcb avif; do
+  codecs+=(--config-setting "$codec=disable")
+done
 
 # Everything that could open a file goes: what stays is the memory of an image and its resampling.
 keep='__init__|_version|Image|ImageFile|ImageMode|ImagePalette|ExifTags|TiffTags|features|_binary|_deprecate|_typing|_util'
 build() { # build NAME FLAG
-  # pip runs the compiler through CC; --no-build-isolation keeps the build tools to the hashed ones.
-  CC="cc $2" PYTHONPATH=$work/tools TMPDIR=$work PIP_NO_CACHE_DIR=1 "${pip[@]}" --no-binary :all: --no-build-isolation \
+  # --no-cache, because a cache knows the codecs but not the compiler's flag; --no-build-isolation keeps to the hashed tools.
+  CC="cc $2" PYTHONPATH=$work/tools "${install[@]}" --no-binary pillow-simd --no-build-isolation \
     "${codecs[@]}" --target "$work/$1" -r "$wanted" >"$work/$1.log" 2>&1 ||
     { tail -n 30 "$work/$1.log" >&2; return 1; }
   find "$work/$1/PIL" -mindepth 1 -maxdepth 1 ! -name '_imaging.*.so' -printf '%f\n' |
