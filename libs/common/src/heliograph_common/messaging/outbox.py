@@ -96,7 +96,7 @@ def _unclaimed() -> Any:
 
 
 async def _claim(
-    connection: AsyncConnection, due: Select[tuple[UUID]], *, lease: timedelta, deliveries: Any
+    connection: AsyncConnection, due: Select[UUID], *, lease: timedelta, deliveries: Any
 ) -> Sequence[Row[Any]]:
     # A CTE is evaluated once; a plain subquery may be run again by the join and lock more rows than its limit.
     chosen = due.with_for_update(skip_locked=True).cte("chosen")

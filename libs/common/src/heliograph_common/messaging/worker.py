@@ -219,7 +219,7 @@ class Worker:
                 # Not acknowledged: whoever owns the row now may hold this very message.
                 log.info("a newer attempt owns the row", reason=str(error))
                 return "stale"
-            except Exception as error:  # a bug must not lose the message either
+            except Exception as error:  # noqa: BLE001 - a bug must not lose the message either
                 spans.record_error(span, error)
                 return await self._fail(delivery, envelope, error)
             await delivery.ack()

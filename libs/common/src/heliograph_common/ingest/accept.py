@@ -1,0 +1,130 @@
+"""Takes a checked file in: original to the object store, then image row and messages in one transaction.
+
+Uploads and imports both end here. The same bytes of the same owner are one image.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from heliograph_common.blobs import keys
+from heliograph_common.blobs.port import Blobs
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import ImageStored, RenderImage, Stages, progress
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db.engine import Database
+from heliograph_common.db.statements import ImageRow, find_by_content, find_image, insert_image
+from heliograph_common.ids import new_id
+from heliograph_common.ingest.ports import Transactions
+from heliograph_common.ingest.spool import Spooled
+from heliograph_common.telemetry import metrics
+
+_MAX_NAME = 255
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The image's row; ``created`` is false when the owner had it already."""
+
+    row: ImageRow
+    created: bool
+
+
+class Ingest:
+    """Accepts files for owners."""
+
+    def __init__(self, database: Database, transactions: Transactions, blobs: Blobs) -> None:
+        self._database = database
+        self._transactions = transactions
+        self._blobs = blobs
+
+    async def accept(
+        self,
+        spooled: Spooled,
+        *,
+        owner: str,
+        name: str,
+        source: str,
+        source_ref: str | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> Accepted:
+        """Stores the file and has it rendered, or finds the image that it already is.
+
+        Raises:
+            BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
+        """
+        started = time.monotonic()
+        async with self._database.transaction() as connection:
+            existing = await find_by_content(connection, owner, spooled.sha256)
+        if existing is not None:
+            return Accepted(existing, created=False)
+        await self._blobs.put(
+            keys.original(spooled.sha256), spooled.file, spooled.size, content_type=spooled.header.mime_type
+        )
+        accepted = await self._insert(_values(spooled, owner, name, source, source_ref, priority))
+        metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
+        return accepted
+
+    async def _insert(self, values: dict[str, Any]) -> Accepted:
+        owner = values["owner"]
+        async with self._transactions.transaction() as transaction:
+            created = await insert_image(transaction.connection, values)
+            row = await find_by_content(transaction.connection, owner, values["sha256"])
+            if created:
+                transaction.event(_stored(values), owner=owner)
+                command = subjects.render(Priority(values["priority"]))
+                transaction.command(command, RenderImage(image_id=values["id"]), owner=owner)
+        if row is None:  # deleted between the conflict and the look: the next try creates it anew
+            return await self._insert(values | {"id": new_id()})
+        return Accepted(row, created=created)
+
+
+def safe_name(raw: str) -> str:
+    """A client's file name as we keep it: its last path component, without control characters, at most 255
+    characters. It is shown to people and sent in headers; no file is ever opened by it."""
+    base = re.split(r"[/\\]", unicodedata.normalize("NFC", raw))[-1]
+    clean = "".join(character for character in base if unicodedata.category(character)[0] != "C").strip(" .")
+    return clean[:_MAX_NAME] or "unnamed"
+
+
+def _values(
+    spooled: Spooled, owner: str, name: str, source: str, source_ref: str | None, priority: Priority
+) -> dict[str, Any]:
+    header = spooled.header
+    on_its_side = header.orientation >= 5  # Exif 2.32, 4.6.4: rows and columns are swapped
+    return {
+        "id": new_id(),
+        "owner": owner,
+        "name": safe_name(name),
+        "source": source,
+        "source_ref": source_ref,
+        "sha256": spooled.sha256,
+        "bytes": spooled.size,
+        "mime_type": header.mime_type,
+        "width": header.height if on_its_side else header.width,
+        "height": header.width if on_its_side else header.height,
+        "frames": header.frames,
+        "priority": priority.value,
+    }
+
+
+def _stored(values: dict[str, Any]) -> ImageStored:
+    stages = Stages()
+    image_id: UUID = values["id"]
+    return ImageStored(
+        image_id=image_id,
+        name=values["name"],
+        progress=progress(stages),
+        stages=stages,
+        source=values["source"],
+        mime_type=values["mime_type"],
+        bytes=values["bytes"],
+        width=values["width"],
+        height=values["height"],
+        priority=Priority(values["priority"]),
+    )

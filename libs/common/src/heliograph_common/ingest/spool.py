@@ -1,0 +1,86 @@
+"""Reads an upload into a temporary file while counting and hashing it: never whole in memory, and nothing reaches the
+object store before its type and size are known to be acceptable."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from heliograph_common.errors import ImageTooLarge
+from heliograph_common.ingest.headers import Header
+from heliograph_common.ingest.sniff import Limits, check, sniff_file
+from heliograph_common.settings import LimitSettings
+
+_IN_MEMORY = 512 * 1024
+"""Bytes of an upload kept in memory before it moves to a file."""
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A received file: its bytes from position 0 of ``file``, ``size`` of them, their SHA-256 in hexadecimal and what
+    its header says."""
+
+    file: IO[bytes]
+    size: int
+    sha256: str
+    header: Header
+
+
+def limits_of(settings: LimitSettings) -> Limits:
+    """The caps as the header check takes them."""
+    return Limits(max_bytes=settings.file_bytes, max_pixels=settings.pixels, max_frames=settings.frames)
+
+
+class Spool:
+    """Takes a file piece by piece; ``finish`` checks it. Use as a context manager: the temporary file goes with it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by __exit__
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, chunk: bytes) -> None:
+        """Adds the next piece.
+
+        Raises:
+            ImageTooLarge: with it the file is over the cap; stop reading.
+        """
+        self._size += len(chunk)
+        if self._size > self._limits.max_bytes:
+            raise ImageTooLarge(
+                f"the file is larger than the limit of {self._limits.max_bytes:,} bytes: "
+                "save the picture smaller or have the limit raised"
+            )
+        self._hash.update(chunk)
+        self._file.write(chunk)
+
+    def finish(self) -> Spooled:
+        """The whole file, checked by its header.
+
+        Raises:
+            RejectedImage: it is empty, no picture that we render, broken, or over a cap.
+        """
+        header = sniff_file(self._file)
+        check(header, self._size, self._limits)
+        self._file.seek(0)
+        return Spooled(file=self._file, size=self._size, sha256=self._hash.hexdigest(), header=header)
+
+
+@asynccontextmanager
+async def spool(chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[Spooled]:
+    """Reads all of ``chunks``. Raises as ``Spool.write`` and ``Spool.finish`` do."""
+    with Spool(limits) as receiving:
+        async for chunk in chunks:
+            receiving.write(chunk)
+        yield receiving.finish()
