@@ -1,0 +1,74 @@
+"""The port to the object store. ``minio.py`` is the real one, ``heliograph_common.testing.blobs`` its twin; one suite
+(``tests/ports/test_blobs.py``) holds both to what is said here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class BlobInfo:
+    """An object: its key, ``size`` in bytes, ``etag`` without quotes, and when it was written (UTC)."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Blobs(Protocol):
+    """Objects by key in one bucket. Every method raises ``BlobsUnavailable`` when the store cannot be used."""
+
+    async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
+        """Writes an object, replacing what was there. A file is seekable, read from its start and ``length`` bytes
+        long (``None``: all of it), and is streamed: memory does not grow with its size.
+
+        Raises:
+            ValueError: the file does not have ``length`` bytes.
+        """
+
+    async def get(self, key: str) -> bytes:
+        """The whole object; for small ones.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    async def download_to(self, key: str, file: BinaryIO) -> int:
+        """Writes the object into ``file`` from where that stands and returns how many bytes; after an error the file
+        holds a part.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    async def head(self, key: str) -> BlobInfo | None:
+        """What is known of the object, ``None`` when there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Removes the object; one that is not there is fine."""
+
+    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        """All objects whose key begins with ``prefix``, in the order of their keys."""
+
+    async def presign_get(
+        self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None
+    ) -> str:
+        """A URL under which anyone may read the object for ``expires_in`` seconds (1 to 604,800), answered with
+        ``content_type`` and offered under ``filename`` where given.
+
+        Raises:
+            NotFound: there is no such object; a URL that cannot work is not given out.
+        """
+
+    async def presign_put(self, key: str, *, expires_in: int) -> str:
+        """A URL under which anyone may write the object for ``expires_in`` seconds (1 to 604,800)."""
+
+    async def ready(self) -> None:
+        """Writes a small object: a store may answer health checks long before it takes data."""
+
+    async def close(self) -> None:
+        """Gives connections and threads back."""
