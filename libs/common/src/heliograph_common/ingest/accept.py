@@ -18,7 +18,7 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import ImageStored, RenderImage, Stages, progress
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
-from heliograph_common.db.statements import ImageRow, find_by_content, find_image, insert_image
+from heliograph_common.db.statements import ImageRow, find_by_content, insert_image
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.ports import Transactions
 from heliograph_common.ingest.spool import Spooled
@@ -64,7 +64,10 @@ class Ingest:
         if existing is not None:
             return Accepted(existing, created=False)
         await self._blobs.put(
-            keys.original(spooled.sha256), spooled.file, spooled.size, content_type=spooled.header.mime_type
+            keys.original(spooled.sha256),
+            spooled.file,
+            length=spooled.size,
+            content_type=spooled.header.mime_type,
         )
         accepted = await self._insert(_values(spooled, owner, name, source, source_ref, priority))
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
@@ -96,7 +99,7 @@ def _values(
     spooled: Spooled, owner: str, name: str, source: str, source_ref: str | None, priority: Priority
 ) -> dict[str, Any]:
     header = spooled.header
-    on_its_side = header.orientation >= 5  # Exif 2.32, 4.6.4: rows and columns are swapped
+    width, height = header.upright
     return {
         "id": new_id(),
         "owner": owner,
@@ -106,8 +109,8 @@ def _values(
         "sha256": spooled.sha256,
         "bytes": spooled.size,
         "mime_type": header.mime_type,
-        "width": header.height if on_its_side else header.width,
-        "height": header.width if on_its_side else header.height,
+        "width": width,
+        "height": height,
         "frames": header.frames,
         "priority": priority.value,
     }

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import BinaryIO, cast
 
 from heliograph_common.errors import ImageTooLarge
 from heliograph_common.ingest.headers import Header
@@ -24,7 +24,7 @@ class Spooled:
     """A received file: its bytes from position 0 of ``file``, ``size`` of them, their SHA-256 in hexadecimal and what
     its header says."""
 
-    file: IO[bytes]
+    file: BinaryIO
     size: int
     sha256: str
     header: Header
@@ -40,7 +40,8 @@ class Spool:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by __exit__
+        # SpooledTemporaryFile has all methods of a BinaryIO without being declared as one.
+        self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 - see __exit__
         self._hash = hashlib.sha256()
         self._size = 0
 

@@ -6,6 +6,7 @@ so one too many costs a look at a row. One reconciler acts at a time, under an a
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -25,23 +26,30 @@ _INBOX_KEEPS = timedelta(days=8)  # longer than a stream can hold a message that
 _BATCH = 500
 
 
-class Reconciler:
-    """``stuck_after``: how long an image may be unfinished without a sign of progress."""
+OldestWaiting = Callable[[], Awaitable[timedelta]]
+"""Age of the oldest render command that waits or is in hand; raises ``BusUnavailable`` when nobody can tell."""
 
-    def __init__(self, messenger: Messenger, *, stuck_after: timedelta) -> None:
+
+class Reconciler:
+    """``stuck_after``: how long an image may be unfinished without a sign of progress. An image that is younger than the
+    oldest waiting command may simply be waiting behind it and is left alone, whatever its age."""
+
+    def __init__(self, messenger: Messenger, oldest_waiting: OldestWaiting, *, stuck_after: timedelta) -> None:
         self._messenger = messenger
+        self._oldest_waiting = oldest_waiting
         self._stuck_after = stuck_after
 
     async def run_once(self) -> int:
         """One cycle; returns how many images were sent on their way again.
 
         Raises:
-            DatabaseUnavailable: nothing was done.
+            DatabaseUnavailable, BusUnavailable: nothing was done.
         """
+        limit = self._stuck_after + await self._oldest_waiting()
         async with self._messenger.transaction() as transaction:
             if not await self._is_mine(transaction):
                 return 0
-            resent = await self._resend(transaction)
+            resent = await self._resend(transaction, limit)
             await inbox.forget(transaction.connection, older_than=_INBOX_KEEPS)
         if resent:
             log.warning("images were stuck and are queued again", images=resent)
@@ -51,13 +59,13 @@ class Reconciler:
         statement = text("SELECT pg_try_advisory_xact_lock(:lock)")
         return bool((await transaction.connection.execute(statement, {"lock": _LOCK})).scalar_one())
 
-    async def _resend(self, transaction: Transaction) -> int:
+    async def _resend(self, transaction: Transaction, limit: timedelta) -> int:
         stuck = (
             select(Image.id)
             .where(
                 Image.deleted_at.is_(None),
                 Image.processing_status.in_(("pending", "processing")),
-                Image.updated_at < func.now() - self._stuck_after,
+                Image.updated_at < func.now() - limit,
             )
             .order_by(Image.updated_at)
             .limit(_BATCH)

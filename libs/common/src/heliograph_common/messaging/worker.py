@@ -70,6 +70,8 @@ class Job:
     def __init__(self, messenger: Messenger, consumer: str, envelope: Envelope, deliveries: int) -> None:
         self.envelope = envelope
         self.deliveries = deliveries
+        self.fence: int | None = None
+        """Set by handlers that fence their rows, for ``give_up`` to compare."""
         self._messenger = messenger
         self._consumer = consumer
 
@@ -102,8 +104,12 @@ class Handler(Protocol):
     async def handle(self, job: Job) -> None:
         """Does it, and ends with ``job.conclude()``."""
 
-    async def give_up(self, envelope: Envelope, failure: HeliographError, transaction: Transaction) -> None:
-        """Records in ``transaction`` that the message will not be handled, and tells whom it concerns."""
+    async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
+        """Records in ``transaction`` that the message will not be handled, and tells whom it concerns.
+
+        Raises:
+            Stale: a newer attempt owns the row; nothing is recorded.
+        """
 
 
 class Worker:
@@ -209,9 +215,10 @@ class Worker:
             envelope = decode(delivery.payload)
         except MalformedMessage as error:
             return await self._give_up(delivery, None, error)
+        job = Job(self._messenger, self._handler.consumer, envelope, delivery.deliveries)
         with structlog.contextvars.bound_contextvars(owner=envelope.owner, message_id=str(envelope.id)):
             try:
-                await self._handle(delivery, envelope)
+                await self._handle(job)
             except AlreadyHandledError:
                 await delivery.ack()
                 return "repeated"
@@ -221,18 +228,18 @@ class Worker:
                 return "stale"
             except Exception as error:  # noqa: BLE001 - a bug must not lose the message either
                 spans.record_error(span, error)
-                return await self._fail(delivery, envelope, error)
+                return await self._fail(delivery, job, error)
             await delivery.ack()
             return "ack"
 
-    async def _fail(self, delivery: Delivery, envelope: Envelope, error: Exception) -> str:
+    async def _fail(self, delivery: Delivery, job: Job, error: Exception) -> str:
         if isinstance(error, Permanent):
-            return await self._give_up(delivery, envelope, error)
+            return await self._give_up(delivery, job, error)
         if not isinstance(error, Temporary):
-            log.error("handler failed", type=envelope.type, exc_info=error)
+            log.error("handler failed", type=job.envelope.type, exc_info=error)
             error = Temporary(f"{type(error).__name__}: {error}")
         if delivery.deliveries >= self._settings.max_attempts:
-            return await self._give_up(delivery, envelope, error)
+            return await self._give_up(delivery, job, error)
         delay = error.delay
         if delay is None:
             delay = min(_NAK_CAP, self._settings.retry_delay * 2 ** (delivery.deliveries - 1))
@@ -240,17 +247,16 @@ class Worker:
         await delivery.nak(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
         return "nak"
 
-    async def _handle(self, delivery: Delivery, envelope: Envelope) -> None:
-        if delivery.deliveries > self._settings.max_deliveries:
+    async def _handle(self, job: Job) -> None:
+        if job.deliveries > self._settings.max_deliveries:
             raise GivenUpError(
                 f"not finished in {self._settings.max_deliveries} deliveries; workers may have died of it"
             )
-        job = Job(self._messenger, self._handler.consumer, envelope, delivery.deliveries)
         for attempt in range(1_000_000):
             try:
                 async with self._messenger.transaction() as transaction:
-                    if await inbox.seen(transaction.connection, self._handler.consumer, envelope.id):
-                        raise AlreadyHandledError(f"{envelope.type} {envelope.id} is handled")
+                    if await inbox.seen(transaction.connection, self._handler.consumer, job.envelope.id):
+                        raise AlreadyHandledError(f"{job.envelope.type} {job.envelope.id} is handled")
                 await self._handler.handle(job)
             except Unavailable as error:
                 log.warning("waiting for a server that is away", error=str(error))
@@ -269,8 +275,13 @@ class Worker:
             else:
                 return
 
-    async def _give_up(self, delivery: Delivery, envelope: Envelope | None, error: HeliographError) -> str:
-        if not await self._bury(delivery, envelope, error):
+    async def _give_up(self, delivery: Delivery, job: Job | None, error: HeliographError) -> str:
+        try:
+            buried = await self._bury(delivery, job, error)
+        except Stale as stale:
+            log.info("a newer attempt owns the row", reason=str(stale))
+            return "stale"
+        if not buried:
             await delivery.ack()
             return "repeated"
         log.error("given up", error=str(error), subject=delivery.subject)
@@ -280,7 +291,7 @@ class Worker:
             self._stop_taking()
         return "dead"
 
-    async def _bury(self, delivery: Delivery, envelope: Envelope | None, error: HeliographError) -> bool:
+    async def _bury(self, delivery: Delivery, job: Job | None, error: HeliographError) -> bool:
         """Records the failure and its dead letter; ``False`` when the message was handled before."""
         letter = DeadLetter(
             service=self._service,
@@ -293,11 +304,11 @@ class Worker:
             died_at=utc_now(),
         )
         async with self._messenger.transaction() as transaction:
-            if envelope is not None:
-                if not await inbox.record(transaction.connection, self._handler.consumer, envelope.id):
+            if job is not None:
+                if not await inbox.record(transaction.connection, self._handler.consumer, job.envelope.id):
                     return False
-                await self._handler.give_up(envelope, error, transaction)
-            transaction.dead_letter(letter, owner=envelope.owner if envelope else "")
+                await self._handler.give_up(job, error, transaction)
+            transaction.dead_letter(letter, owner=job.envelope.owner if job else "")
         return True
 
     def _stop_taking(self) -> None:

@@ -1,0 +1,211 @@
+"""Renders one picture: claim, fetch, render, store, tell. The thumbnails are told of before the variants are made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+import structlog
+
+from heliograph_common.blobs import keys
+from heliograph_common.blobs.port import Blobs
+from heliograph_common.contracts.envelope import body_of
+from heliograph_common.contracts.messages import (
+    ImageFailed,
+    ImageReady,
+    RenderImage,
+    RenditionInfo,
+    ThumbnailsReady,
+    VariantsReady,
+    progress,
+)
+from heliograph_common.db.statements import ImageRow, stages_of
+from heliograph_common.errors import HeliographError, NotFound, Permanent, RejectedImage, Temporary
+from heliograph_common.ingest.sniff import Limits
+from heliograph_common.messaging.transaction import Transaction
+from heliograph_common.messaging.worker import Job
+from heliograph_common.telemetry import metrics, spans
+from heliograph_thumbnailer import store
+from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, Step, ThumbnailsDone
+from heliograph_thumbnailer.store import Claim
+from heliograph_thumbnailer.zygote import RenderCrashed
+
+log = structlog.get_logger(__name__)
+
+
+class Renderer(Protocol):
+    """Renders pictures somewhere where they can do no harm; ``pool.RenderPool`` does."""
+
+    def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
+        """Thumbnails first, then variants, of the file that the descriptor ``original`` reads.
+
+        Raises:
+            RejectedImage: the picture is at fault.
+            RenderCrashed: the child died or took too long.
+        """
+
+
+class CircuitOpenError(Permanent):
+    """The picture failed too often: look at its reason, then ask for it to be retried."""
+
+
+class OriginalMissingError(Permanent):
+    """The object store has lost the original: upload the picture again."""
+
+
+class RenderHandler:
+    """Handles ``render.image``."""
+
+    consumer = "thumbnailer"
+
+    def __init__(self, blobs: Blobs, renderer: Renderer, limits: Limits, *, max_attempts: int) -> None:
+        self._blobs = blobs
+        self._renderer = renderer
+        self._limits = limits
+        self._max_attempts = max_attempts
+
+    async def handle(self, job: Job) -> None:
+        """Renders what is missing of the picture; nothing when it is complete, failed or deleted."""
+        image_id = body_of(job.envelope, RenderImage).image_id
+        with structlog.contextvars.bound_contextvars(image_id=str(image_id)):
+            async with job.transaction() as transaction:
+                held = await store.claim(transaction.connection, image_id)
+            if held is None:
+                async with job.conclude():
+                    return
+            job.fence = held.fence
+            try:
+                await self._render(job, held)
+            except RenderCrashed as failure:
+                raise await self._count(job, held, failure) from failure
+
+    async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
+        """Marks the image as failed and says so."""
+        image_id = body_of(job.envelope, RenderImage).image_id
+        row = await store.fail(
+            transaction.connection,
+            image_id,
+            job.fence,
+            reason=str(failure),
+            retryable=not isinstance(failure, RejectedImage),
+        )
+        if row is not None:
+            transaction.event(_failed(row), owner=row.owner)
+
+    async def _render(self, job: Job, held: Claim) -> None:
+        wanted = RenderJob(held.plan.thumbnails, held.plan.variants, self._limits)
+        with os.fdopen(os.memfd_create("original", os.MFD_CLOEXEC), "w+b") as original:
+            await self._fetch(held.image.sha256, original)
+            async with contextlib.aclosing(self._renderer.render(original.fileno(), wanted)) as events:
+                async for event in events:
+                    _record(event.steps)
+                    await self._upload(held.plan.keys, event.renditions)
+                    if isinstance(event, ThumbnailsDone):
+                        await self._thumbnails(job, held, event)
+                    else:
+                        await self._variants(job, held, event.renditions)
+
+    async def _fetch(self, sha256: str, original: BinaryIO) -> None:
+        try:
+            await self._blobs.download_to(keys.original(sha256), original)
+        except NotFound as error:
+            raise OriginalMissingError("the object store has lost the original: upload the picture again") from error
+        original.flush()
+
+    async def _upload(self, by_name: Mapping[str, str], renditions: Sequence[Rendition]) -> None:
+        await asyncio.gather(
+            *(self._blobs.put(by_name[one.name], one.data, content_type=f"image/{one.format}") for one in renditions)
+        )
+
+    async def _thumbnails(self, job: Job, held: Claim, done: ThumbnailsDone) -> None:
+        async with job.transaction() as transaction:
+            row = await store.save_thumbnails(transaction.connection, held, done.renditions, done.facts)
+            if done.renditions:
+                transaction.event(_thumbnails_ready(row, done.renditions), owner=row.owner)
+        _note_latency("thumbnails", row)
+
+    async def _variants(self, job: Job, held: Claim, renditions: Sequence[Rendition]) -> None:
+        async with job.conclude() as transaction:
+            row = await store.save_variants(transaction.connection, held, renditions)
+            if renditions:
+                transaction.event(_variants_ready(row, renditions), owner=row.owner)
+            transaction.event(_ready(row), owner=row.owner)
+        _note_latency("ready", row)
+
+    async def _count(self, job: Job, held: Claim, failure: Temporary) -> HeliographError:
+        async with job.transaction() as transaction:
+            attempts = await store.count_failed_attempt(transaction.connection, held, str(failure))
+        if attempts >= self._max_attempts:
+            return CircuitOpenError(f"{failure} ({attempts} attempts)")
+        return failure
+
+
+def _common(row: ImageRow) -> dict[str, object]:
+    stages = stages_of(row)
+    image_id: UUID = row.id
+    return {"image_id": image_id, "name": row.name, "progress": progress(stages), "stages": stages}
+
+
+def _infos(renditions: Sequence[Rendition]) -> list[RenditionInfo]:
+    return [
+        RenditionInfo(
+            name=one.name,
+            kind=one.kind,
+            width=one.width,
+            height=one.height,
+            format=one.format,
+            bytes=len(one.data),
+            limited=one.limited,
+        )
+        for one in renditions
+    ]
+
+
+def _thumbnails_ready(row: ImageRow, renditions: Sequence[Rendition]) -> ThumbnailsReady:
+    return ThumbnailsReady(
+        **_common(row),  # type: ignore[arg-type]  # what all events carry
+        renditions=_infos(renditions),
+        thumbhash=row.thumbhash,
+        dominant_color=row.dominant_color,
+    )
+
+
+def _variants_ready(row: ImageRow, renditions: Sequence[Rendition]) -> VariantsReady:
+    return VariantsReady(**_common(row), renditions=_infos(renditions))  # type: ignore[arg-type]
+
+
+def _ready(row: ImageRow) -> ImageReady:
+    return ImageReady(**_common(row), accepted_at=row.created_at)  # type: ignore[arg-type]
+
+
+def _failed(row: ImageRow) -> ImageFailed:
+    return ImageFailed(
+        **_common(row),  # type: ignore[arg-type]
+        reason=row.processing_error,
+        attempts=row.processing_attempts,
+        retryable=row.processing_retryable,
+    )
+
+
+def _note_latency(stage: str, row: ImageRow) -> None:
+    seconds = (datetime.now(UTC) - row.created_at).total_seconds()
+    metrics.observe(metrics.stage_latency.labels(stage=stage), max(0.0, seconds))
+
+
+def _record(steps: Sequence[Step]) -> None:
+    """The child's steps as spans. They carry their start relative to the job; the last one ends about now."""
+    now = time.time_ns()
+    if not steps:
+        return
+    end = max(step.start + step.seconds for step in steps)
+    for step in steps:
+        start = now - round((end - step.start) * 1e9)
+        spans.step_span(f"render {step.name}", start, start + round(step.seconds * 1e9))
+        name, _, detail = step.name.partition(" ")
+        metrics.observe(metrics.render_seconds.labels(step=name, format=detail), step.seconds)
