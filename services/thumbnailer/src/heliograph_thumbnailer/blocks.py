@@ -7,11 +7,12 @@ came before the damage. Left out: what the blocks mean (``exif``, ``colour``).
 from __future__ import annotations
 
 import hashlib
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-Buffer = bytes | bytearray | memoryview
+Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 _ICC_BYTES = 8 << 20
 _PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf", b"pHYs"}

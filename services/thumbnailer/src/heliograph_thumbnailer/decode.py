@@ -16,8 +16,7 @@ import simplejpeg
 from heliograph_common.errors import BadImage, ImageTooLarge, UnsupportedImage
 from heliograph_common.ingest.sniff import Header
 from heliograph_thumbnailer import blocks, colour
-
-Buffer = bytes | bytearray | memoryview
+from heliograph_thumbnailer.blocks import Buffer
 
 
 @dataclass(frozen=True, slots=True)

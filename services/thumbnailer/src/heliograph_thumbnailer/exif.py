@@ -93,7 +93,11 @@ def _value(block: bytes, start: int, endian: str, kind: int, number: int) -> Any
 
 
 def _taken_at(tags: dict[str, Any]) -> str | None:
-    for date, offset in (("DateTimeOriginal", "OffsetTimeOriginal"), ("DateTimeDigitized", ""), ("DateTime", "OffsetTime")):
+    for date, offset in (
+        ("DateTimeOriginal", "OffsetTimeOriginal"),
+        ("DateTimeDigitized", ""),
+        ("DateTime", "OffsetTime"),
+    ):
         match = _DATE.fullmatch(str(tags.get(date, "")))
         if match is None:
             continue
@@ -124,4 +128,4 @@ def _degrees(place: dict[str, Any], name: str, negative: str, bound: int) -> flo
     degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
     if not 0 <= degrees <= bound:
         return None
-    return round(-degrees if place.get(f"{name}_ref") == negative else degrees, 7)
+    return round(-float(degrees) if place.get(f"{name}_ref") == negative else float(degrees), 7)

@@ -14,13 +14,14 @@ from typing import Any
 from heliograph_common.ingest import sniff
 from heliograph_common.ingest.headers import Header
 from heliograph_thumbnailer import blocks, exif, facts, simd
-from heliograph_thumbnailer.decode import Buffer, Decoded, as_array, decode
+from heliograph_thumbnailer.blocks import Buffer
+from heliograph_thumbnailer.decode import Decoded, as_array, decode
 from heliograph_thumbnailer.encode import encode, samples, upright
 from heliograph_thumbnailer.model import (
     ImageFacts,
     RenderEvent,
-    Rendition,
     RenderJob,
+    Rendition,
     Step,
     ThumbnailsDone,
     VariantsDone,
@@ -38,7 +39,7 @@ def render(data: Buffer, job: RenderJob, emit: Callable[[RenderEvent], None]) ->
     """
     clock = _Clock()
     with clock.step("header"):
-        header = sniff.sniff_bytes(data)
+        header = sniff.sniff_bytes(memoryview(data))
         sniff.check(header, len(data), job.limits)
     work = _Render(data, header, job, clock)
     emit(ThumbnailsDone(work.renditions(job.thumbnails), work.facts(), clock.take()))
@@ -77,9 +78,7 @@ class _Render:
 
     def renditions(self, specs: tuple[RenditionSpec, ...]) -> list[Rendition]:
         """In the order of ``specs``; worked from large to small."""
-        laid_out = sorted(
-            ((spec, self._lay_out(spec)) for spec in specs), key=lambda pair: pair[1].scale, reverse=True
-        )
+        laid_out = sorted(((spec, self._lay_out(spec)) for spec in specs), key=lambda pair: pair[1].scale, reverse=True)
         done = {spec.name: self._rendition(spec, layout) for spec, layout in laid_out}
         return [done[spec.name] for spec in specs]
 

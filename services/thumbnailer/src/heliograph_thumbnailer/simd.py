@@ -53,12 +53,12 @@ def load() -> ModuleType:
     folder = choose(cpu_flags(), home())
     if folder is None:
         log.warning("pillow-simd is not built, Pillow resamples instead: slower; run scripts/build_simd.sh .venv")
-        return importlib.import_module("PIL.Image")
+        return _import()
     if "PIL" in sys.modules:
         raise RuntimeError("PIL was imported before the resampler was chosen: import heliograph_thumbnailer.simd first")
     sys.path.insert(0, str(folder))
     try:
-        image = importlib.import_module("PIL.Image")
+        image = _import()
     finally:
         sys.path.remove(str(folder))
     _verify(image)
@@ -68,6 +68,12 @@ def load() -> ModuleType:
 def home() -> Path:
     """Where ``scripts/build_simd.sh`` puts its builds in this environment."""
     return Path(sys.prefix) / "lib" / "heliograph-simd"
+
+
+def _import() -> ModuleType:
+    # Image imports ImageFile when it first hands out bytes, which a confined process could no longer do.
+    importlib.import_module("PIL.ImageFile")
+    return importlib.import_module("PIL.Image")
 
 
 def _verify(image: ModuleType) -> None:

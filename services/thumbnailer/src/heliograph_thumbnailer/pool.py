@@ -1,0 +1,209 @@
+"""Renders in confined processes that can be killed; the parent never decodes. Called by the thumbnailer's handler.
+
+Children are forked from a zygote that has all libraries loaded, serve a bounded number of pictures, and are replaced
+at once after any failure. A job is admitted by its predicted memory. Left out: messages, storage, retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from heliograph_common import errors
+from heliograph_common.errors import BadImage, ImageTooLarge, RejectedImage, UnsupportedImage
+from heliograph_common.ingest import sniff
+from heliograph_thumbnailer import wire
+from heliograph_thumbnailer.budget import MemoryBudget
+from heliograph_thumbnailer.cost import predict
+from heliograph_thumbnailer.model import RenderEvent, RenderJob, VariantsDone
+from heliograph_thumbnailer.zygote import Child, RenderCrashed, Zygote
+
+__all__ = ["Original", "PoolLimits", "RenderCrashed", "RenderPool", "RenderTimeout"]
+
+log = logging.getLogger(__name__)
+
+Original = bytes | int | Path
+"""An original in memory, as an open descriptor (which stays the caller's), or as a file."""
+
+_REFUSALS: dict[str, type[RejectedImage]] = {
+    kind.__name__: kind for kind in (BadImage, errors.EmptyImage, UnsupportedImage, ImageTooLarge)
+}
+
+
+class RenderTimeout(RenderCrashed):
+    """The render took longer than its wall limit and was killed: it is tried again, and given up after some attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What one job and one child may use: seconds, bytes over all jobs, and pictures and bytes until replacement."""
+
+    wall_seconds: float = 60.0
+    cpu_seconds: int = 60
+    memory_budget: int = 1 << 30
+    jobs_per_child: int = 100
+    resident_bytes: int = 256 << 20
+
+
+class RenderPool:
+    """``slots`` renders at a time; make it, ``start`` it, ``render``, ``stop`` it, all on one event loop."""
+
+    def __init__(self, slots: int, limits: PoolLimits | None = None) -> None:
+        self.slots = slots
+        self._limits = limits or PoolLimits()
+        self._budget = MemoryBudget(self._limits.memory_budget)
+        self._free = asyncio.Semaphore(slots)
+        self._zygote = Zygote()
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._replacing: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Starts the zygote and a warm child a slot; logs once what the kernel refused to confine."""
+        self._idle = list(await asyncio.gather(*(self._zygote.fork() for _ in range(self.slots))))
+        if self._idle and self._idle[0].refused:
+            log.warning("render processes are limited and killable, but not confined: %s", self._idle[0].refused)
+
+    async def stop(self) -> None:
+        """Kills every child, working or not; a render in hand raises ``RenderCrashed``."""
+        self._stopped = True
+        for task in list(self._replacing):
+            task.cancel()
+        await asyncio.gather(*self._replacing, return_exceptions=True)
+        for child in self._idle:
+            child.close()
+        for child in self._busy:
+            child.kill()
+        self._idle.clear()
+        await self._zygote.close()
+
+    async def render(self, original: Original, job: RenderJob) -> AsyncGenerator[RenderEvent]:
+        """Yields ``ThumbnailsDone``, then ``VariantsDone``; wrap it in ``contextlib.aclosing`` if you may leave early.
+
+        Raises ``BadImage``, ``UnsupportedImage``, ``ImageTooLarge`` for the picture's own fault, ``RenderTimeout`` or
+        ``RenderCrashed`` (temporary) where the child was killed or died. Waits for a slot and for memory first.
+        """
+        with _descriptor(original) as descriptor:
+            size = os.fstat(descriptor).st_size
+            header = sniff.sniff(lambda offset, length: os.pread(descriptor, length, offset))
+            sniff.check(header, size, job.limits)
+            memory = predict(header, size, job)
+            async with self._free, self._budget.admit(memory), self._child() as child:
+                child.send(wire.Work(job, 2 * memory + (192 << 20), self._limits.cpu_seconds), descriptor)
+                async with contextlib.aclosing(self._events(child)) as events:
+                    async for event in events:
+                        yield event
+
+    async def _events(self, child: Child) -> AsyncGenerator[RenderEvent]:
+        # A timer, not a timeout of the receiving: time that the caller takes between two events is not the child's.
+        late: list[Child] = []
+
+        def expire() -> None:
+            late.append(child)
+            child.kill()
+
+        timer = asyncio.get_running_loop().call_later(self._limits.wall_seconds, expire)
+        try:
+            while True:
+                event = await self._event(child)
+                yield event
+                if isinstance(event, VariantsDone):
+                    return
+        except RenderCrashed as error:
+            if not late:
+                raise
+            raise RenderTimeout(
+                f"the render took longer than {self._limits.wall_seconds:g} s and was killed: "
+                "scale the picture down or have the limit raised"
+            ) from error
+        finally:
+            timer.cancel()
+
+    async def _event(self, child: Child) -> RenderEvent:
+        try:
+            return _opened(*await child.receive())
+        except (ValueError, msgspec.ValidationError) as error:
+            raise RenderCrashed(f"the render process sent nonsense: {error}") from error
+
+    @contextlib.asynccontextmanager
+    async def _child(self) -> AsyncIterator[Child]:
+        """A child for one job. It is used again only if the job ended well and the child is neither old nor large."""
+        child = self._idle.pop() if self._idle else await self._zygote.fork()
+        self._busy.add(child)
+        child.jobs += 1
+        in_order = False
+        try:
+            yield child
+            in_order = True
+        except RejectedImage:
+            in_order = True  # the child refused by itself
+            raise
+        finally:
+            self._busy.discard(child)
+            if in_order and self._fit(child):
+                self._idle.append(child)
+            else:
+                child.close()
+                self._replace()
+
+    def _fit(self, child: Child) -> bool:
+        """Whether ``child`` may serve another picture: neither too old nor too large, and there is a slot for it."""
+        return (
+            not self._stopped
+            and child.jobs < self._limits.jobs_per_child
+            and 0 < child.resident() < self._limits.resident_bytes
+            and len(self._idle) + len(self._busy) < self.slots
+        )
+
+    def _replace(self) -> None:
+        if self._stopped or len(self._idle) + len(self._busy) + len(self._replacing) >= self.slots:
+            return
+
+        async def fork() -> None:
+            with contextlib.suppress(RenderCrashed):
+                child = await self._zygote.fork()
+                if self._stopped:
+                    child.close()
+                else:
+                    self._idle.append(child)
+
+        task = asyncio.create_task(fork())
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
+
+
+def _opened(message: wire.FromChild, descriptor: int | None) -> RenderEvent:
+    """The event that ``message`` carries, or the refusal that it is."""
+    try:
+        if isinstance(message, wire.Refused):
+            raise _REFUSALS.get(message.kind, RenderCrashed)(message.message)
+        if not isinstance(message, wire.Done) or descriptor is None:
+            raise ValueError("no event")
+        return wire.unpack(message, descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextmanager
+def _descriptor(original: Original) -> Iterator[int]:
+    """A descriptor to read ``original`` from; closed afterwards unless it is the caller's."""
+    if isinstance(original, int):
+        yield original
+        return
+    descriptor = (
+        os.open(original, os.O_RDONLY | os.O_CLOEXEC) if isinstance(original, Path) else wire.memory_file([original])
+    )
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
