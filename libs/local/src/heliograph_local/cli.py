@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,10 +23,12 @@ from rich.table import Table
 from heliograph_local.connection import Connection
 from heliograph_local.detach import READY_LINE, start_detached, stop
 from heliograph_local.errors import AlreadyRunning, LocalError
-from heliograph_local.first_picture import FirstPicture, send_first_picture
 from heliograph_local.folder import Folder, default_folder
 from heliograph_local.services import SERVICES, check_installed
-from heliograph_local.stack import Stack
+
+if TYPE_CHECKING:  # loaded when needed: every `heliograph` command loads this module, and the servers' clients are slow
+    from heliograph_local.first_picture import FirstPicture
+    from heliograph_local.stack import Stack
 
 dev = typer.Typer(help="A complete Heliograph on this machine, for development and trials.", no_args_is_help=True)
 _console = Console(highlight=False, soft_wrap=True)
@@ -115,32 +117,41 @@ def reset(data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", he
 
 
 async def _up(folder: Folder, *, only_servers: bool) -> None:
+    from heliograph_local.stack import Stack  # noqa: PLC0415
+
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     began = time.monotonic()
     stack = Stack(folder.path, () if only_servers else SERVICES, report=_say)
-    running = asyncio.create_task(_run(stack, began, stopping))
+    started = asyncio.Event()
+    running = asyncio.create_task(_run(stack, began, started, stopping))
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if not running.done():
-        _say("Stopping …")
-        running.cancel()
     stopped.cancel()
+    if stopping.is_set():
+        _say("Stopping …")
+        if not started.is_set():  # later the task ends by itself, and must not be disturbed while it stops all in order
+            running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
 
-async def _run(stack: Stack, began: float, stopping: asyncio.Event) -> None:
+async def _run(stack: Stack, began: float, started: asyncio.Event, stopping: asyncio.Event) -> None:
     async with stack:
         _say(f"Up after {time.monotonic() - began:.1f} s, data in {stack.folder.path}")
         if stack.connection.api:
             await _show_first_picture(stack.connection)
-        typer.echo(READY_LINE) if not sys.stdout.isatty() else _say("Ctrl-C stops it.")
+        if sys.stdout.isatty():
+            _say("Ctrl-C stops it.")
+        _say(READY_LINE)
+        started.set()
         await stopping.wait()
 
 
 async def _show_first_picture(connection: Connection) -> None:
+    from heliograph_local.first_picture import send_first_picture  # noqa: PLC0415
+
     try:
         _console.print(_picture_table(await send_first_picture(str(connection.api), connection.token)))
     except LocalError as error:

@@ -17,8 +17,8 @@ from heliograph_local.errors import LocalError, NotRunning, StartFailed
 from heliograph_local.folder import Folder, start_time
 
 UP_LOG = "up.log"
-READY_LINE = "-- up --"
-"""Ends the output of a detached stack's start."""
+READY_LINE = "Ready."
+"""The last line of a start."""
 
 _POLL = 0.05
 _STOP_SECONDS = 120.0

@@ -34,12 +34,12 @@ SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER)
 PROVISION = "heliograph_common.provision"
 
 
-def check_installed(services: Sequence[Service]) -> None:
+def check_installed(services: Sequence[Service], provision: str = PROVISION) -> None:
     """
     Raises:
         LocalError: a module that would have to be started does not exist.
     """
-    modules = [f"{service.module}.__main__" for service in services] + ([PROVISION] if services else [])
+    modules = [f"{service.module}.__main__" for service in services] + ([provision] if services else [])
     missing = [module for module in modules if not _exists(module)]
     if missing:
         raise LocalError(

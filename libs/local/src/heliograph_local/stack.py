@@ -48,7 +48,7 @@ class Stack:
     """One stack on one data folder.
 
     ``accounts`` are NATS accounts beside the stack's own. ``nats_max_file_store`` is JetStream's disk in bytes.
-    ``report`` gets one line for everything worth telling. Entering raises AlreadyRunning, StartFailed or LocalError.
+    ``provision`` is the module that is run between servers and services. ``report`` gets one line for everything worth telling. Entering raises AlreadyRunning, StartFailed or LocalError.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class Stack:
         *,
         accounts: Sequence[Account] = (),
         nats_max_file_store: int | None = None,
+        provision: str = PROVISION,
         report: Report = lambda _line: None,
     ) -> None:
         self.folder = Folder.at(data)
         self.services = tuple(services)
         self._accounts = tuple(accounts)
         self._nats_max_file_store = nats_max_file_store
+        self._provisioner = provision
         self._report = report
         self.supervisor = Supervisor(self.folder, report)
         self._held = ExitStack()
@@ -71,7 +73,7 @@ class Stack:
         self._connection: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        check_installed(self.services)
+        check_installed(self.services, self._provisioner)
         self.folder.create()
         self._held.enter_context(self.folder.locked())
         try:
@@ -199,7 +201,7 @@ class Stack:
         log = self.folder.logs / "provision.log"
         with log.open("wb") as output:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", PROVISION, env=self.environment("provision"), stdout=output, stderr=output
+                sys.executable, "-m", self._provisioner, env=self.environment("provision"), stdout=output, stderr=output
             )
         try:
             code = await asyncio.wait_for(child.wait(), _PROVISION_SECONDS)

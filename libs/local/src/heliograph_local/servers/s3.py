@@ -110,6 +110,7 @@ class S3:
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
+            "-volume.preStopSeconds=0",  # nobody has to learn from heartbeats that it goes
             # Relative to its folder: the path of a socket has at most 107 bytes.
             "-filer.localSocket=filer.sock",
             "-s3.localSocket=s3.sock",

@@ -1,0 +1,137 @@
+"""The pytest plugin: worlds of tests are empty, separate, and gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nats
+import psutil
+import psycopg
+import pytest
+import urllib3
+from minio import Minio
+
+from heliograph_local.testing import Bucket, Database, NatsAccount, Provision, Servers
+from heliograph_local.testing.worlds import (
+    copy_database,
+    create_bucket,
+    delete_bucket,
+    delete_streams,
+    drop_database,
+    free_account,
+)
+
+
+@pytest.fixture(scope="session")
+def provision() -> Provision:
+    """A schema of one table; the migrations are tested where they live."""
+
+    def run(environment: dict[str, str]) -> None:
+        url = environment["HELIOGRAPH_DATABASE__URL"].replace("+psycopg", "")
+        with psycopg.connect(url) as database:
+            database.execute("CREATE TABLE pictures (id int)")
+
+    return run
+
+
+def test_databases_are_copies_of_the_template(servers: Servers, database: Database) -> None:
+    with psycopg.connect(database.libpq_url, autocommit=True) as mine:
+        assert mine.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
+        mine.execute("INSERT INTO pictures VALUES (1)")
+        other = copy_database(servers, servers.database("heliograph_template"))
+        with psycopg.connect(other.libpq_url) as theirs:
+            assert theirs.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
+    drop_database(servers, other)
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(other.libpq_url)
+    assert database.url == database.libpq_url.replace("postgresql:", "postgresql+psycopg:")
+
+
+async def test_accounts_do_not_see_each_other(servers: Servers, session_folder: Path, nats_account: NatsAccount) -> None:
+    with free_account(servers, session_folder) as other:
+        assert other.user != nats_account.user
+        async with await _connect(nats_account) as mine, await _connect(other) as theirs:
+            await mine.jetstream().add_stream(name="WORK", subjects=["work.>"])
+            await mine.jetstream().publish("work.render", b"mine")
+            assert await theirs.jetstream().streams_info() == []
+            await delete_streams(nats_account)
+            assert await mine.jetstream().streams_info() == []
+
+
+def test_buckets_are_separate_and_deleted_with_their_content(servers: Servers, bucket: Bucket) -> None:
+    other = create_bucket(servers)
+    pool = urllib3.PoolManager(retries=False, timeout=10)
+    client = Minio(
+        bucket.endpoint.removeprefix("http://"),
+        access_key=bucket.access_key,
+        secret_key=bucket.secret_key,
+        secure=False,
+        region=bucket.region,
+        http_client=pool,
+    )
+    client.put_object(other.bucket, "originals/one", io.BytesIO(b"1"), 1)
+    assert [found.object_name for found in client.list_objects(other.bucket, recursive=True)] == ["originals/one"]
+    assert list(client.list_objects(bucket.bucket, recursive=True)) == []
+    delete_bucket(other)
+    assert not client.bucket_exists(other.bucket)
+    assert client.bucket_exists(bucket.bucket)
+    pool.clear()
+
+
+def test_environment_names_the_world_of_the_test(
+    heliograph_environment: dict[str, str], database: Database, nats_account: NatsAccount, bucket: Bucket
+) -> None:
+    assert heliograph_environment["HELIOGRAPH_DATABASE__URL"] == database.url
+    assert heliograph_environment["HELIOGRAPH_NATS__USER"] == nats_account.user
+    assert heliograph_environment["HELIOGRAPH_S3__BUCKET"] == bucket.bucket
+
+
+INNER_TEST = """
+import json, pathlib, time
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_use(servers, number, request):
+    out = pathlib.Path({out!r}) / f"{{number}}.json"
+    out.write_text(json.dumps([servers.data, request.config.workerinput["workerid"]]))
+    time.sleep(1)  # so that one worker cannot take them all
+"""
+
+
+async def test_workers_share_one_set_of_servers_that_ends_with_them(tmp_path: Path) -> None:
+    (tmp_path / "test_inner.py").write_text(INNER_TEST.format(out=str(tmp_path)))
+    options = ["-n", "2", "-o", "asyncio_default_fixture_loop_scope=function", "-c", "/dev/null", "--rootdir", "."]
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", *options, "test_inner.py"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _ = await child.communicate()
+
+    assert child.returncode == 0, output.decode()
+    seen = [json.loads(file.read_text()) for file in tmp_path.glob("*.json")]
+    assert len(seen) == 4
+    assert {worker for _, worker in seen} == {"gw0", "gw1"}
+    (data,) = {data for data, _ in seen}
+    async with asyncio.timeout(30):
+        while Path(data).parent.exists() or _hosts_of(data):
+            await asyncio.sleep(0.05)
+
+
+def _hosts_of(data: str) -> list[int]:
+    """Processes that still name the folder on their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(data in argument for argument in process.info["cmdline"] or []):
+            found.append(process.pid)
+    return found
+
+
+async def _connect(account: NatsAccount) -> nats.NATS:
+    return await nats.connect(account.url, user=account.user, password=account.password, allow_reconnect=False)
