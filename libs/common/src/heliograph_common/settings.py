@@ -93,6 +93,8 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
     environment: Literal["development", "production"] = "production"
+    render_source: Literal["nats", "outbox"] = "nats"
+    """Where thumbnailers take commands from; ``outbox`` leaves NATS out, and is set for all services alike."""
     drain_seconds: float = Field(25.0, gt=0)
     nats: NatsSettings = NatsSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -100,6 +102,10 @@ class ServiceSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
+
+    def held_back(self) -> str | None:
+        """The prefix of subjects that stay in the outbox, for ``messaging.relay.Relay``."""
+        return "work.render." if self.render_source == "outbox" else None
 
     @classmethod
     def settings_customise_sources(

@@ -56,6 +56,8 @@ class PoolLimits:
 class RenderPool:
     """``slots`` renders at a time; make it, ``start`` it, ``render``, ``stop`` it, all on one event loop."""
 
+    name = "render-pool"
+
     def __init__(self, slots: int, limits: PoolLimits | None = None) -> None:
         self.slots = slots
         self._limits = limits or PoolLimits()
@@ -73,7 +75,7 @@ class RenderPool:
         if self._idle and self._idle[0].refused:
             log.warning("render processes are limited and killable, but not confined: %s", self._idle[0].refused)
 
-    async def stop(self) -> None:
+    async def stop(self, deadline_seconds: float = 0.0) -> None:
         """Kills every child, working or not; a render in hand raises ``RenderCrashed``."""
         self._stopped = True
         for task in list(self._replacing):

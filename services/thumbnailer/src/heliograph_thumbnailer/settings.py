@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -21,9 +20,6 @@ class RenderSettings(BaseModel):
     wall_seconds: float = Field(60.0, gt=0, description="Time after which a render child is killed.")
     memory_mib: int = Field(2048, ge=256, description="What all renders of this process may take together.")
     max_attempts: int = Field(3, ge=1, description="Failed attempts after which a picture's circuit opens.")
-    source: Literal["nats", "outbox"] = Field(
-        "nats", description="Where commands come from; `outbox` takes them from PostgreSQL only."
-    )
     patience: float = Field(5.0, ge=0, description="Seconds without NATS after which commands come from the outbox.")
 
 

@@ -68,14 +68,14 @@ class Bus:
         """Begins to connect, in the background."""
         self._connecting = asyncio.create_task(self._connect(), name="bus-connect")
 
-    async def stop(self, deadline: float) -> None:
+    async def stop(self, deadline_seconds: float) -> None:
         """Closes the connection after what was written has left. Not ``drain()``: one timed-out fetch makes it hang."""
         self._closing = True
         if self._connecting is not None:
             self._connecting.cancel()
         with contextlib.suppress(NatsError, asyncio.TimeoutError, OSError):
             if self.connected:
-                await asyncio.wait_for(self._client.flush(), min(deadline, _CLOSE_TIMEOUT))
+                await asyncio.wait_for(self._client.flush(), min(deadline_seconds, _CLOSE_TIMEOUT))
         with contextlib.suppress(NatsError, asyncio.TimeoutError, OSError):
             await asyncio.wait_for(self._client.close(), _CLOSE_TIMEOUT)
 

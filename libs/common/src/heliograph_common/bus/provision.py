@@ -66,7 +66,6 @@ async def _provision_consumer(jetstream: JetStreamContext, spec: ConsumerSpec, s
         ack_wait=settings.ack_wait,
         max_deliver=-1,
         max_ack_pending=spec.max_ack_pending,
-        max_waiting=2048,
     )
     try:
         found = (await jetstream.consumer_info(spec.stream, spec.durable)).config
@@ -86,7 +85,7 @@ def _differences(wanted: StreamConfig | ConsumerConfig, found: StreamConfig | Co
     # nats-py's defaults of fields that we do not set are no wish of ours.
     ours = {
         "subjects", "retention", "discard", "max_age", "duplicate_window", "num_replicas", "allow_direct",
-        "filter_subject", "ack_wait", "max_deliver", "max_ack_pending", "max_waiting",
+        "filter_subject", "ack_wait", "max_deliver", "max_ack_pending",
     }  # fmt: skip
     return [name for name in fields if name in ours and _plain(fields[name]) != _plain(getattr(found, name))]
 

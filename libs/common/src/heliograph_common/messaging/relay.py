@@ -63,15 +63,21 @@ class Relay:
             asyncio.create_task(self._sweep_for_ever(), name="relay-sweep"),
         ]
 
-    async def stop(self, deadline: float) -> None:
-        """Publishes what is queued within ``deadline`` seconds; the rest is left to other services' sweepers."""
+    async def stop(self, deadline_seconds: float) -> None:
+        """Publishes what is queued within ``deadline_seconds``; the rest is left to other services' sweepers."""
         self._stopping.set()
         if self._connected():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._queue.join(), deadline)
+                await asyncio.wait_for(self._queue.join(), deadline_seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def died(self) -> None:
+        """Returns or raises when one of its tasks has ended unasked."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     def submit(self, messages: list[Message]) -> None:
         """Queues messages whose transaction is committed. Without NATS, or with a full queue, a sweep takes them later."""

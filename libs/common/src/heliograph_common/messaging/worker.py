@@ -148,17 +148,25 @@ class Worker:
         """Begins to take deliveries."""
         self._dispatcher = asyncio.create_task(self._dispatch(), name=self.name)
 
-    async def stop(self, deadline: float) -> None:
-        """Takes nothing more, finishes what it has within ``deadline`` seconds and gives back the rest."""
+    async def stop(self, deadline_seconds: float) -> None:
+        """Takes nothing more, finishes what it has within ``deadline_seconds`` and gives back the rest."""
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             await asyncio.gather(self._dispatcher, return_exceptions=True)
         await self._source.close()
         if self._jobs:
-            _, late = await asyncio.wait(self._jobs, timeout=deadline)
+            _, late = await asyncio.wait(self._jobs, timeout=deadline_seconds)
             for job in late:
                 job.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def died(self) -> None:
+        """Returns or raises when it takes nothing more unasked; after ``stopped`` it stays, so that it can be asked."""
+        assert self._dispatcher is not None  # noqa: S101 - called after start
+        await asyncio.wait([self._dispatcher])
+        if self.stopped is not None:
+            await asyncio.Event().wait()
+        self._dispatcher.result()
 
     async def _dispatch(self) -> None:
         while True:

@@ -1,0 +1,56 @@
+"""What tests of all kinds share: settings from the environment of a test's own world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from heliograph_common.settings import PREFIX, ServiceSettings
+
+_Settings = TypeVar("_Settings", bound=ServiceSettings)
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+
+
+def settings_from(environment: Mapping[str, str], kind: type[_Settings]) -> _Settings:
+    """Settings of a service as it would read them from ``environment``."""
+    values: dict[str, Any] = {}
+    for variable, value in environment.items():
+        if variable.startswith(PREFIX):
+            group, _, field = variable.removeprefix(PREFIX).lower().partition("__")
+            if field:
+                values.setdefault(group, {})[field] = value
+            else:
+                values[group] = value
+    return kind(**values)
+
+
+@pytest.fixture
+def settings(heliograph_environment: dict[str, str]) -> ServiceSettings:
+    """The shared settings that point at the test's own database, NATS account and bucket."""
+    return settings_from(heliograph_environment, ServiceSettings)
+
+
+@pytest.fixture
+def make_settings(heliograph_environment: dict[str, str]) -> Callable[..., Any]:
+    """Settings of any service, with overrides as nested keyword arguments: ``make_settings(Kind, nats={...})``."""
+
+    def make(kind: type[_Settings], **overrides: dict[str, Any]) -> _Settings:
+        base = settings_from(heliograph_environment, kind)
+        merged = {
+            group: getattr(base, group).model_copy(update=fields) for group, fields in overrides.items()
+        }
+        return base.model_copy(update=merged)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of real pictures; skips where it is not there."""
+    if not PHOTOS.is_dir():
+        pytest.skip("the folder of real pictures is not here")
+    return PHOTOS

@@ -1,0 +1,34 @@
+"""The migrated schema is the one that the models declare, and going down and up again ends where it began."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from heliograph_common.db import migrations
+from heliograph_common.db.engine import Database
+from heliograph_common.db.models import Base
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, Base.metadata))
+
+
+async def test_models_and_migrations_agree(db: Database) -> None:
+    async with db.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_down_and_up_again(db: Database) -> None:
+    def down(connection: Connection) -> None:
+        command.downgrade(migrations.config(connection), "base")
+
+    async with db.engine.begin() as connection:
+        await connection.run_sync(down)
+    assert await migrations.run(db.engine) is None
+    assert await migrations.run(db.engine) == migrations.head()
+    async with db.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
