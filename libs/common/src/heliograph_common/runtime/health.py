@@ -1,0 +1,96 @@
+"""Is this process ready? Components register checks; the management server and the gateway's health routes ask.
+
+A critical check that fails makes the process not ready; another one makes it ``degraded``, which still takes traffic
+(the gateway without NATS). Liveness is not here: it asks only whether the event loop answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from heliograph_common.telemetry.redaction import redact_text
+
+CACHE_SECONDS = 1.0
+
+Check = Callable[[], Awaitable[object]]
+"""Raises when its thing cannot be used; what it returns is ignored."""
+Phase = Literal["starting", "serving", "draining"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """``ok`` or ``failed``, and why."""
+
+    status: Literal["ok", "failed"]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """``status`` is the phase while that is not ``serving``, else ``ready``, ``degraded`` or ``unavailable``."""
+
+    status: Literal["starting", "draining", "ready", "degraded", "unavailable"]
+    checks: dict[str, CheckResult]
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests should be sent here."""
+        return self.status in {"ready", "degraded"}
+
+
+@dataclass(frozen=True)
+class _Registered:
+    check: Check
+    critical: bool
+    timeout: float
+
+
+class Health:
+    """The checks of one process. ``phase`` is moved on by ``lifecycle.serve``."""
+
+    def __init__(self, *, cache_seconds: float = CACHE_SECONDS) -> None:
+        self.phase: Phase = "starting"
+        self._checks: dict[str, _Registered] = {}
+        self._cache_seconds = cache_seconds
+        self._results: dict[str, CheckResult] = {}
+        self._checked_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    def register(self, name: str, check: Check, *, critical: bool = True, timeout: float = 2.0) -> None:
+        """Adds a check that may take ``timeout`` seconds."""
+        self._checks[name] = _Registered(check, critical, timeout)
+
+    async def report(self) -> Report:
+        """Runs all checks at once, or returns what they said within the last second."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at >= self._cache_seconds:
+                results = await asyncio.gather(*(_run(registered) for registered in self._checks.values()))
+                self._results = dict(zip(self._checks, results, strict=True))
+                self._checked_at = time.monotonic()
+            results_by_name = self._results
+        return Report(self._status(results_by_name), results_by_name)
+
+    def _status(
+        self, results: dict[str, CheckResult]
+    ) -> Literal["starting", "draining", "ready", "degraded", "unavailable"]:
+        if self.phase != "serving":
+            return self.phase
+        failed = [name for name, result in results.items() if result.status == "failed"]
+        if any(self._checks[name].critical for name in failed):
+            return "unavailable"
+        return "degraded" if failed else "ready"
+
+
+async def _run(registered: _Registered) -> CheckResult:
+    try:
+        async with asyncio.timeout(registered.timeout):
+            await registered.check()
+    except TimeoutError:
+        return CheckResult("failed", f"no answer within {registered.timeout:g} s")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        return CheckResult("failed", redact_text(str(error) or type(error).__name__))
+    return CheckResult("ok")

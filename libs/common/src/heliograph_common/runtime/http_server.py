@@ -1,0 +1,126 @@
+"""An ASGI application by uvicorn, as a component inside our event loop: our signals, our deadline, our sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than usual proxies keep idle connections (60 s), so that it is they who close them."""
+BACKLOG = 1024
+HEAD_BYTES = 64 * 1024
+"""Request line and headers, beyond what came with the first read."""
+FRAME_BYTES = 64 * 1024
+"""WebSocket frames of clients: only control frames come in."""
+
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals alone: ``lifecycle`` handles them for all components."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class _Protocol(HttpToolsProtocol):
+    """httptools keeps an endless header in memory for as long as it comes; this one refuses it."""
+
+    _in_head = False
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        continued = self._in_head
+        super().data_received(data)
+        if continued and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+
+class HttpServer:
+    """Serves ``app`` from ``start`` to ``stop``. Port 0 takes a free one; ``port`` has it after ``start``."""
+
+    def __init__(self, name: str, app: Any, *, host: str, port: int) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        self._config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="websockets-sansio",
+            ws_max_size=FRAME_BYTES,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            backlog=BACKLOG,
+        )
+        self._server = _Server(self._config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Binds and listens; raises ``OSError`` when the address is taken."""
+        listener = _bind(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name=f"http-{self.name}")
+        listening = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait({listening, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if self._task.done():
+            await self._task
+        log.info("listening", server=self.name, host=self.host, port=self.port)
+
+    async def stop(self, deadline_seconds: float) -> None:
+        """Takes no more connections, lets requests finish for ``deadline_seconds``, then cancels them."""
+        if self._task is None:
+            return
+        self._config.timeout_graceful_shutdown = max(1, int(deadline_seconds))
+        self._server.should_exit = True
+        await self._task
+
+    async def died(self) -> None:
+        """Returns when the server ended; raises what ended it."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
