@@ -95,7 +95,7 @@ async def test_children_die_with_a_killed_supervisor_and_the_next_start_recovers
     finally:
         assert dev("down", data=stack_folder).returncode == 0
     assert dev("reset", "--yes", data=stack_folder).returncode == 0
-    assert not stack_folder.exists()
+    assert not Path.exists(stack_folder)
 
 
 def test_down_and_reset_without_a_stack(stack_folder: Path) -> None:

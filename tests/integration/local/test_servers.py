@@ -14,7 +14,7 @@ import pytest
 
 from heliograph_local.faults import Faults
 
-from .conftest import Marks, Up, dev
+from .conftest import Marks, Up, dev, eventually
 
 SERVERS = ("nats", "postgres", "s3")
 
@@ -51,9 +51,7 @@ async def test_frozen_server_answers_again_when_thawed(up: Up) -> None:
     faults = Faults(up.data)
 
     pid = faults.freeze("nats")
-    async with asyncio.timeout(10):  # the signal takes effect a moment later
-        while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
-            await asyncio.sleep(0.01)
+    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     faults.thaw("nats")
 
     await Marks(up.connection).leave("nats", "thawed")

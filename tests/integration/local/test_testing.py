@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import subprocess
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 import urllib3
 from minio import Minio
+from nats.aio.client import Client
 
 from heliograph_local.testing import Bucket, Database, NatsAccount, Provision, Servers
 from heliograph_local.testing.worlds import (
@@ -25,6 +25,8 @@ from heliograph_local.testing.worlds import (
     drop_database,
     free_account,
 )
+
+from .conftest import eventually
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +54,9 @@ def test_databases_are_copies_of_the_template(servers: Servers, database: Databa
     assert database.url == database.libpq_url.replace("postgresql:", "postgresql+psycopg:")
 
 
-async def test_accounts_do_not_see_each_other(servers: Servers, session_folder: Path, nats_account: NatsAccount) -> None:
+async def test_accounts_do_not_see_each_other(
+    servers: Servers, session_folder: Path, nats_account: NatsAccount
+) -> None:
     with free_account(servers, session_folder) as other:
         assert other.user != nats_account.user
         async with await _connect(nats_account) as mine, await _connect(other) as theirs:
@@ -103,35 +107,25 @@ def test_use(servers, number, request):
 """
 
 
-async def test_workers_share_one_set_of_servers_that_ends_with_them(tmp_path: Path) -> None:
+def test_workers_share_one_set_of_servers_that_ends_with_them(tmp_path: Path) -> None:
     (tmp_path / "test_inner.py").write_text(INNER_TEST.format(out=str(tmp_path)))
     options = ["-n", "2", "-o", "asyncio_default_fixture_loop_scope=function", "-c", "/dev/null", "--rootdir", "."]
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", *options, "test_inner.py"),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    output, _ = await child.communicate()
+    command = [sys.executable, "-m", "pytest", "-q", *options, "test_inner.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
 
-    assert child.returncode == 0, output.decode()
+    assert done.returncode == 0, done.stdout + done.stderr
     seen = [json.loads(file.read_text()) for file in tmp_path.glob("*.json")]
     assert len(seen) == 4
     assert {worker for _, worker in seen} == {"gw0", "gw1"}
     (data,) = {data for data, _ in seen}
-    async with asyncio.timeout(30):
-        while Path(data).parent.exists() or _hosts_of(data):
-            await asyncio.sleep(0.05)
+    eventually(lambda: not Path(data).parent.exists() and not _named_by(data))
 
 
-def _hosts_of(data: str) -> list[int]:
-    """Processes that still name the folder on their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(data in argument for argument in process.info["cmdline"] or []):
-            found.append(process.pid)
-    return found
+def _named_by(data: str) -> list[str]:
+    """Command lines that name the folder."""
+    lines = (" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+    return [line for line in lines if data in line]
 
 
-async def _connect(account: NatsAccount) -> nats.NATS:
+async def _connect(account: NatsAccount) -> Client:
     return await nats.connect(account.url, user=account.user, password=account.password, allow_reconnect=False)

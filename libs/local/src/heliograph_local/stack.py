@@ -47,8 +47,9 @@ _PROVISION_SECONDS = 60.0
 class Stack:
     """One stack on one data folder.
 
-    ``accounts`` are NATS accounts beside the stack's own. ``nats_max_file_store`` is JetStream's disk in bytes.
-    ``provision`` is the module that is run between servers and services. ``report`` gets one line for everything worth telling. Entering raises AlreadyRunning, StartFailed or LocalError.
+    ``accounts`` are NATS accounts beside the stack's own; ``nats_max_file_store`` is JetStream's disk in bytes;
+    ``provision`` is the module that is run between servers and services; ``report`` gets one line for everything worth
+    telling. Entering raises AlreadyRunning, StartFailed or LocalError.
     """
 
     def __init__(
