@@ -1,0 +1,58 @@
+"""The ASGI application: finds the transport for a request and turns refusals into problems."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_notifier.door import Door
+from heliograph_notifier.problems import Refused, refuse
+from heliograph_notifier.request import Request
+from heliograph_notifier.sse import CONTENT_TYPE, cors, serve_sse
+from heliograph_notifier.websocket import serve_websocket
+
+PATH = "/v1/events"
+
+
+class App:
+    """Serves ``/v1/events`` and nothing else; probes and metrics have a port of their own."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request or socket."""
+        if scope["type"] not in {"http", "websocket"}:
+            return
+        try:
+            await self._route(scope, receive, send)
+        except Refused as refused:
+            await refuse(scope, send, refused)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != PATH:
+            raise Refused(404, "not-found", f"there is nothing at {scope['path']}; events are at {PATH}")
+        scope["route"] = SimpleNamespace(path=PATH)  # what telemetry names the request by
+        if scope["type"] == "websocket":
+            await serve_websocket(scope, receive, send, self._door)
+        elif scope["method"] == "OPTIONS":
+            await self._preflight(Request(scope), send)
+        elif scope["method"] != "GET":
+            raise Refused(405, "method-not-allowed", f"{PATH} takes GET", headers={"allow": "GET, OPTIONS"})
+        elif CONTENT_TYPE not in (Request(scope).header("accept") or ""):
+            raise Refused(
+                406, "not-acceptable", f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}"
+            )
+        else:
+            await serve_sse(scope, receive, send, self._door)
+
+    async def _preflight(self, request: Request, send: Send) -> None:
+        request.check_origin(self._door.settings.origins)
+        headers = [
+            *cors(request),
+            (b"access-control-allow-methods", b"GET"),
+            (b"access-control-allow-headers", b"authorization, last-event-id"),
+            (b"access-control-max-age", b"600"),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,141 @@
+"""Server-sent events at the same path: ``id`` is the cursor, ``event`` the type, ``data`` the CloudEvent. Beside the
+events: ``reset`` and ``draining`` as in heliograph.v1, and ``closing`` with the close code before the response ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_notifier.client import Client, QueueLimits
+from heliograph_notifier.codes import CloseCode
+from heliograph_notifier.cursor import Cursor
+from heliograph_notifier.door import Door
+from heliograph_notifier.frames import Event, control, sse_block, sse_heartbeat
+from heliograph_notifier.protocol import TRANSPORT
+from heliograph_notifier.request import Request, unauthenticated
+
+CONTENT_TYPE = "text/event-stream"
+_RETRY_MS = 2000
+
+
+class SseClient(Client):
+    """A client whose bytes are fetched by ``stream``."""
+
+    transport = "sse"
+
+    def __init__(self, transport: asyncio.Transport, limits: QueueLimits, *, abort_seconds: float) -> None:
+        super().__init__(limits)
+        self._transport = transport
+        self._abort_seconds = abort_seconds
+        self.awake = asyncio.Event()
+        self.farewell = b""
+
+    def encode(self, event: Event) -> bytes:
+        """The block that all streams share."""
+        return event.sse
+
+    def write(self, data: bytes) -> bool:
+        """Always queues; the response's task fetches."""
+        self.awake.set()
+        return False
+
+    def shut(self, code: CloseCode, reason: str) -> None:
+        """Lets the response end with a last event; aborts a connection that does not take it."""
+        self.farewell = sse_block(control("closing", code=int(code), reason=reason), event="closing")
+        self.awake.set()
+        asyncio.get_running_loop().call_later(self._abort_seconds, self._abort)
+
+    def tell_ready(self, cursor: Cursor) -> None:
+        """An ``id`` alone: the client could resume from here."""
+        self.send(f"retry: {_RETRY_MS}\nid: {cursor}\n\n".encode())
+
+    def tell_draining(self, milliseconds: int) -> None:
+        """Sets the client's retry time too."""
+        data = control("draining", reconnect_in_ms=milliseconds)
+        self.send(f"retry: {milliseconds}\n".encode() + sse_block(data, event="draining"))
+
+    def tell_reset(self, reason: str, cursor: Cursor) -> None:
+        """``event: reset``; the stream goes on at ``cursor``."""
+        self.send(sse_block(control("reset", reason=reason, cursor=str(cursor)), event="reset", cursor=str(cursor)))
+
+    def _abort(self) -> None:
+        # After a farewell that was taken the connection may serve another request; one that is stuck is not writable.
+        if self._transport.get_write_buffer_size() > 0:
+            self._transport.abort()
+
+
+async def serve_sse(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
+    """Serves one stream.
+
+    Raises:
+        Refused: it is answered with a problem instead.
+    """
+    request = Request(scope)
+    request.check_url()
+    request.check_origin(door.settings.origins)
+    principal = await request.principal(door.verifier)
+    if principal is None:
+        raise unauthenticated("send the token in the Authorization header")
+    asked = request.filter()
+    door.check_filter(principal, asked)
+    client = SseClient(scope["state"][TRANSPORT], door.limits, abort_seconds=door.settings.abort_seconds)
+    client.filter = asked
+    client.owner = None if asked.all_owners else principal.subject
+    entered = door.enter(client) and door.admit(client, principal.subject)
+    left = (principal.expires_at - datetime.now(UTC)).total_seconds()
+    expiry = asyncio.get_running_loop().call_later(
+        max(left, 0.0), client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
+    )
+    helpers = [asyncio.create_task(_watch(client, receive), name="sse-watch")]
+    if entered:
+        helpers.append(asyncio.create_task(door.replay.follow(client, request.cursor), name="replay"))
+    try:
+        await _stream(client, send, door, _headers(request))
+    finally:
+        expiry.cancel()
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        door.leave(client, principal.subject if entered else None)
+
+
+async def _stream(client: SseClient, send: Send, door: Door, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while not client.closed:
+        try:
+            async with asyncio.timeout(door.settings.heartbeat_seconds):
+                await client.awake.wait()
+        except TimeoutError:
+            # Through the queue, so that the cursor never runs ahead of events that still wait.
+            cursor = door.hub.cursor_of(client)
+            client.send(sse_heartbeat(str(cursor) if cursor else ""))
+        client.awake.clear()
+        while batch := client.take():
+            await send({"type": "http.response.body", "body": batch, "more_body": True})
+    await send({"type": "http.response.body", "body": client.farewell, "more_body": False})
+
+
+async def _watch(client: SseClient, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    client.forget()
+    client.awake.set()
+
+
+def _headers(request: Request) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+        (b"connection", b"close"),
+        *cors(request),
+    ]
+
+
+def cors(request: Request) -> list[tuple[bytes, bytes]]:
+    """What lets a page of an allowed origin read the stream (``check_origin`` has passed)."""
+    origin = request.header("origin")
+    if origin is None:
+        return []
+    return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]

@@ -1,0 +1,268 @@
+"""A WebSocket from handshake to close: subprotocols ``cloudevents.json`` (events, nothing else; the token must come in
+the ``Authorization`` header, which browsers cannot set) and ``heliograph.v1`` (the same events, and control frames; the
+token may come in the first frame)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from heliograph_common.errors import Forbidden, Unauthenticated
+from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_notifier.client import Client, QueueLimits
+from heliograph_notifier.codes import CloseCode, reset_reason
+from heliograph_notifier.cursor import Cursor
+from heliograph_notifier.door import Door
+from heliograph_notifier.filters import Filter, FilterRequest
+from heliograph_notifier.frames import Event, control, text_frame
+from heliograph_notifier.problems import Refused, problem
+from heliograph_notifier.protocol import WIRE, Wire
+from heliograph_notifier.request import READ_SCOPE, Principal, Request, unauthenticated
+
+CLOUDEVENTS = "cloudevents.json"
+HELIOGRAPH = "heliograph.v1"
+
+log = structlog.get_logger(__name__)
+
+
+class _Auth(msgspec.Struct, tag_field="op", tag="auth", forbid_unknown_fields=True):
+    token: str
+
+
+class _Subscribe(FilterRequest, tag_field="op", tag="subscribe", kw_only=True, forbid_unknown_fields=True):
+    cursor: str | None = None
+
+
+class _Filter(FilterRequest, tag_field="op", tag="filter", kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Ping(msgspec.Struct, tag_field="op", tag="ping", forbid_unknown_fields=True):
+    pass
+
+
+_decoder = msgspec.json.Decoder(_Auth | _Subscribe | _Filter | _Ping)
+
+
+class WebSocketClient(Client):
+    """A client behind a ``Wire``; ``controls``: its subprotocol has control frames."""
+
+    transport = "websocket"
+
+    def __init__(self, wire: Wire, limits: QueueLimits, *, controls: bool) -> None:
+        super().__init__(limits)
+        self._wire = wire
+        self._controls = controls
+        wire.on_writable = self.flush
+
+    def encode(self, event: Event) -> bytes:
+        """The frame that all WebSockets share."""
+        return event.frame
+
+    def write(self, data: bytes) -> bool:
+        """Straight to the transport."""
+        return self._wire.write(data)
+
+    def shut(self, code: CloseCode, reason: str) -> None:
+        """Sends the close frame."""
+        self._wire.shut(code, reason)
+
+    def tell(self, op: str, **fields: object) -> None:
+        """Sends a control frame, where the subprotocol has them."""
+        if self._controls:
+            self.send(text_frame(control(op, **fields)))
+
+    def tell_ready(self, cursor: Cursor) -> None:
+        """``{"op": "ready", "cursor": …}``"""
+        self.tell("ready", cursor=str(cursor))
+
+    def tell_draining(self, milliseconds: int) -> None:
+        """``{"op": "draining", "reconnect_in_ms": …}``"""
+        self.tell("draining", reconnect_in_ms=milliseconds)
+
+    def tell_reset(self, reason: str, cursor: Cursor) -> None:
+        """``{"op": "reset", "reason": …, "cursor": …}``, or the close code that says the same."""
+        if self._controls:
+            self.tell("reset", reason=reason, cursor=str(cursor))
+        else:
+            self.close(CloseCode.RESET, reset_reason(reason, str(cursor)))
+
+
+async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
+    """Serves one WebSocket.
+
+    Raises:
+        Refused: the handshake is answered with a problem instead.
+    """
+    await receive()  # websocket.connect
+    request = Request(scope)
+    request.check_url()
+    request.check_origin(door.settings.origins)
+    subprotocol = next((name for name in scope["subprotocols"] if name in {CLOUDEVENTS, HELIOGRAPH}), None)
+    if subprotocol is None:
+        raise Refused(400, "subprotocol", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
+    principal = await request.principal(door.verifier)
+    asked = request.filter()
+    if subprotocol == CLOUDEVENTS:
+        if principal is None:
+            raise unauthenticated(
+                f"{CLOUDEVENTS} needs a token in the Authorization header; where none can be set, as in browsers, use "
+                f"{HELIOGRAPH} and send it in the first frame"
+            )
+        door.check_filter(principal, asked)
+    wire: Wire = scope["extensions"][WIRE]
+    client = WebSocketClient(wire, door.limits, controls=subprotocol == HELIOGRAPH)
+    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    if not door.enter(client):
+        return
+    session = _Session(client, door, request.cursor)
+    try:
+        if principal is not None:
+            session.authenticated(principal)
+        if subprotocol == CLOUDEVENTS:
+            session.subscribe(asked)
+            await session.only_listen(receive)
+        else:
+            await session.converse(receive)
+    finally:
+        session.end()
+
+
+class _Session:
+    """The conversation on one accepted socket."""
+
+    def __init__(self, client: WebSocketClient, door: Door, cursor: str | None) -> None:
+        self._client = client
+        self._cursor = cursor  # of the URL, for the first subscription
+        self._door = door
+        self._loop = asyncio.get_running_loop()
+        self._principal: Principal | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._deadline = self._loop.call_later(
+            door.settings.auth_seconds, client.close, CloseCode.AUTH_TIMEOUT, "no token came in time"
+        )
+        self._minute = 0.0
+        self._frames = 0
+
+    async def only_listen(self, receive: Receive) -> None:
+        """``cloudevents.json``: clients have nothing to say."""
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            self._client.close(CloseCode.BAD_FRAME, f"{CLOUDEVENTS} has no frames from clients; use {HELIOGRAPH}")
+
+    async def converse(self, receive: Receive) -> None:
+        """``heliograph.v1``: handles frames until the socket is closed."""
+        while not self._client.closed:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return
+            await self._handle(message.get("text"))
+
+    def authenticated(self, principal: Principal) -> None:
+        """Takes the socket's first or renewed token into use, and watches its expiry."""
+        if self._principal is None:
+            if not self._door.admit(self._client, principal.subject):
+                return
+        elif principal.subject != self._principal.subject:
+            self._client.close(CloseCode.FORBIDDEN, "the new token is another subject's; open another socket for it")
+            return
+        self._principal = principal
+        if self._client.filter.all_owners and not principal.is_admin:
+            self._client.close(CloseCode.FORBIDDEN, "the new token may not see all owners")
+            return
+        self._deadline.cancel()
+        left = (principal.expires_at - datetime.now(UTC)).total_seconds()
+        self._deadline = self._loop.call_later(
+            max(left, 0.0), self._client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
+        )
+        self._client.tell("auth_ok", subject=principal.subject, expires_at=principal.expires_at)
+
+    def subscribe(self, asked: Filter, cursor: str | None = None) -> None:
+        """Starts the events, anew where they have started already."""
+        if self._principal is None or self._client.closed:
+            return
+        cursor, self._cursor = cursor or self._cursor, None
+        self._stop_following()
+        self._client.filter = asked
+        self._client.owner = None if asked.all_owners else self._principal.subject
+        self._client.position = 0
+        self._following = asyncio.create_task(self._door.replay.follow(self._client, cursor), name="replay")
+        self._following.add_done_callback(self._followed)
+
+    def end(self) -> None:
+        """The socket is gone."""
+        self._deadline.cancel()
+        self._stop_following()
+        self._door.leave(self._client, self._principal.subject if self._principal else None)
+
+    async def _handle(self, text: str | None) -> None:
+        if self._too_many():
+            self._client.close(CloseCode.POLICY, f"more than {self._door.settings.frames_per_minute} frames a minute")
+            return
+        try:
+            frame = _decoder.decode(text or "")
+        except msgspec.DecodeError as error:
+            self._wrong(f"not a frame of {HELIOGRAPH}: {error}")
+            return
+        if isinstance(frame, _Auth):
+            await self._authenticate(frame.token)
+        elif isinstance(frame, _Ping):
+            # Through the queue, so that the cursor never runs ahead of events that still wait.
+            cursor = self._door.hub.cursor_of(self._client)
+            self._client.tell("pong", cursor=str(cursor) if cursor else None)
+        elif self._principal is None:
+            self._client.close(CloseCode.UNAUTHENTICATED, "the first frame must be auth")
+        else:
+            self._ask(frame, self._principal)
+
+    def _ask(self, frame: _Subscribe | _Filter, principal: Principal) -> None:
+        asked = Filter(frame)
+        try:
+            self._door.check_filter(principal, asked)
+        except Refused as refused:
+            self._client.tell("error", problem=refused.problem)
+            return
+        if isinstance(frame, _Subscribe):
+            self.subscribe(asked, frame.cursor)
+        elif asked.all_owners != self._client.filter.all_owners:
+            self._wrong("whose events are seen is changed by subscribe, not by filter")
+        else:
+            self._client.filter = asked
+
+    async def _authenticate(self, token: str) -> None:
+        try:
+            principal = await self._door.verifier.verify(token)
+            principal.require(READ_SCOPE)
+        except Unauthenticated as error:
+            self._client.close(CloseCode.UNAUTHENTICATED, str(error))
+        except Forbidden as error:
+            self._client.close(CloseCode.FORBIDDEN, str(error))
+        else:
+            self.authenticated(principal)
+
+    def _wrong(self, detail: str) -> None:
+        if self._principal is None:
+            self._client.close(CloseCode.BAD_FRAME, detail)
+        else:
+            self._client.tell("error", problem=problem(400, "bad-frame", detail))
+
+    def _too_many(self) -> bool:
+        now = self._loop.time()
+        if now - self._minute > 60:
+            self._minute, self._frames = now, 0
+        self._frames += 1
+        return self._frames > self._door.settings.frames_per_minute
+
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+        self._door.hub.leave(self._client)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a replay failed", exc_info=task.exception())
+            self._client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")
