@@ -73,6 +73,7 @@ class HttpServer:
         self.port = port
         self._config = uvicorn.Config(
             app,
+            interface="asgi3",
             http=_Protocol,
             ws="websockets-sansio",
             ws_max_size=FRAME_BYTES,

@@ -1,0 +1,1 @@
+"""Who is asking: bearer tokens by RFC 8725. Only this room imports jwt."""
