@@ -1,0 +1,31 @@
+"""Requests to the JetStream API: their errors become ours. Used by the modules of this room that ask rather than consume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+
+from heliograph_common.bus.connection import Bus
+from heliograph_common.errors import BusUnavailable
+
+
+@contextmanager
+def answered(bus: Bus, what: str) -> Iterator[None]:
+    """Around requests about ``what``.
+
+    Raises:
+        BusUnavailable: NATS is away, does not answer, or refuses.
+    """
+    if not bus.connected:
+        raise BusUnavailable("NATS is not connected")
+    try:
+        yield
+    except APIError as error:
+        raise BusUnavailable(
+            f"{what}: {error.description}; run heliograph_common.provision if it is missing"
+        ) from error
+    except (TimeoutError, NatsError) as error:
+        raise BusUnavailable(f"{what}: {error!r}") from error

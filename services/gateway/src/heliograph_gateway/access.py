@@ -1,0 +1,138 @@
+"""What routes are given: the dependencies that ``bootstrap`` chose, the caller, and a check of parameter names.
+
+Authentication runs before a route reads any of its body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Protocol
+
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from heliograph_common.auth.principal import ADMIN, IMAGES_READ, IMAGES_WRITE, Principal
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.blobs.port import Blobs
+from heliograph_common.bus.dead_letters import StoredLetter
+from heliograph_common.bus.lag import Lag
+from heliograph_common.db.engine import Database
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_gateway.problems import INVALID_PARAMETER, UNAUTHENTICATED, Problem
+from heliograph_gateway.uploads import Uploads
+
+
+class DeadLetterStore(Protocol):
+    """Dead letters; ``heliograph_common.bus.dead_letters.DeadLetters`` is the real one."""
+
+    async def page(self, *, before: int | None, service: str | None, limit: int) -> list[StoredLetter]:
+        """Letters older than the id ``before``, newest first."""
+
+    async def get(self, sequence: int) -> StoredLetter | None:
+        """One letter."""
+
+    async def drop(self, sequence: int) -> bool:
+        """Deletes one; whether it was there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """All that the routes use. ``lags``: of every work consumer; raises ``BusUnavailable``."""
+
+    database: Database
+    messenger: Messenger
+    uploads: Uploads
+    blobs: Blobs
+    verifier: TokenVerifier
+    lags: Callable[[], Awaitable[Sequence[Lag]]]
+    dead_letters: DeadLetterStore
+    signed_url_seconds: int
+
+
+def dependencies(request: Request) -> Dependencies:
+    """The application's dependencies."""
+    found: Dependencies = request.app.state.dependencies
+    return found
+
+
+Deps = Annotated[Dependencies, Depends(dependencies)]
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of this installation's issuer")
+
+
+async def principal(
+    deps: Deps, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Principal:
+    """Who calls.
+
+    Raises:
+        Problem: no bearer token was sent.
+        Unauthenticated: it is not acceptable.
+    """
+    if credentials is None:
+        raise Problem(
+            UNAUTHENTICATED,
+            "the request has no `Authorization: Bearer` header",
+            headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
+        )
+    caller = await deps.verifier.verify(credentials.credentials)
+    structlog.contextvars.bind_contextvars(owner=caller.subject)
+    return caller
+
+
+async def _reader(caller: Annotated[Principal, Depends(principal)]) -> Principal:
+    caller.require(IMAGES_READ)
+    return caller
+
+
+async def _writer(caller: Annotated[Principal, Depends(principal)]) -> Principal:
+    caller.require(IMAGES_WRITE)
+    return caller
+
+
+async def _admin(caller: Annotated[Principal, Depends(principal)]) -> Principal:
+    caller.require(ADMIN)
+    return caller
+
+
+Reader = Annotated[Principal, Depends(_reader)]
+Writer = Annotated[Principal, Depends(_writer)]
+Admin = Annotated[Principal, Depends(_admin)]
+
+
+def known_parameters(request: Request) -> None:
+    """Refuses query parameters that the route does not know: a misspelt filter must not look like an empty one.
+
+    Raises:
+        Problem: names each and the nearest known one.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = list(_query_names(route.dependant))
+    wrong = [name for name in request.query_params if name not in known]
+    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
+    if not wrong and not twice:
+        return
+    errors = [{"parameter": name, "detail": _hint(name, known)} for name in wrong]
+    errors += [{"parameter": name, "detail": "is given more than once"} for name in twice]
+    detail = "; ".join(f"`{error['parameter']}` {error['detail']}" for error in errors)
+    raise Problem(INVALID_PARAMETER, detail, extra={"errors": errors})
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    if near:
+        return f"is not known; did you mean `{near[0]}`?"
+    return f"is not known; this route takes {', '.join(known)}" if known else "is not known; this route takes none"

@@ -1,0 +1,162 @@
+"""The ASGI application: routes, and everything that goes wrong as RFC 9457 problems. ``bootstrap`` gives it its
+dependencies; tests give it fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp
+
+from heliograph_common.errors import HeliographError, Unavailable
+from heliograph_common.runtime import management
+from heliograph_common.runtime.health import Health
+from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
+from heliograph_gateway.access import Dependencies
+from heliograph_gateway.guard import Guard
+from heliograph_gateway.problems import (
+    BAD_REQUEST,
+    INTERNAL,
+    INVALID_PARAMETER,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    UNKNOWN_ROUTE,
+    Problem,
+    problem_of,
+)
+from heliograph_gateway.routes import dead_letters, display_sizes, images, meta, queue, renditions, uploads
+from heliograph_gateway.schemas import ProblemDocument
+from heliograph_gateway.settings import GatewaySettings
+
+log = structlog.get_logger(__name__)
+
+ROUTERS = (
+    uploads.router,
+    images.router,
+    renditions.router,
+    queue.router,
+    dead_letters.router,
+    display_sizes.router,
+    meta.router,
+)
+_PROBES = ("/livez", "/readyz")
+_EXPOSED = ["ETag", "Link", "Location", "Retry-After", "Trace-Id"]
+
+
+def build_app(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> ASGIApp:
+    """The whole application, middleware included."""
+    return TelemetryMiddleware(Guard(api(dependencies, health, settings), settings.gateway.body_timeout_seconds))
+
+
+def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> FastAPI:
+    """The routes and their problems, without the middleware that bodies and telemetry need."""
+    app = FastAPI(
+        title="Heliograph",
+        version=version("heliograph-gateway"),
+        summary="Takes pictures in, renders them, and tells when they are ready.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.dependencies = dependencies
+    for router in ROUTERS:
+        app.include_router(router)
+    app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
+    _handle_errors(app)
+    _document_problems(app)
+    if settings.gateway.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.gateway.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "traceparent"],
+            expose_headers=_EXPOSED,
+        )
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def _problem(_: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.exception_handler(HeliographError)
+    async def _ours(request: Request, error: HeliographError) -> Response:
+        problem = problem_of(error)
+        if isinstance(error, Unavailable) or problem.kind is INTERNAL:
+            log.warning("request refused", path=request.url.path, error=str(error), type=problem.kind.slug)
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        return _validation_problem(error.errors()).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        return _http_problem(request, error).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_GONE)  # for the log and the metrics; nobody reads it
+
+
+def _validation_problem(found: Sequence[Any]) -> Problem:
+    if any(error["loc"][0] == "path" for error in found):
+        return Problem(NOT_FOUND, "; ".join(f"`{error['loc'][-1]}`: {error['msg']}" for error in found))
+    errors = [{"parameter": str(error["loc"][-1]), "detail": error["msg"]} for error in found]
+    detail = "; ".join(f"`{error['parameter']}`: {error['detail']}" for error in errors)
+    return Problem(INVALID_PARAMETER, detail, extra={"errors": errors})
+
+
+def _http_problem(request: Request, error: HTTPException) -> Problem:
+    if error.status_code == 404:
+        return Problem(UNKNOWN_ROUTE, f"there is no route {request.url.path[:200]}")
+    if error.status_code == 405:
+        allowed = ", ".join(allowed_methods(request))
+        return Problem(METHOD_NOT_ALLOWED, f"the route takes {allowed}", headers={"Allow": allowed})
+    return Problem(BAD_REQUEST, str(error.detail), status=error.status_code, headers=error.headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of all routes at the request's path; Starlette itself names only the first route's."""
+    methods = {"GET"} if request.url.path in _PROBES else set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.matches(request.scope)[0] != Match.NONE:
+                methods |= route.methods or set()
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def _document_problems(app: FastAPI) -> None:
+    """OpenAPI 3.1 with the problem document among the schemas and without FastAPI's own validation answers."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    schemas = document["components"]["schemas"]
+    schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        invalid = operation["responses"].get("422", {})
+        if "application/json" in invalid.get("content", {}):
+            del operation["responses"]["422"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document

@@ -1,0 +1,65 @@
+"""Wires the gateway: the only place here that names concrete adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.blobs.minio import MinioBlobs
+from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.dead_letters import DeadLetters
+from heliograph_common.bus.lag import lags, oldest_waiting
+from heliograph_common.bus.publish import publish
+from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
+from heliograph_common.db.engine import Database
+from heliograph_common.ingest.accept import Ingest
+from heliograph_common.messaging.reconcile import Reconciler
+from heliograph_common.messaging.relay import Relay
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.runtime.adapters import Closing
+from heliograph_common.runtime.background import Periodic
+from heliograph_common.runtime.health import Health
+from heliograph_common.runtime.http_server import HttpServer
+from heliograph_common.runtime.lifecycle import Component
+from heliograph_gateway.access import Dependencies
+from heliograph_gateway.app import build_app
+from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.uploads import Uploads
+
+
+async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
+    """The gateway's components in the order of their start."""
+    database = Database(settings.database, application="heliograph-gateway")
+    bus = Bus(settings.nats, client_name="heliograph-gateway")
+    blobs = MinioBlobs(settings.s3)
+    relay = Relay(database, partial(publish, bus), lambda: bus.connected)
+    messenger = Messenger(database, relay)
+    health.register("database", database.ready)
+    health.register("blobs", blobs.ready, timeout=5.0)
+    health.register("nats", bus.ready, critical=False)  # uploads go on without it
+    app = build_app(
+        Dependencies(
+            database=database,
+            messenger=messenger,
+            uploads=Uploads(Ingest(database, messenger, blobs), settings.limits),
+            blobs=blobs,
+            verifier=TokenVerifier(settings.auth),
+            lags=partial(lags, bus, CONSUMERS),
+            dead_letters=DeadLetters(bus),
+            signed_url_seconds=settings.s3.signed_url_seconds,
+        ),
+        health,
+        settings,
+    )
+    stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
+    reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
+    return [
+        Closing("database", database.close),
+        Closing("blobs", blobs.close),
+        bus,
+        relay,
+        Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconciler.run_once),
+        HttpServer("api", app, host=settings.http.host, port=settings.http.port),
+    ]

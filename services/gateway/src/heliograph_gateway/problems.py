@@ -1,0 +1,214 @@
+"""Problem details (RFC 9457) for everything that goes wrong: one table of kinds, and which error is of which kind.
+
+``app.py`` answers with these; each ``type`` is a relative reference to the page that ``routes/meta.py`` serves from
+the same table. Leaves out where errors come from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from heliograph_common import errors
+from heliograph_common.telemetry.tracing import current_trace_id
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER = 5.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem. ``slug`` never changes once released: clients may compare ``type`` with it."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+    @property
+    def type(self) -> str:
+        """The ``type`` member: where its page is."""
+        return f"/problems/{self.slug}"
+
+
+INVALID_PARAMETER = Kind(
+    "invalid-parameter", 400, "A parameter is not acceptable", "Mend the parameter that `errors` names."
+)
+INVALID_CURSOR = Kind(
+    "invalid-cursor",
+    400,
+    "The cursor belongs to another query",
+    "Start again without `cursor`; follow `Link: rel=next`.",
+)
+INVALID_JSON = Kind("invalid-json", 400, "The body is no JSON", "Send a JSON body as application/json.")
+INVALID_MULTIPART = Kind(
+    "invalid-multipart",
+    400,
+    "The multipart body is broken",
+    "Let an HTTP library build the body: its boundary must be the one that Content-Type names, closed at the end.",
+)
+MISSING_FILE = Kind(
+    "missing-file", 400, "The request has no file", "Send at least one part named `file`, with a filename."
+)
+UNKNOWN_PART = Kind(
+    "unknown-part",
+    400,
+    "The request has a part that is not known",
+    "Name pictures `file`; the only field is `priority`.",
+)
+BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood", "Compare it with /openapi.json.")
+UNAUTHENTICATED = Kind(
+    "unauthenticated",
+    401,
+    "The request needs a good token",
+    "Send `Authorization: Bearer <token>` with a token of this installation's issuer that has not expired.",
+)
+FORBIDDEN = Kind(
+    "forbidden", 403, "The token lacks a scope", "Ask an administrator for a token with the scope that `detail` names."
+)
+NOT_FOUND = Kind(
+    "not-found", 404, "There is no such thing", "Check the id; things of other owners look as if they did not exist."
+)
+UNKNOWN_ROUTE = Kind("unknown-route", 404, "There is no such route", "See /openapi.json for the routes that there are.")
+NOT_RENDERED = Kind(
+    "not-rendered-yet",
+    404,
+    "The rendition is not there yet",
+    "Come back after the seconds in Retry-After, or listen on /v1/events; a failed image can be retried.",
+)
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed", 405, "The route does not take this method", "Use one of the methods in the Allow header."
+)
+BODY_TIMEOUT = Kind(
+    "body-timeout", 408, "The body stopped arriving", "Send the request again over a connection that makes progress."
+)
+CONFLICT = Kind("conflict", 409, "The state forbids the request", "Read the thing again and decide anew.")
+PRECONDITION_FAILED = Kind(
+    "precondition-failed", 412, "It has changed meanwhile", "Read it again and send the new ETag in If-Match."
+)
+IMAGE_TOO_LARGE = Kind(
+    "image-too-large",
+    413,
+    "The picture exceeds a limit",
+    "Scale it down, or have the limit that `detail` names raised.",
+)
+BODY_TOO_LARGE = Kind(
+    "body-too-large", 413, "The body exceeds a limit", "Send fewer or smaller files, or have the limit raised."
+)
+TOO_MANY_FILES = Kind(
+    "too-many-files",
+    413,
+    "The request has too many files",
+    "Send the rest in another request, or have the limit raised.",
+)
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type", 415, "The body is of a type that is not taken", "Use a type that `detail` lists."
+)
+UNSUPPORTED_IMAGE = Kind(
+    "unsupported-image", 415, "The bytes are no picture that we render", "Convert it to a format that `detail` lists."
+)
+INVALID_BODY = Kind("invalid-body", 422, "The body is not acceptable", "Mend the fields that `errors` names.")
+BAD_IMAGE = Kind("bad-image", 422, "The picture is broken", "Export the picture anew and send it again.")
+EMPTY_IMAGE = Kind("empty-image", 422, "The file is empty", "Choose another file.")
+INTERNAL = Kind(
+    "internal-error", 500, "Something went wrong on our side", "Tell whoever runs this installation the `trace_id`."
+)
+BLOBS_UNAVAILABLE = Kind(
+    "object-store-unavailable", 503, "The object store is away", "Send the request again after Retry-After seconds."
+)
+DATABASE_UNAVAILABLE = Kind(
+    "database-unavailable", 503, "The database is away", "Send the request again after Retry-After seconds."
+)
+BUS_UNAVAILABLE = Kind(
+    "nats-unavailable", 503, "NATS is away", "Send the request again after Retry-After seconds; uploads still work."
+)
+UNAVAILABLE = Kind("unavailable", 503, "A server is away", "Send the request again after Retry-After seconds.")
+
+KINDS: dict[str, Kind] = {kind.slug: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+
+_KIND_OF: tuple[tuple[type[errors.HeliographError], Kind], ...] = (  # the first that matches; subclasses come first
+    (errors.EmptyImage, EMPTY_IMAGE),
+    (errors.BadImage, BAD_IMAGE),
+    (errors.UnsupportedImage, UNSUPPORTED_IMAGE),
+    (errors.ImageTooLarge, IMAGE_TOO_LARGE),
+    (errors.NotFound, NOT_FOUND),
+    (errors.Conflict, CONFLICT),
+    (errors.Stale, CONFLICT),
+    (errors.Unauthenticated, UNAUTHENTICATED),
+    (errors.Forbidden, FORBIDDEN),
+    (errors.BusUnavailable, BUS_UNAVAILABLE),
+    (errors.BlobsUnavailable, BLOBS_UNAVAILABLE),
+    (errors.DatabaseUnavailable, DATABASE_UNAVAILABLE),
+    (errors.Temporary, UNAVAILABLE),
+    (errors.HeliographError, INTERNAL),
+)
+
+
+class Problem(Exception):
+    """A refusal with its kind; ``detail`` is for people, ``extra`` are members beside those of RFC 9457."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+        self.status = status or kind.status
+
+    def body(self) -> dict[str, Any]:
+        """The members of the problem document."""
+        return {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.status,
+            "detail": self.detail,
+            "remedy": self.kind.remedy,
+            "trace_id": current_trace_id(),
+            **self.extra,
+        }
+
+    def response(self) -> Response:
+        """The HTTP response."""
+        return Response(msgspec.json.encode(self.body()), self.status, self.headers, MEDIA_TYPE)
+
+
+def problem_of(error: errors.HeliographError) -> Problem:
+    """``error`` as clients see it. What servers say in ``Unavailable`` errors stays in the log: it names addresses."""
+    kind = next(kind for of, kind in _KIND_OF if isinstance(error, of))
+    headers = {}
+    detail = str(error)
+    if kind is UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = 'Bearer realm="heliograph", error="invalid_token"'
+    if isinstance(error, errors.Temporary):
+        headers["Retry-After"] = str(math.ceil(max(error.delay or 0.0, _RETRY_AFTER)))
+        detail = f"{kind.title}: try again in {headers['Retry-After']} seconds"
+    if kind is INTERNAL:
+        detail = "the request could not be handled"
+    return Problem(kind, detail, headers=headers)
+
+
+def page(kind: Kind) -> str:
+    """The page that explains a kind of problem."""
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.title}</title>"
+        f"<h1>{kind.title}</h1><p>HTTP status {kind.status}, type <code>{kind.type}</code>."
+        f"<h2>What to do</h2><p>{_code(kind.remedy)}</html>"
+    )
+
+
+def _code(text: str) -> str:
+    parts = text.replace("<", "&lt;").split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

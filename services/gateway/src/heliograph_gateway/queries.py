@@ -1,0 +1,123 @@
+"""What the gateway reads from PostgreSQL beside ``db.statements``: pages of images, counts. Every page is keyset
+pagination on the id, a UUIDv7, so a page costs the same wherever it is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.statements import ImageRow
+
+_CLOCKS_APART = timedelta(hours=1)
+"""More than the clock that makes ids may differ from PostgreSQL's, which sets ``created_at``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFilter:
+    """Which images of one owner; ``None`` filters nothing. ``after`` is inclusive, ``before`` exclusive."""
+
+    status: str | None = None
+    source: str | None = None
+    q: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    taken_after: datetime | None = None
+    taken_before: datetime | None = None
+
+    def as_query(self) -> dict[str, Any]:
+        """What a cursor is bound to."""
+        return {"list": "images", **asdict(self)}
+
+
+async def page_of_images(
+    connection: AsyncConnection, owner: str, wanted: ImageFilter, *, before: UUID | None, limit: int
+) -> Sequence[ImageRow]:
+    """Up to ``limit`` images, newest first, older than the image ``before``."""
+    statement = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *_conditions(wanted))
+    if before is not None:
+        statement = statement.where(Image.id < before)
+    return (await connection.execute(statement.order_by(Image.id.desc()).limit(limit))).all()
+
+
+async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """The renditions of several images in the order of ``statements.renditions_of``."""
+    statement = (
+        select(Rendition.__table__)
+        .where(Rendition.image_id.in_(ids))
+        .order_by(Rendition.kind, Rendition.width, Rendition.name)
+    )
+    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in (await connection.execute(statement)).all():
+        found[row.image_id].append(row)
+    return found
+
+
+async def lock_image(connection: AsyncConnection, image_id: UUID, owner: str) -> ImageRow | None:
+    """The owner's image, held until the transaction ends."""
+    statement = select(Image.__table__).where(Image.id == image_id, Image.owner == owner, Image.deleted_at.is_(None))
+    return (await connection.execute(statement.with_for_update())).one_or_none()
+
+
+async def finished_since(connection: AsyncConnection, since: timedelta, owner: str | None) -> tuple[int, int]:
+    """How many images became complete, and how many failed, within ``since`` from now; of all owners when ``None``."""
+    recent = Image.updated_at > func.now() - since
+    statement = select(
+        func.count().filter(Image.processing_status == "complete", Image.processing_completed_at > func.now() - since),
+        func.count().filter(Image.processing_status == "failed"),
+    ).where(recent, Image.deleted_at.is_(None))
+    if owner is not None:
+        statement = statement.where(Image.owner == owner)
+    complete, failed = (await connection.execute(statement)).one()
+    return int(complete), int(failed)
+
+
+async def delayed_by_priority(connection: AsyncConnection) -> dict[str, int]:
+    """Images of all owners whose last attempt failed and whose next has not begun, by priority. An attempt after the
+    first counts too once it has its thumbnails: the row does not tell that apart."""
+    statement = (
+        select(Image.priority, func.count())
+        .where(
+            Image.deleted_at.is_(None),
+            Image.processing_status.in_(("pending", "processing")),
+            Image.processing_attempts > 0,
+            Image.updated_at > Image.last_processing_attempt,
+        )
+        .group_by(Image.priority)
+    )
+    return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
+
+
+def _conditions(wanted: ImageFilter) -> list[Any]:
+    conditions: list[Any] = []
+    if wanted.status is not None:
+        conditions.append(Image.processing_status == wanted.status)
+    if wanted.source is not None:
+        conditions.append(Image.source == wanted.source)
+    if wanted.q is not None:
+        conditions.append(Image.name.icontains(wanted.q, autoescape=True))
+    if wanted.created_after is not None:
+        conditions += [Image.created_at >= wanted.created_after, Image.id >= _id_floor(wanted.created_after, -1)]
+    if wanted.created_before is not None:
+        conditions += [Image.created_at < wanted.created_before, Image.id < _id_floor(wanted.created_before, 1)]
+    if wanted.taken_after is not None:
+        conditions.append(Image.taken_at >= wanted.taken_after)
+    if wanted.taken_before is not None:
+        conditions.append(Image.taken_at < wanted.taken_before)
+    return conditions
+
+
+def _id_floor(moment: datetime, sign: int) -> UUID:
+    """The smallest UUIDv7 of ``moment``, give or take: a bound that the index on ids can use (RFC 9562, 5.7)."""
+    try:
+        milliseconds = int((moment + sign * _CLOCKS_APART).timestamp() * 1000)
+    except OverflowError:
+        milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)

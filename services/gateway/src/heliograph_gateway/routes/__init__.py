@@ -1,0 +1,1 @@
+"""The routes, one module a resource; ``app.py`` puts them together."""

@@ -1,0 +1,110 @@
+"""``/v1/settings/display-sizes``: the sizes that every new picture is rendered in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
+from sqlalchemy import delete, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from heliograph_common.db import statements
+from heliograph_common.db.models import DisplaySize
+from heliograph_gateway.access import Admin, Deps, Reader, known_parameters
+from heliograph_gateway.problems import (
+    BODY_TOO_LARGE,
+    INVALID_BODY,
+    INVALID_JSON,
+    PRECONDITION_FAILED,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+)
+from heliograph_gateway.responses import check_match, problems, tagged
+from heliograph_gateway.routes.renditions import ORIGINAL
+from heliograph_gateway.schemas import DisplaySizes
+
+router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
+
+_BODY_BYTES = 64 * 1024
+_FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/DisplaySizes"}}},
+    }
+}
+
+
+@router.get(
+    "/v1/settings/display-sizes",
+    summary="Show the display sizes",
+    responses={200: {"model": DisplaySizes}, 304: {"description": "Not modified"}, **problems()},
+)
+async def get_display_sizes(request: Request, deps: Deps, _caller: Reader) -> Response:
+    """The sizes with a strong ETag; ``If-None-Match`` is honoured."""
+    async with deps.database.transaction() as connection:
+        return tagged(request, await _present(connection))
+
+
+@router.put(
+    "/v1/settings/display-sizes",
+    summary="Replace the display sizes",
+    responses={
+        200: {"model": DisplaySizes},
+        **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, PRECONDITION_FAILED, UNSUPPORTED_MEDIA_TYPE),
+    },
+    openapi_extra=_BODY,
+)
+async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Response:
+    """New pictures are rendered in these sizes; pictures that there are keep theirs. ``If-Match`` is honoured."""
+    wanted = _validated(await _read(request))
+    rows = [{**size.model_dump(), "position": position} for position, size in enumerate(wanted.sizes)]
+    async with deps.database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
+        check_match(request, await _present(connection))
+        await connection.execute(delete(DisplaySize))
+        await connection.execute(insert(DisplaySize), rows)
+        return tagged(request, await _present(connection))
+
+
+async def _present(connection: AsyncConnection) -> dict[str, Any]:
+    rows = await statements.display_sizes(connection)
+    return {"sizes": [{field: getattr(row, field) for field in _FIELDS} for row in rows]}
+
+
+async def _read(request: Request) -> bytes:
+    essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if essence != "application/json":
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json", headers={"Accept": "application/json"})
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES:
+            raise Problem(BODY_TOO_LARGE, f"the body is larger than the limit of {_BODY_BYTES:,} bytes")
+    return bytes(body)
+
+
+def _validated(body: bytes) -> DisplaySizes:
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(INVALID_JSON, str(error)) from None
+    try:
+        wanted = DisplaySizes.model_validate(decoded, strict=True)
+    except ValidationError as error:
+        raise _invalid([("/".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]) from None
+    names = [size.name for size in wanted.sizes]
+    wrong = [(f"sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
+    wrong += [(f"sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
+    if wrong:
+        raise _invalid(wrong)
+    return wanted
+
+
+def _invalid(wrong: list[tuple[str, str]]) -> Problem:
+    errors = [{"pointer": f"/{pointer}", "detail": detail} for pointer, detail in wrong]
+    detail = "; ".join(f"{error['pointer']}: {error['detail']}" for error in errors[:5])
+    return Problem(INVALID_BODY, detail, extra={"errors": errors})

@@ -1,0 +1,157 @@
+"""``/v1/images``: take pictures in, list, show, delete and retry them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AwareDatetime
+from sqlalchemy import func, update
+from starlette.responses import Response
+
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import ImageDeleted, ImageRetried, RenderImage, progress
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import statements
+from heliograph_common.db.models import Image
+from heliograph_common.db.statements import ImageRow, stages_of
+from heliograph_common.messaging.transaction import Transaction
+from heliograph_gateway import cursor as cursors
+from heliograph_gateway import queries, representation
+from heliograph_gateway.access import Deps, Reader, Writer, known_parameters
+from heliograph_gateway.problems import CONFLICT, INVALID_CURSOR, NOT_FOUND, PRECONDITION_FAILED, Problem
+from heliograph_gateway.queries import ImageFilter
+from heliograph_gateway.responses import check_match, json_response, next_link, problems, tagged
+from heliograph_gateway.schemas import ImagePage, ImageShape
+
+router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+
+
+def _filter(
+    *,
+    status: Annotated[Literal["pending", "processing", "complete", "failed"] | None, Query()] = None,
+    source: Annotated[str | None, Query(max_length=64)] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=255, description="Text in the name.")] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="Inclusive.")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+    taken_after: Annotated[AwareDatetime | None, Query(description="Inclusive.")] = None,
+    taken_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+) -> ImageFilter:
+    return ImageFilter(
+        status=status,
+        source=source,
+        q=q,
+        created_after=created_after,
+        created_before=created_before,
+        taken_after=taken_after,
+        taken_before=taken_before,
+    )
+
+
+@router.get(
+    "/v1/images",
+    summary="List images, newest first",
+    responses={200: {"model": ImagePage}, **problems(INVALID_CURSOR)},
+)
+async def list_images(
+    request: Request,
+    deps: Deps,
+    caller: Reader,
+    wanted: Annotated[ImageFilter, Depends(_filter)],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
+) -> Response:
+    """One page of the caller's images. ``Link: rel="next"`` leads on."""
+    before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
+    async with deps.database.transaction() as connection:
+        rows = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit + 1)
+        page = rows[:limit]
+        renditions = await queries.renditions_by_image(connection, [row.id for row in page])
+    more = cursors.encode(str(page[-1].id), wanted.as_query()) if len(rows) > limit else None
+    url, headers = next_link(request, more)
+    images = [representation.image(row, renditions[row.id]) for row in page]
+    return json_response({"images": images, "next": url}, headers=headers)
+
+
+@router.get(
+    "/v1/images/{image_id}",
+    summary="Show an image",
+    responses={200: {"model": ImageShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+)
+async def get_image(request: Request, deps: Deps, caller: Reader, image_id: UUID) -> Response:
+    """The image with its renditions and a strong ETag; ``If-None-Match`` is honoured."""
+    async with deps.database.transaction() as connection:
+        row = await statements.find_image(connection, image_id, owner=caller.subject)
+        renditions = await statements.renditions_of(connection, image_id)
+    if row is None:
+        raise no_such_image(image_id)
+    return tagged(request, representation.image(row, renditions))
+
+
+@router.delete(
+    "/v1/images/{image_id}",
+    summary="Delete an image",
+    status_code=204,
+    response_class=Response,
+    responses=problems(NOT_FOUND, PRECONDITION_FAILED),
+)
+async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
+    """The image is gone at once; its files go after a grace period. ``If-Match`` is honoured."""
+    async with deps.messenger.transaction() as transaction:
+        row = await queries.lock_image(transaction.connection, image_id, caller.subject)
+        if row is None:
+            raise no_such_image(image_id)
+        renditions = await statements.renditions_of(transaction.connection, image_id)
+        check_match(request, representation.image(row, renditions))
+        gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
+        await transaction.connection.execute(gone)
+        stages = stages_of(row)
+        body = ImageDeleted(image_id=image_id, name=row.name, progress=progress(stages), stages=stages)
+        transaction.event(body, owner=row.owner)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/images/{image_id}/retry",
+    summary="Try a failed image again",
+    status_code=202,
+    responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT)},
+)
+async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
+    """Closes the circuit of a failed image and queues it again; 409 when it has not failed."""
+    async with deps.messenger.transaction() as transaction:
+        found = await queries.lock_image(transaction.connection, image_id, caller.subject)
+        if found is None:
+            raise no_such_image(image_id)
+        row = await statements.reset_processing(transaction.connection, image_id)
+        if row is None:
+            raise Problem(
+                CONFLICT,
+                f"only a failed image can be tried again; this one is {found.processing_status}",
+                extra={"state": found.processing_status},
+            )
+        command = subjects.render(Priority(row.priority))
+        transaction.command(command, RenderImage(image_id=image_id), owner=row.owner)
+        announce_retry(transaction, row)
+        renditions = await statements.renditions_of(transaction.connection, image_id)
+    return tagged(request, representation.image(row, renditions), 202)
+
+
+def announce_retry(transaction: Transaction, row: ImageRow) -> None:
+    """States that the image of ``row`` is on its way again."""
+    stages = stages_of(row)
+    body = ImageRetried(image_id=row.id, name=row.name, progress=progress(stages), stages=stages)
+    transaction.event(body, owner=row.owner)
+
+
+def no_such_image(image_id: UUID) -> Problem:
+    """404; the same for images of others."""
+    return Problem(NOT_FOUND, f"you have no image {image_id}")
+
+
+def _position(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None

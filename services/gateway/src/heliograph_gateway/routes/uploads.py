@@ -1,0 +1,149 @@
+"""``POST /v1/images``. The body is not read by FastAPI: it is streamed, after the caller is known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import statements
+from heliograph_common.errors import HeliographError
+from heliograph_common.ingest.accept import Accepted
+from heliograph_gateway import representation
+from heliograph_gateway.access import Dependencies, Deps, Writer, known_parameters
+from heliograph_gateway.multipart import boundary_of
+from heliograph_gateway.problems import (
+    BAD_IMAGE,
+    BLOBS_UNAVAILABLE,
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    EMPTY_IMAGE,
+    IMAGE_TOO_LARGE,
+    INVALID_MULTIPART,
+    TOO_MANY_FILES,
+    UNSUPPORTED_IMAGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+    problem_of,
+)
+from heliograph_gateway.responses import json_response, problems, tagged
+from heliograph_gateway.schemas import ImageShape, PriorityName, UploadOutcomes
+from heliograph_gateway.uploads import Outcome
+
+router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+
+_RAW_TYPES = ("application/octet-stream", "binary/octet-stream")
+_ACCEPTED = "multipart/form-data, image/*, application/octet-stream"
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": (
+            "One picture as it is, or several as parts named `file`. A `priority` field counts for the file right "
+            "before it and for all after it. The type is told by content, not by name or header."
+        ),
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "priority": {"type": "string", "enum": [priority.value for priority in Priority]},
+                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    },
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    201: {"model": ImageShape | UploadOutcomes, "description": "Accepted; one entry a file where there were several"},
+    200: {"model": ImageShape | UploadOutcomes, "description": "The caller has had these bytes before"},
+    **problems(
+        INVALID_MULTIPART,
+        BODY_TIMEOUT,
+        IMAGE_TOO_LARGE,
+        BODY_TOO_LARGE,
+        TOO_MANY_FILES,
+        UNSUPPORTED_IMAGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        BAD_IMAGE,
+        EMPTY_IMAGE,
+        BLOBS_UNAVAILABLE,
+    ),
+}
+
+
+@router.post("/v1/images", summary="Upload pictures", status_code=201, responses=_RESPONSES, openapi_extra=_BODY)
+async def upload_images(
+    request: Request,
+    deps: Deps,
+    caller: Writer,
+    priority: Annotated[PriorityName, Query()] = "normal",
+    name: Annotated[str, Query(max_length=4096, description="The picture's name, for a raw body.")] = "",
+) -> Response:
+    """Takes pictures in. 201 and the image, 200 when the caller has had the same bytes before."""
+    content_type = request.headers.get("content-type", "")
+    essence = content_type.partition(";")[0].strip().lower()
+    multipart = essence == "multipart/form-data"
+    if not multipart and essence and not essence.startswith("image/") and essence not in _RAW_TYPES:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"{essence[:100]} is not taken; send {_ACCEPTED}", headers=_accept())
+    boundary = boundary_of(content_type) if multipart else b""
+    deps.uploads.check_length(int(request.headers.get("content-length", 0)), multipart=multipart)
+    body = request.stream()
+    if multipart:
+        outcomes = await deps.uploads.multipart(body, boundary, owner=caller.subject, priority=Priority(priority))
+    else:
+        accepted = await deps.uploads.raw(body, owner=caller.subject, name=name, priority=Priority(priority))
+        outcomes = [Outcome(accepted.row.name, accepted)]
+    return await _answer(request, deps, outcomes)
+
+
+async def _answer(request: Request, deps: Dependencies, outcomes: list[Outcome]) -> Response:
+    if len(outcomes) > 1:
+        return _several([await _entry(deps, outcome) for outcome in outcomes], outcomes)
+    result = outcomes[0].result
+    if isinstance(result, Problem):
+        raise result
+    image = await _image(deps, result)
+    return tagged(request, image, 201 if result.created else 200, {"Location": image["links"]["self"]})
+
+
+async def _entry(deps: Dependencies, outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome.result, Problem):
+        return {"name": outcome.name, "status": outcome.result.status, "problem": outcome.result.body()}
+    try:
+        image = await _image(deps, outcome.result)
+    except HeliographError as error:
+        problem = problem_of(error)
+        return {"name": outcome.name, "status": problem.status, "problem": problem.body()}
+    return {"name": outcome.name, "status": 201 if outcome.result.created else 200, "image": image}
+
+
+def _several(entries: list[dict[str, Any]], outcomes: list[Outcome]) -> Response:
+    """201 when an image is new, 200 when all that were taken are known; where none was, the problem that all share, or
+    the first."""
+    statuses = {entry["status"] for entry in entries}
+    if statuses & {200, 201}:
+        return json_response({"images": entries}, 201 if 201 in statuses else 200)
+    first = next(outcome.result for outcome in outcomes if isinstance(outcome.result, Problem))
+    raise Problem(
+        first.kind,
+        f"none of {len(entries)} parts was accepted; the first: {first.detail}",
+        headers=first.headers,
+        extra={"images": entries},
+    )
+
+
+async def _image(deps: Dependencies, accepted: Accepted) -> dict[str, Any]:
+    if accepted.created:
+        return representation.image(accepted.row, [])
+    async with deps.database.transaction() as connection:
+        return representation.image(accepted.row, await statements.renditions_of(connection, accepted.row.id))
+
+
+def _accept() -> dict[str, str]:
+    return {"Accept": _ACCEPTED}

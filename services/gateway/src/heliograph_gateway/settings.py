@@ -1,0 +1,24 @@
+"""The gateway's settings: those of every service, token checks, limits and its own."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
+
+
+class GatewayOwnSettings(BaseModel):
+    """What only the gateway has."""
+
+    body_timeout_seconds: float = Field(30.0, gt=0, description="Seconds a request body may make no progress.")
+    cors_origins: list[str] = Field([], description="Origins whose pages may call the API; none by default.")
+    reconcile_seconds: float = Field(60.0, gt=0, description="Seconds between two looks for images that are stuck.")
+    stuck_after_seconds: float = Field(300.0, gt=0, description="Seconds without progress after which one is stuck.")
+
+
+class GatewaySettings(ServiceSettings):
+    """All that the gateway reads."""
+
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    gateway: GatewayOwnSettings = GatewayOwnSettings()
