@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nats.js.errors import ServiceUnavailableError
 
 from heliograph_local.errors import AlreadyRunning, NotRunning, StartFailed
 from heliograph_local.faults import Faults
@@ -44,13 +45,16 @@ async def test_second_start_continues_with_the_data(stack_folder: Path) -> None:
 
 
 async def test_two_stacks_side_by_side_and_one_folder_only_once(stack_folder: Path) -> None:
-    one, two = Stack(stack_folder / "one", services=()), Stack(stack_folder / "two", services=())
+    one = Stack(stack_folder / "one", services=())
+    two = Stack(stack_folder / "two", services=(), nats_max_file_store=1024 * 1024)
     async with one:
         async with two:
             ports = [{row.port for row in stack.supervisor.table} for stack in (one, two)]
             assert not ports[0] & ports[1]
             await Marks(one.connection).leave("nats", "of one")
             await Marks(two.connection).leave("nats", "of two")
+            with pytest.raises(ServiceUnavailableError, match="insufficient resources"):  # one's disk is not full
+                await _fill(two)
             assert await Marks(one.connection).find("nats", "of one")
             with pytest.raises(AlreadyRunning, match=f"already running as process {os.getpid()} on"):
                 async with Stack(stack_folder / "one", services=()):
@@ -220,6 +224,11 @@ async def test_service_that_cannot_start_is_told_with_its_log(stack_folder: Path
     with pytest.raises(StartFailed, match=r"(?s)gateway died 3 times while starting .*no such setting"):
         await stack.__aenter__()
     assert stack.folder.owner() is None
+
+
+async def _fill(stack: Stack) -> None:
+    for _ in range(20):
+        await Marks(stack.connection).leave("nats", "x" * 100_000)
 
 
 async def _get(environment: dict[str, str]) -> bytes:

@@ -76,6 +76,12 @@ def test_postgres_is_not_root_and_wants_a_password(up: Up) -> None:
         psycopg.connect(f"postgresql://heliograph@{without_password}")
 
 
+def test_postgres_lets_the_owner_of_the_stack_in_through_its_socket(up: Up) -> None:
+    socket, port = up.data / "postgres" / "socket", up.row("postgres")["port"]
+    with psycopg.connect(host=str(socket), port=port, user="heliograph", dbname="heliograph") as database:
+        assert database.execute("SELECT current_user").fetchone() == ("heliograph",)
+
+
 def test_postgres_keeps_its_promises(up: Up) -> None:
     with psycopg.connect(up.connection.postgres) as database:
         row = database.execute(

@@ -23,7 +23,7 @@ from heliograph_local.process import Process, cap_log, end_of, spawn
 State = Literal["waiting", "starting", "ready", "restarting", "held", "stopping", "stopped", "failed"]
 
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.1, 5.0
-_BACKOFF_FORGIVEN = 30.0  # seconds of being ready after which earlier deaths no longer slow a restart
+_BACKOFF_FORGIVEN = 1.0  # seconds of being ready after which earlier deaths no longer slow a restart
 _START_SECONDS = 60.0
 _START_ATTEMPTS = 3
 _POLL = 0.05
@@ -98,6 +98,7 @@ class _Watched:
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
+        self._ready_since: float | None = None
 
     def run(self) -> None:
         self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.process.name}")
@@ -131,7 +132,6 @@ class _Watched:
     async def _keep_running(self) -> None:
         backoff, deaths = _BACKOFF_FIRST, 0
         while not self._stopping:
-            began = time.monotonic()
             code = await self._run_once()
             if self._stopping:
                 return
@@ -139,7 +139,7 @@ class _Watched:
             if not self._first.done() and deaths >= _START_ATTEMPTS:
                 self._fail(f"died {deaths} times while starting ({_cause(code)})")
                 return
-            if time.monotonic() - began > _BACKOFF_FORGIVEN:
+            if self._ready_since is not None and time.monotonic() - self._ready_since > _BACKOFF_FORGIVEN:
                 backoff = _BACKOFF_FIRST
             self._report(f"{self.process.name} died ({_cause(code)}); it is started again in {backoff:.1f} s")
             self._set("restarting", pid=None, restarts=self.status.restarts + 1)
@@ -156,7 +156,7 @@ class _Watched:
     async def _run_once(self) -> int:
         """Starts the process and returns its exit code once it has ended."""
         cap_log(self._log)
-        began = time.monotonic()
+        self._ready_since, began = None, time.monotonic()
         try:
             await self.process.prepare()
             child = self._child = await spawn(self.process, self._log)
@@ -189,7 +189,8 @@ class _Watched:
         else:
             self._fail(f"was not ready within {_START_SECONDS:.0f} s: {problem}")
             return
-        seconds = time.monotonic() - began
+        self._ready_since = time.monotonic()
+        seconds = self._ready_since - began
         self._set("ready", ready_after=round(seconds, 3))
         self._report(f"{self.process.name} is ready on port {self.process.port} after {seconds:.2f} s")
         if not self._first.done():
