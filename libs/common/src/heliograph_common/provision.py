@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE = 120.0
 _PAUSE = 1.0
+_CONNECT = 5.0
 
 
 async def provision(settings: ServiceSettings) -> None:
@@ -57,7 +58,8 @@ async def _streams(settings: ServiceSettings) -> list[str]:
     bus = Bus(settings.nats, client_name="heliograph-provision")
     await bus.start()
     try:
-        await asyncio.wait_for(bus.wait_connected(), 5)
+        async with asyncio.timeout(_CONNECT):
+            await bus.wait_connected()
         await bus.ready()
         return await streams.provision(bus.jetstream, settings.nats)
     except TimeoutError as error:

@@ -75,9 +75,11 @@ class Bus:
             self._connecting.cancel()
         with contextlib.suppress(NatsError, asyncio.TimeoutError, OSError):
             if self.connected:
-                await asyncio.wait_for(self._client.flush(), min(deadline_seconds, _CLOSE_TIMEOUT))
+                async with asyncio.timeout(min(deadline_seconds, _CLOSE_TIMEOUT)):
+                    await self._client.flush()
         with contextlib.suppress(NatsError, asyncio.TimeoutError, OSError):
-            await asyncio.wait_for(self._client.close(), _CLOSE_TIMEOUT)
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._client.close()
 
     async def ready(self) -> None:
         """Returns when JetStream answered.

@@ -2,7 +2,8 @@
 
 nats-py's ``fetch`` is not used: a restart of the server leaves it waiting for its whole timeout, every 409 looks to it
 like a timeout, and what it has in its queue ages unseen. Here each pull asks for exactly one message and is
-remembered by its reply subject; lost pulls (reconnect, two missed heartbeats) are asked for anew.
+remembered by its reply subject; lost pulls (reconnect, two missed heartbeats) are asked for anew. A status comes to
+that reply subject, but a message comes under its own subject, so each kind of pull has a subscription of its own.
 Protocol: JetStream API ``$JS.API.CONSUMER.MSG.NEXT`` (NATS ADR-13).
 """
 
@@ -43,7 +44,7 @@ class _Puller:
         self._ack_wait = ack_wait
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{spec.stream}.{spec.durable}"
         self._numbers = itertools.count()
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
         self._inbox = ""
         self._asked: tuple[str, asyncio.Future[Msg | None]] | None = None
         self._standing: str | None = None
@@ -53,14 +54,18 @@ class _Puller:
 
     async def open(self, source: PullSource) -> None:
         self._source = source
-        self._inbox = self._bus.client.new_inbox()
-        self._subscription = await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._receive)
+        client = self._bus.client
+        self._inbox = client.new_inbox()
+        self._subscriptions = [
+            await client.subscribe(f"{self._inbox}.now.*", cb=self._receive_asked),
+            await client.subscribe(f"{self._inbox}.standing.*", cb=self._receive_standing),
+        ]
 
     async def close(self) -> None:
-        if self._subscription is not None:
+        for subscription in self._subscriptions:
             with contextlib.suppress(NatsError):
-                await self._subscription.unsubscribe()
-            self._subscription = None
+                await subscription.unsubscribe()
+        self._subscriptions = []
 
     def forget(self) -> None:
         """What was asked for on the old connection will not be answered."""
@@ -72,12 +77,13 @@ class _Puller:
         """The next message if there is one now. A standing pull would have got it already, so none is asked beside it."""
         if self._standing is not None or time.monotonic() < self._not_before:
             return None
-        reply = self._new_reply()
+        reply = self._new_reply("now")
         future: asyncio.Future[Msg | None] = asyncio.get_running_loop().create_future()
         self._asked = (reply, future)
         try:
             await self._request(reply, {"batch": 1, "no_wait": True})
-            return await asyncio.wait_for(future, _NO_WAIT_TIMEOUT)
+            async with asyncio.timeout(_NO_WAIT_TIMEOUT):
+                return await future
         except TimeoutError:
             return None
         finally:
@@ -90,7 +96,7 @@ class _Puller:
             log.warning("pull lost, asking again", consumer=self._spec.durable)
             self._standing = None
         if self._standing is None and now >= self._not_before:
-            self._standing = self._new_reply()
+            self._standing = self._new_reply("standing")
             self._alive_at = now
             await self._request(
                 self._standing,
@@ -100,29 +106,42 @@ class _Puller:
     def wrap(self, message: Msg) -> JetStreamDelivery:
         return JetStreamDelivery(self._bus, message, self._ack_wait)
 
-    def _new_reply(self) -> str:
-        return f"{self._inbox}.{next(self._numbers)}"
+    def _new_reply(self, kind: str) -> str:
+        return f"{self._inbox}.{kind}.{next(self._numbers)}"
 
     async def _request(self, reply: str, request: dict[str, object]) -> None:
         await self._bus.client.publish(self._subject, json.dumps(request).encode(), reply=reply)
 
-    async def _receive(self, message: Msg) -> None:
-        assert self._source is not None  # noqa: S101 - set before the subscription exists
+    async def _receive_asked(self, message: Msg) -> None:
+        status = (message.headers or {}).get("Status")
+        asked = self._asked
+        if status is not None:
+            self._note_status(status, message)
+            if asked is not None and message.subject == asked[0] and not asked[1].done():
+                asked[1].set_result(None)
+        elif asked is not None and not asked[1].done():
+            asked[1].set_result(message)
+        else:
+            await self._offer(message)
+
+    async def _receive_standing(self, message: Msg) -> None:
         status = (message.headers or {}).get("Status")
         if status == "100":
             self._alive_at = time.monotonic()
             return
-        answers_standing = message.subject == self._standing
-        if answers_standing:
+        if status is None:
             self._standing = None
-        if status is not None:
+            await self._offer(message)
+        else:
             self._note_status(status, message)
-        if self._asked is not None and message.subject == self._asked[0] and not self._asked[1].done():
-            self._asked[1].set_result(None if status else message)
-        elif status is None:
-            await self._source.offer(self.wrap(message))
-        if answers_standing:
+            if message.subject == self._standing:
+                self._standing = None
+        if self._source is not None:
             self._source.wake()
+
+    async def _offer(self, message: Msg) -> None:
+        if self._source is not None:
+            await self._source.offer(self.wrap(message))
 
     def _note_status(self, status: str, message: Msg) -> None:
         if status not in _QUIET_STATUS:
@@ -194,7 +213,8 @@ class PullSource:
         for puller in self._pullers:
             await puller.stand()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _HEARTBEAT)
+            async with asyncio.timeout(_HEARTBEAT):
+                await self._wake.wait()
         return None if self._held.empty() else self._held.get_nowait()
 
     async def _ensure_open(self) -> None:

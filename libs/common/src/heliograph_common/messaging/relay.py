@@ -68,7 +68,8 @@ class Relay:
         self._stopping.set()
         if self._connected():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._queue.join(), deadline_seconds)
+                async with asyncio.timeout(deadline_seconds):
+                    await self._queue.join()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -138,6 +138,7 @@ class Worker:
         self._dispatcher: asyncio.Task[None] | None = None
         self._limit = DeadLetterLimit()
         self.stopped: str | None = None
+        self._stopping = False
 
     @property
     def busy(self) -> int:
@@ -150,6 +151,7 @@ class Worker:
 
     async def stop(self, deadline_seconds: float) -> None:
         """Takes nothing more, finishes what it has within ``deadline_seconds`` and gives back the rest."""
+        self._stopping = True
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             await asyncio.gather(self._dispatcher, return_exceptions=True)
@@ -169,7 +171,7 @@ class Worker:
         self._dispatcher.result()
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._stopping:
             if self._slots.locked():
                 await self._source.release()
             await self._slots.acquire()
