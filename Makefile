@@ -1,0 +1,46 @@
+# Heliograph. `make help` lists what there is; every target works from a bare checkout.
+SHELL := /bin/bash
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: help setup up down test check lock format chaos bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: ## Prepare .venv (every other target does so by itself)
+	@bash scripts/setup.sh
+
+up: setup ## Run everything on this machine and send a sample picture through it (ARGS=--detach returns)
+	@$(BIN)/heliograph dev up $(ARGS)
+
+down: setup ## Stop what `make up ARGS=--detach` started
+	@$(BIN)/heliograph dev down $(ARGS)
+
+test: setup ## Run the tests: unit, ports over fake and real, integration on real servers
+	@$(BIN)/pytest -n 2 tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+
+check: setup ## Check style, types, import rules and locks
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@scripts/lock.sh --check
+
+lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
+	@scripts/lock.sh $(ARGS)
+
+format: setup ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+chaos: setup ## Fault tests: kill, stop and restart everything while a client keeps the books (ARGS=1,2 picks some)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: setup ## Benchmarks, each beside its peer (ARGS=P1,P4 picks some)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what was built
+	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
