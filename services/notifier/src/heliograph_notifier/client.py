@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 
+from heliograph_common.telemetry import metrics
 from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.cursor import Cursor
 from heliograph_notifier.filters import EVERYTHING, Filter
@@ -117,8 +118,9 @@ class Client(ABC):
     def close(self, code: CloseCode, reason: str) -> None:
         """Ends the client and forgets what waited for it. Safe to call again."""
         if not self.closed:
-            self.closed = True
             self.forget()
+            if code is CloseCode.SLOW:
+                metrics.socket_drops.inc()
             self.shut(code, reason)
 
     def forget(self) -> None:

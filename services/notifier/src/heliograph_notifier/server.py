@@ -58,6 +58,16 @@ class EventServer:
         self._task: asyncio.Task[None] | None = None
         self.port = 0
 
+    @property
+    def connections(self) -> int:
+        """Open TCP connections, those included that are closing but whose peer does not take it in."""
+        return len(self._server.server_state.connections)
+
+    async def died(self) -> None:
+        """Returns when the server ended; raises what ended it."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     async def start(self) -> None:
         """Listens."""
         family = socket.AF_INET6 if ":" in self._http.host else socket.AF_INET

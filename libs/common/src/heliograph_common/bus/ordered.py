@@ -103,6 +103,8 @@ class OrderedReader:
         Raises:
             BusUnavailable: NATS does not answer, or has no such stream.
         """
+        if not self._bus.connected:
+            raise BusUnavailable("NATS is not connected")
         try:
             info = await self._bus.jetstream.stream_info(self._stream)
         except (TimeoutError, OSError, NatsError) as error:
