@@ -1,0 +1,122 @@
+"""``heliograph upload``: which files, how many at a time, what is told of each, and the sum of it.
+
+``candidates.py`` says which files are meant, ``sending.py`` sends one, ``bars.py`` draws.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from heliograph_client.cli.bars import Bars
+from heliograph_client.cli.candidates import Candidate, candidates
+from heliograph_client.cli.sending import Outcome, Sender
+from heliograph_client.cli.session import SOME_FAILED, Session, command
+from heliograph_client.cli.tables import size
+from heliograph_client.models import Priority
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_IN_FLIGHT = 64
+
+
+@app.command()
+@command
+async def upload(
+    session: Session,
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures, folders or patterns.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every picture is complete or failed.")] = False,
+    priority: Annotated[Priority, typer.Option(help="How urgent rendering is.")] = "normal",
+    concurrency: Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")] = 4,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for each picture after its upload.")] = 600.0,  # noqa: ASYNC109
+) -> int:
+    """Upload pictures: files, folders and patterns."""
+    found = list(candidates(files))
+    if not found:
+        session.warn(f"there are no files in {', '.join(files)}; name pictures, or a folder that has some")
+        return SOME_FAILED
+    began = time.monotonic()
+    async with session.client() as client:
+        with Bars(len(found), shown=_bars_wanted(session)) as bars:
+            report = _Report(session, bars)
+            sender = Sender(client, bars, priority=priority, wait_seconds=timeout if wait else None)
+            async with _every_one_told(report, found, sender):
+                await _send_all(found, sender, report, concurrency)
+    if not session.as_json:
+        session.say(report.summary(time.monotonic() - began))
+    return SOME_FAILED if report.failed else 0
+
+
+class _Report:
+    """Tells of each file once, and counts."""
+
+    def __init__(self, session: Session, bars: Bars) -> None:
+        self.failed = 0
+        self._bars = bars
+        self.told: set[Candidate] = set()
+        self._session = session
+        self._counts: Counter[str] = Counter()
+        self._bytes = 0
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        """One line for a file that is done with."""
+        self.told.add(candidate)
+        self._bars.step()
+        self._counts["already there" if outcome.already_there else outcome.status.replace("_", " ")] += 1
+        self._bytes += outcome.sent
+        # What lies in a folder beside pictures is no failure; a file that was named and is none is one.
+        self.failed += outcome.failed and (candidate.named or outcome.status != "skipped")
+        if self._session.as_json:
+            self._session.json_line(outcome.as_json(candidate.path))
+        else:
+            self._session.say(outcome.line(candidate.path))
+
+    def summary(self, seconds: float) -> str:
+        """What became of all."""
+        counts = ", ".join(f"{count} {what}" for what, count in self._counts.most_common())
+        return f"{sum(self._counts.values())} files: {counts}; {size(self._bytes)} sent in {seconds:.1f} s"
+
+
+async def _send_all(found: list[Candidate], sender: Sender, report: _Report, concurrency: int) -> None:
+    """Uploads ``concurrency`` at a time; those that wait for their renditions hold up no other until there are many."""
+    uploading, in_flight = asyncio.Semaphore(concurrency), asyncio.Semaphore(_IN_FLIGHT)
+
+    async def one(candidate: Candidate) -> None:
+        try:
+            report.tell(candidate, await sender.send(candidate, uploading))
+        finally:
+            in_flight.release()
+
+    async with asyncio.TaskGroup() as group:
+        for candidate in found:
+            if candidate.refusal:
+                report.tell(candidate, Outcome(status="skipped", reason=candidate.refusal))
+                continue
+            await in_flight.acquire()
+            group.create_task(one(candidate))
+
+
+@asynccontextmanager
+async def _every_one_told(report: _Report, found: list[Candidate], sender: Sender) -> AsyncIterator[None]:
+    """Where all ends early (no server, a bad token, Ctrl-C), tells of every file that is still open, then raises why."""
+    try:
+        yield
+    except BaseException as error:  # noqa: BLE001 - it is raised again, whatever it is
+        cause: BaseException = error
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        for candidate in found:
+            if candidate not in report.told:
+                report.tell(candidate, sender.unfinished(candidate, cause))
+        raise cause from None
+
+
+def _bars_wanted(session: Session) -> bool:
+    return sys.stderr.isatty() and not (session.as_json and sys.stdout.isatty())

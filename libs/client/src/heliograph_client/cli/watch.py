@@ -1,0 +1,59 @@
+"""``heliograph watch``: events as they happen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from heliograph_client.cli.session import Session, command
+from heliograph_client.models import Event, Reset
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+@command
+async def watch(
+    session: Session,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Only events of this type, such as image.ready or image.*; may be repeated."),
+    ] = None,
+    cursor: Annotated[str | None, typer.Option(help="Begin after the event with this cursor.")] = None,
+) -> None:
+    """Show events as they happen, until Ctrl-C."""
+    _tell_of_reconnects(session)
+    async with session.client() as client, aclosing(client.events(cursor=cursor, types=types or ())) as events:
+        async for item in events:
+            if session.as_json:
+                session.json_line(item if isinstance(item, Event) else {"type": "reset", **item.model_dump()})
+            else:
+                session.say(_line(item))
+
+
+def _line(item: Event | Reset) -> str:
+    if isinstance(item, Reset):
+        return f"-- events were missed ({item.reason}); what follows begins at cursor {item.cursor}"
+    at = item.time.astimezone().strftime("%H:%M:%S") if item.time else ""
+    data = item.data
+    parts = [at, f"{item.type:<24}", f"{data.get('progress', '')!s:>3} %", item.subject, data.get("name")]
+    parts += [data.get("reason")]
+    return "  ".join(str(part) for part in parts if part)
+
+
+def _tell_of_reconnects(session: Session) -> None:
+    """On a terminal, says on standard error when the connection is lost and back."""
+    if not sys.stderr.isatty():
+        return
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            session.warn(record.getMessage())
+
+    logger = logging.getLogger("heliograph_client.events")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Handler())

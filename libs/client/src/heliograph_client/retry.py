@@ -1,0 +1,47 @@
+"""How long to wait before trying again, and how often. Pure but for the jitter; used by transport.py and events.py."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Up to ``attempts`` tries; waits grow from ``first`` to ``longest`` seconds with full jitter
+    (AWS Architecture Blog, "Exponential Backoff And Jitter"). A server that asks for more than ``patience`` seconds is not
+    waited for."""
+
+    attempts: int = 6
+    first: float = 0.25
+    longest: float = 10.0
+    patience: float = 30.0
+
+    def delay(self, failures: int, asked: float | None = None) -> float | None:
+        """Seconds to wait after the ``failures``-th failure in a row; ``None``: give up. ``asked`` is the server's
+        ``Retry-After``, which is never undercut."""
+        if failures >= self.attempts or (asked is not None and asked > self.patience):
+            return None
+        if asked is not None:
+            return asked + random.uniform(0, self.first)  # noqa: S311 - spreads clients, guards nothing
+        return self.backoff(failures)
+
+    def backoff(self, failures: int) -> float:
+        """Like ``delay``, for those who never give up."""
+        ceiling = min(self.longest, self.first * 2.0 ** min(failures, 32))
+        return random.uniform(ceiling / 4, ceiling)  # noqa: S311 - never near zero, so that a dead server is not hammered
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds in a ``Retry-After`` header (RFC 9110, 10.2.3): a number or a date; ``None`` where it is neither."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

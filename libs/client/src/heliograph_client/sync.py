@@ -1,0 +1,203 @@
+"""The client for code without an event loop: ``AsyncClient`` on a loop in a thread of its own.
+
+Every method does what its namesake there does; a test holds the two to one signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from heliograph_client.body import Progress, Source
+from heliograph_client.client import AsyncClient
+from heliograph_client.connection import Connection
+from heliograph_client.models import (
+    DeadLetter,
+    DisplaySize,
+    Event,
+    Image,
+    Page,
+    Priority,
+    QueueStatus,
+    Rendition,
+    Replayed,
+    Reset,
+    SignedUrl,
+    Status,
+)
+from heliograph_client.retry import RetryPolicy
+from heliograph_client.waiting import OnStage
+
+Result = TypeVar("Result")
+
+
+class Client:
+    """A client of one server; use it as a context manager, from any thread. Callbacks run on the client's own thread."""
+
+    def __init__(self, connection: Connection | None = None, *, policy: RetryPolicy | None = None) -> None:
+        self._client = AsyncClient(connection, policy=policy)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="heliograph-client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes all connections and ends the thread."""
+        if self._loop.is_closed():
+            return
+        self._run(self._client.aclose())
+        self._run(self._loop.shutdown_asyncgens())
+        self._run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def upload(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        priority: Priority = "normal",
+        on_progress: Progress | None = None,
+    ) -> Image:
+        """See ``AsyncClient.upload``."""
+        return self._run(self._client.upload(source, name=name, priority=priority, on_progress=on_progress))
+
+    def get(self, image_id: UUID | str) -> Image:
+        """See ``AsyncClient.get``."""
+        return self._run(self._client.get(image_id))
+
+    def page(
+        self,
+        *,
+        status: Status | None = None,
+        source: str | None = None,
+        q: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Image]:
+        """See ``AsyncClient.page``."""
+        return self._run(
+            self._client.page(
+                status=status,
+                source=source,
+                q=q,
+                created_after=created_after,
+                created_before=created_before,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    def list(
+        self,
+        *,
+        status: Status | None = None,
+        source: str | None = None,
+        q: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Image]:
+        """See ``AsyncClient.list``."""
+        return self._iterate(
+            self._client.list(
+                status=status,
+                source=source,
+                q=q,
+                created_after=created_after,
+                created_before=created_before,
+                page_size=page_size,
+            )
+        )
+
+    def delete(self, image_id: UUID | str) -> None:
+        """See ``AsyncClient.delete``."""
+        self._run(self._client.delete(image_id))
+
+    def retry(self, image_id: UUID | str) -> Image:
+        """See ``AsyncClient.retry``."""
+        return self._run(self._client.retry(image_id))
+
+    def rendition_url(self, rendition: Rendition) -> SignedUrl:
+        """See ``AsyncClient.rendition_url``."""
+        return self._run(self._client.rendition_url(rendition))
+
+    def download(self, rendition: Rendition, to: str | os.PathLike[str]) -> Path:
+        """See ``AsyncClient.download``."""
+        return self._run(self._client.download(rendition, to))
+
+    def wait(self, image_id: UUID | str, timeout: float | None = 300.0, *, on_stage: OnStage | None = None) -> Image:
+        """See ``AsyncClient.wait``."""
+        return self._run(self._client.wait(image_id, timeout, on_stage=on_stage))
+
+    def events(self, *, cursor: str | None = None, types: Sequence[str] = ()) -> Iterator[Event | Reset]:
+        """See ``AsyncClient.events``."""
+        return self._iterate(self._client.events(cursor=cursor, types=types))
+
+    def queue(self) -> QueueStatus:
+        """See ``AsyncClient.queue``."""
+        return self._run(self._client.queue())
+
+    def dead_letters(self, *, service: str | None = None, page_size: int = 100) -> Iterator[DeadLetter]:
+        """See ``AsyncClient.dead_letters``."""
+        return self._iterate(self._client.dead_letters(service=service, page_size=page_size))
+
+    def dead_letter(self, letter_id: str) -> DeadLetter:
+        """See ``AsyncClient.dead_letter``."""
+        return self._run(self._client.dead_letter(letter_id))
+
+    def replay_dead_letter(self, letter_id: str) -> Replayed:
+        """See ``AsyncClient.replay_dead_letter``."""
+        return self._run(self._client.replay_dead_letter(letter_id))
+
+    def drop_dead_letter(self, letter_id: str) -> None:
+        """See ``AsyncClient.drop_dead_letter``."""
+        self._run(self._client.drop_dead_letter(letter_id))
+
+    def display_sizes(self) -> Sequence[DisplaySize]:
+        """See ``AsyncClient.display_sizes``."""
+        return self._run(self._client.display_sizes())
+
+    def set_display_sizes(self, sizes: Sequence[DisplaySize]) -> Sequence[DisplaySize]:
+        """See ``AsyncClient.set_display_sizes``."""
+        return self._run(self._client.set_display_sizes(sizes))
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C in the caller's thread ends the request too
+            raise
+
+    def _iterate(self, source: AsyncGenerator[Result, None]) -> Iterator[Result]:
+        async def following() -> Result:
+            return await anext(source)
+
+        try:
+            while True:
+                try:
+                    item = self._run(following())
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            if not self._loop.is_closed():
+                self._run(source.aclose())

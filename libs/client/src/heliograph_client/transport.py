@@ -1,0 +1,180 @@
+"""HTTP: one request with its token, its retries and its errors. Used by client.py, which knows the routes.
+
+The only module that speaks httpx2; its errors are translated here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+
+from heliograph_client.body import Body
+from heliograph_client.connection import Connection, is_loopback
+from heliograph_client.errors import HeliographError, UnexpectedAnswer, Unreachable, problem_error
+from heliograph_client.models import Problem
+from heliograph_client.retry import RetryPolicy, retry_after
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT = httpx2.Timeout(60.0, connect=10.0, pool=None)
+_BUSY = frozenset({429, 503})
+_GATEWAY_FAULTS = frozenset({502, 504})
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class Transport:
+    """Sends requests to one API. Close it with ``aclose``."""
+
+    def __init__(self, connection: Connection, policy: RetryPolicy) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._http = httpx2.AsyncClient(
+            base_url=connection.api,
+            timeout=_TIMEOUT,
+            trust_env=not is_loopback(connection.api),  # a proxy cannot reach this machine's loopback
+            headers={"User-Agent": f"heliograph-client/{importlib.metadata.version('heliograph-client')}"},
+            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8),
+        )
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        body: Body | None = None,
+        admin: bool = False,
+        repeatable: bool = True,
+    ) -> httpx2.Response:
+        """The successful answer. Tried again when the server is busy or cannot be reached and, if ``repeatable``, when
+        the connection breaks after the request went out.
+
+        Raises:
+            ProblemError: the server refused.
+            Unreachable: nothing answers.
+        """
+        headers = self._authorization(admin)
+        if body is not None:
+            headers |= {"Content-Type": "application/octet-stream"}
+            headers |= {} if body.size is None else {"Content-Length": str(body.size)}
+            repeatable = body.repeatable
+        failures = 0
+        while True:
+            content = body.chunks() if body is not None else None
+            asked: float | None = None
+            try:
+                response = await self._http.request(
+                    method, path, params=_present(params), json=json, content=content, headers=headers
+                )
+            except httpx2.HTTPError as error:
+                failure = self._translated(error)
+                again = repeatable or isinstance(error, _NEVER_SENT)
+            else:
+                if response.is_success or (failures and method == "DELETE" and response.status_code == 404):
+                    return response  # a repeated DELETE finds nothing where the first one's answer was lost
+                failure = _refusal(response)
+                asked = retry_after(response.headers.get("Retry-After"))
+                again = _may_repeat(response.status_code, body, repeatable=repeatable)
+            failures += 1
+            delay = self._policy.delay(failures, asked) if again else None
+            if delay is None:
+                raise failure
+            log.debug("%s %s failed %d times, again in %.2f s: %s", method, path, failures, delay, failure)
+            await asyncio.sleep(delay)
+
+    @asynccontextmanager
+    async def fetch(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes behind a signed URL, which wants no token.
+
+        Raises:
+            ProblemError: the object store refused.
+            Unreachable: it does not answer, or broke off.
+        """
+        try:
+            async with (
+                httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=not is_loopback(url)) as http,
+                http.stream("GET", url) as response,
+            ):
+                if not response.is_success:
+                    await response.aread()
+                    raise _refusal(response)
+                async with aclosing(response.aiter_bytes()) as chunks:
+                    yield chunks
+        except httpx2.HTTPError as error:
+            raise Unreachable(f"the object store does not answer ({_said(error)}); try again later") from error
+
+    def _authorization(self, admin: bool) -> dict[str, str]:
+        token = self._connection.token_for(admin=admin)
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _translated(self, error: httpx2.HTTPError) -> HeliographError:
+        if isinstance(error, httpx2.LocalProtocolError):
+            return HeliographError(
+                f"the upload does not match its length ({error}); do not change files while they are sent"
+            )
+        return Unreachable(
+            f"{self._connection.api} does not answer ({_said(error)}); check the address ({self._connection.origin}) "
+            "and that the server runs"
+        )
+
+
+def parse(model: type[Parsed], response: httpx2.Response) -> Parsed:
+    """The JSON of ``response`` as ``model``.
+
+    Raises:
+        UnexpectedAnswer: it is something else.
+    """
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise UnexpectedAnswer(
+            f"{response.request.url.copy_with(query=None)} answers something unexpected ({where}: {first['msg']}); "
+            "check the address, and that server and client are of one version"
+        ) from error
+
+
+def _may_repeat(status: int, body: Body | None, *, repeatable: bool) -> bool:
+    if status in _BUSY:
+        return body is None or body.repeatable
+    return repeatable and status in _GATEWAY_FAULTS
+
+
+def _refusal(response: httpx2.Response) -> HeliographError:
+    if response.is_redirect:
+        return UnexpectedAnswer(
+            f"{response.request.url} answers with a redirect to {response.headers.get('Location')}; use that address"
+        )
+    if response.headers.get("Content-Type", "").startswith("application/problem+json"):
+        try:
+            return problem_error(Problem.model_validate_json(response.content))
+        except ValidationError:
+            log.debug("not a problem document: %r", response.content[:200])
+    text = " ".join(response.text[:200].split()) if "html" not in response.headers.get("Content-Type", "") else ""
+    title = f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+    return problem_error(
+        Problem(status=response.status_code, title=title, detail=f"{title}: {text}" if text else title)
+    )
+
+
+def _present(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (params or {}).items() if value is not None}
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
