@@ -65,7 +65,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 async def bus(server: Server) -> AsyncIterator[Bus]:
     bus = Bus(server.settings, client_name="test")
     await bus.start()
-    await asyncio.wait_for(bus.wait_connected(), 10)
+    async with asyncio.timeout(10):
+        await bus.wait_connected()
     await provision(bus.jetstream, server.settings)
     yield bus
     await bus.stop(3)

@@ -39,7 +39,8 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     """The test's own connection, with the streams provisioned."""
     bus = Bus(nats_server.settings, client_name="test")
     await bus.start()
-    await asyncio.wait_for(bus.wait_connected(), 10)
+    async with asyncio.timeout(10):
+        await bus.wait_connected()
     await provision(bus.jetstream, nats_server.settings)
     yield bus
     await bus.stop(2)

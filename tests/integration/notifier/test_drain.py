@@ -6,10 +6,9 @@ import asyncio
 import time
 
 import pytest
-from websockets.exceptions import InvalidStatus
-
 from tests.integration.notifier.helpers import Notifier, Publisher, StartNotifier, token
 from tests.integration.notifier.test_sse import stream
+from websockets.exceptions import InvalidStatus
 
 
 async def test_clients_are_told_and_closed(notifier: Notifier) -> None:

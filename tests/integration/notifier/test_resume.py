@@ -7,11 +7,11 @@ import signal
 
 import nats
 import pytest
+from tests.integration.notifier.helpers import NatsServer, Notifier, Publisher, StartNotifier, token
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
 from heliograph_common.contracts import subjects
-from tests.integration.notifier.helpers import NatsServer, Notifier, Publisher, StartNotifier, token
 
 
 async def test_from_the_ring(notifier: Notifier, publish: Publisher) -> None:
@@ -77,7 +77,8 @@ async def test_through_restarts_of_nats_sockets_stay_open(
             assert report.status == "degraded"
             await socket.expect_pong()
             await nats_server.start()
-            await asyncio.wait_for(bus.wait_connected(), 10)
+            async with asyncio.timeout(10):
+                await bus.wait_connected()
             await publish("ann", 2)
         assert await socket.ids_among_pongs(10) == publish.sent["ann"]
         cursor = socket.cursor

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 
+from tests.integration.notifier.helpers import Notifier, Publisher, Socket, StartNotifier, token
 from websockets.exceptions import ConnectionClosed
 
 from heliograph_common.telemetry import metrics
-from tests.integration.notifier.helpers import Notifier, Publisher, Socket, StartNotifier, token
 
 BIG = "x" * 20_000
 """A name that makes events large, so that kernel buffers fill after few of them."""

@@ -8,10 +8,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 from pydantic import SecretStr
+from tests.integration.notifier.helpers import AUTH, READY, Notifier, Publisher, StartNotifier, token
 from websockets.exceptions import InvalidStatus
 
 from heliograph_common.settings import AuthSettings
-from tests.integration.notifier.helpers import AUTH, READY, Notifier, Publisher, StartNotifier, token
 
 OTHER_ISSUER = AUTH.model_copy(update={"issuer": "someone else"})
 OTHER_SECRET = AuthSettings(secret=SecretStr("another secret, which is long enough as well"))

@@ -11,11 +11,11 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from tests.integration.notifier.helpers import READY, NatsServer, Notifier, Publisher, StartNotifier, token
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
 from heliograph_common.contracts import subjects
-from tests.integration.notifier.helpers import READY, NatsServer, Notifier, Publisher, StartNotifier, token
 
 
 class Stream:

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
+from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier
 
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import HttpSettings, NatsSettings, TelemetrySettings
@@ -16,7 +17,6 @@ from heliograph_common.telemetry import metrics
 from heliograph_common.telemetry.tracing import setup_tracing
 from heliograph_notifier.bootstrap import build
 from heliograph_notifier.settings import NotifierSettings
-from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"

@@ -45,12 +45,18 @@ class Feed:
         """Begins to read, in the background, also when NATS is away."""
         self._task = asyncio.create_task(self._run(), name="feed")
 
+    async def died(self) -> None:
+        """Raises what ended the reading, which goes on for ever by itself."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     async def stop(self, deadline: float) -> None:
         """Stops reading."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(self._task, deadline)
+                async with asyncio.timeout(deadline):
+                    await self._task
 
     async def _run(self) -> None:
         epoch, start = await self._begin()

@@ -280,7 +280,8 @@ class _Feed:
         if not self._arrived.empty():
             return self._arrived.get_nowait()
         try:
-            return await asyncio.wait_for(self._arrived.get(), _MISSED_HEARTBEATS * self._heartbeat)
+            async with asyncio.timeout(_MISSED_HEARTBEATS * self._heartbeat):
+                return await self._arrived.get()
         except TimeoutError:
             log.info("no heartbeat of an ordered consumer", stream=self._stream)
             return None
