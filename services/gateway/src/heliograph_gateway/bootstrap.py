@@ -55,11 +55,16 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     )
     stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
     reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
+
+    async def reconcile() -> None:
+        if bus.connected:  # without NATS nobody can tell what is stuck and what waits
+            await reconciler.run_once()
+
     return [
         Closing("database", database.close),
         Closing("blobs", blobs.close),
         bus,
         relay,
-        Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconciler.run_once),
+        Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]

@@ -70,6 +70,7 @@ class MultipartReader:
         self._body = body
         self._parsed: deque[_Headers | bytes | _End] = deque()
         self._headers = _Headers()
+        self._broken: Problem | None = None
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -120,6 +121,8 @@ class MultipartReader:
     async def _next(self) -> _Headers | bytes | _End | None:
         """What was parsed next; ``None`` after the closing boundary."""
         while not self._parsed:
+            if self._broken is not None:
+                raise self._broken
             chunk = await anext(self._body, None)
             if chunk is None:
                 if self._parser.state != MultipartState.END:
@@ -127,8 +130,8 @@ class MultipartReader:
                 return None
             try:
                 self._parser.write(chunk)
-            except FormParserError as error:
-                raise Problem(INVALID_MULTIPART, f"not as its boundary says: {error}") from error
+            except FormParserError as error:  # what was parsed of the chunk before that counts
+                self._broken = Problem(INVALID_MULTIPART, f"not as its boundary says: {error}")
         return self._parsed.popleft()
 
     def _begin(self) -> None:

@@ -1,0 +1,229 @@
+"""Queue, dead letters and display sizes, over NATS and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import msgspec
+import pytest
+from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.test_images import change, count, upload
+
+from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.dead_letters import DeadLetters
+from heliograph_common.clock import utc_now
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.envelope import decode, encode, envelope
+from heliograph_common.contracts.messages import DeadLetter, RenderImage
+from heliograph_common.db.engine import Database
+from heliograph_common.ids import new_id
+from heliograph_gateway.schemas import DeadLetterPage, DisplaySizes, QueueShape, Replayed
+
+Picture = Callable[..., bytes]
+
+
+async def bury(bus: Bus, *, service: str = "thumbnailer", image_id: UUID | None = None, payload: str = "") -> int:
+    """Puts a dead letter into the stream and returns its sequence."""
+    command = envelope(RenderImage(image_id=image_id or new_id()), owner="ann")
+    letter = DeadLetter(
+        service=service,
+        subject="work.render.normal",
+        headers={"Nats-Msg-Id": str(command.id), "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"},
+        payload=payload or encode(command).decode(),
+        reason="it crashed",
+        error="RenderCrashed",
+        deliveries=3,
+        died_at=utc_now(),
+    )
+    acknowledged = await bus.jetstream.publish(subjects.dead(service), encode(envelope(letter, owner="ann")))
+    return acknowledged.seq
+
+
+# -- queue -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_queue_tells_what_waits_and_since_when(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    empty = (await ann.get("/v1/queue")).json()
+    made = [await upload(ann, picture(seed=seed), priority="high") for seed in range(3)]
+    await change(db, made[0]["id"], processing_status="failed", processing_error="broken")
+    await change(db, made[1]["id"], processing_status="complete", processing_completed_at=utc_now())
+    await count(bus, "WORK", "work.render.high", expected=3)
+    told = (await ann.get("/v1/queue")).json()
+    to_admin = (await admin.get("/v1/queue")).json()
+
+    for answer in (empty, told, to_admin):
+        QueueShape.model_validate(answer)
+    assert (empty["waiting"], empty["oldest_seconds"], empty["completed"]) == (0, None, 0)
+    assert (told["nats"], told["waiting"], told["active"], told["delayed"]) == ("available", 3, 0, 0)
+    assert told["oldest_seconds"] >= 0
+    assert {each["consumer"]: each["waiting"] for each in told["consumers"]} == {
+        "thumbnailer-high": 3, "thumbnailer-normal": 0, "thumbnailer-low": 0,
+    }  # fmt: skip
+    assert (told["completed"], told["failed"], told["counted"]) == (1, 1, "own")
+    assert to_admin["counted"] == "all"
+
+
+async def test_what_is_in_hand_and_what_waits_for_another_attempt(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    for seed in range(2):
+        last = await upload(ann, picture(seed=seed))
+    await count(bus, "WORK", "work.render.normal", expected=2)
+    taken = await bus.jetstream.pull_subscribe_bind("thumbnailer-normal", "WORK")
+    messages = await taken.fetch(2, timeout=5)
+    await messages[1].nak(delay=60)
+    await change(db, last["id"], processing_attempts=1, last_processing_attempt=utc_now().replace(year=2020))
+    told = (await ann.get("/v1/queue")).json()
+
+    assert (told["waiting"], told["active"], told["delayed"]) == (0, 1, 1)
+
+
+# -- dead letters ------------------------------------------------------------------------------------------------------
+
+
+async def test_dead_letters_newest_first_in_pages(admin: httpx2.AsyncClient, bus: Bus) -> None:
+    made = [await bury(bus, service="thumbnailer" if n % 3 else "analyzer") for n in range(8)]
+    await bus.jetstream.delete_msg("DEAD", made[6])
+    pages: list[list[int]] = []
+    url: str | None = "/v1/dead-letters?limit=3"
+    while url is not None:
+        page = (await admin.get(url)).json()
+        DeadLetterPage.model_validate(page)
+        pages.append([int(letter["id"]) for letter in page["dead_letters"]])
+        url = page["next"]
+    analyzer = (await admin.get("/v1/dead-letters?service=analyzer")).json()["dead_letters"]
+
+    assert pages == [[made[7], made[5], made[4]], [made[3], made[2], made[1]], [made[0]]]
+    assert [letter["service"] for letter in analyzer] == ["analyzer", "analyzer"]
+    assert analyzer[0]["trace_id"] == "ab" * 16
+
+
+async def test_long_gaps_between_dead_letters(admin: httpx2.AsyncClient, bus: Bus) -> None:
+    made = [await bury(bus) for _ in range(150)]
+    for sequence in made[1:140]:
+        await bus.jetstream.delete_msg("DEAD", sequence)
+    found = await DeadLetters(bus).page(before=None, service=None, limit=200)
+
+    assert [letter.sequence for letter in found] == [*made[:139:-1], made[0]]
+
+
+async def test_no_dead_letters(admin: httpx2.AsyncClient, bus: Bus) -> None:
+    assert (await admin.get("/v1/dead-letters")).json() == {"dead_letters": [], "next": None}
+    assert (await admin.get("/v1/dead-letters/1")).status_code == 404
+    assert (await admin.delete("/v1/dead-letters/1")).status_code == 404
+    assert (await admin.post("/v1/dead-letters/1/replay")).status_code == 404
+    await bus.jetstream.purge_stream("DEAD")
+    sequence = await bury(bus)
+    assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["reason"] == "it crashed"
+    assert (await admin.delete(f"/v1/dead-letters/{sequence}")).status_code == 204
+    assert (await admin.delete(f"/v1/dead-letters/{sequence}")).status_code == 404
+    assert (await admin.get("/v1/dead-letters")).json()["dead_letters"] == []
+
+
+async def test_a_replay_sends_the_message_anew_and_closes_the_circuit(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    image = await upload(ann, picture(), priority="low")
+    await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    sequence = await bury(bus, image_id=UUID(image["id"]))
+    original = (await admin.get(f"/v1/dead-letters/{sequence}")).json()
+    replayed = await admin.post(f"/v1/dead-letters/{sequence}/replay")
+
+    assert replayed.status_code == 202, replayed.text
+    Replayed.model_validate(replayed.json())
+    assert replayed.json()["circuit_closed"] is True
+    assert await count(bus, "WORK", "work.render.normal", expected=1) == 1
+    sent = await bus.jetstream.get_msg("WORK", seq=1, subject="work.render.normal", next=True)
+    again = decode(sent.data or b"")
+    assert str(again.id) == sent.headers["Nats-Msg-Id"] == replayed.json()["message_id"]
+    assert str(again.id) != original["headers"]["Nats-Msg-Id"]
+    assert again.data == msgspec.json.decode(original["payload"])["data"]
+    assert (await ann.get(f"/v1/images/{image['id']}")).json()["status"] == "pending"
+    assert await count(bus, "EVENTS", "events.image.retried", expected=1) == 1
+    assert (await admin.post(f"/v1/dead-letters/{sequence}/replay")).status_code == 404
+
+
+async def test_a_letter_whose_message_is_none_is_not_replayed(admin: httpx2.AsyncClient, bus: Bus) -> None:
+    sequence = await bury(bus, payload="garbage")
+    answer = await admin.post(f"/v1/dead-letters/{sequence}/replay")
+
+    problem(answer, "conflict")
+    assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["payload"] == "garbage"
+
+
+# -- display sizes -----------------------------------------------------------------------------------------------------
+
+SIZE = {
+    "name": "wide",
+    "kind": "variant",
+    "width": 1920,
+    "height": 1080,
+    "fit": "cover",
+    "format": "webp",
+    "quality": 80,
+}
+PATH = "/v1/settings/display-sizes"
+
+
+async def test_display_sizes_can_be_replaced(ann: httpx2.AsyncClient, admin: httpx2.AsyncClient) -> None:
+    before = await ann.get(PATH)
+    tag = before.headers["etag"]
+    wanted = {"sizes": [{**SIZE, "name": "small", "kind": "thumbnail", "width": 100, "height": 100}, SIZE]}
+    put = await admin.put(PATH, json=wanted, headers={"If-Match": tag})
+    late = await admin.put(PATH, json=wanted, headers={"If-Match": tag})
+
+    DisplaySizes.model_validate(before.json())
+    assert put.status_code == 200, put.text
+    assert put.json() == wanted
+    assert (await ann.get(PATH, headers={"If-None-Match": put.headers["etag"]})).status_code == 304
+    problem(late, "precondition-failed")
+    refused = await ann.put(PATH, json=wanted)
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pointer"),
+    [
+        ([], "/sizes"),
+        ([SIZE] * 2, "/sizes/1/name"),
+        ([{**SIZE, "name": f"s{n}"} for n in range(21)], "/sizes"),
+        ([{**SIZE, "name": "../up"}], "/sizes/0/name"),
+        ([{**SIZE, "name": "original"}], "/sizes/0/name"),
+        ([{**SIZE, "width": 0}], "/sizes/0/width"),
+        ([{**SIZE, "height": 16_385}], "/sizes/0/height"),
+        ([{**SIZE, "width": "100"}], "/sizes/0/width"),
+        ([{**SIZE, "quality": 101}], "/sizes/0/quality"),
+        ([{**SIZE, "format": "bmp"}], "/sizes/0/format"),
+        ([{**SIZE, "colour": "red"}], "/sizes/0/colour"),
+    ],
+)
+async def test_wrong_display_sizes_are_named(sizes: list[Any], pointer: str, admin: httpx2.AsyncClient) -> None:
+    before = (await admin.get(PATH)).json()
+    answer = await admin.put(PATH, json={"sizes": sizes})
+
+    assert answer.status_code == 422
+    assert pointer in [error["pointer"] for error in problem(answer, "invalid-body")["errors"]]
+    assert (await admin.get(PATH)).json() == before
+
+
+async def test_bodies_that_are_no_json(admin: httpx2.AsyncClient) -> None:
+    as_json = {"Content-Type": "application/json"}
+    for body, slug in ((b"{", "invalid-json"), (b"\xff", "invalid-json"), (b" " * 70_000, "body-too-large")):
+        problem(await admin.put(PATH, content=body, headers=as_json), slug)
+    problem(await admin.put(PATH, content=b"[" * 50_000, headers=as_json), "invalid-json")
+    problem(await admin.put(PATH, content=b"a=b", headers={"Content-Type": "text/plain"}), "unsupported-media-type")
+
+
+async def test_two_writers_of_display_sizes_do_not_mix(admin: httpx2.AsyncClient) -> None:
+    tag = (await admin.get(PATH)).headers["etag"]
+    answers = await asyncio.gather(
+        *(admin.put(PATH, json={"sizes": [{**SIZE, "name": f"size-{n}"}]}, headers={"If-Match": tag}) for n in range(4))
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
