@@ -17,7 +17,7 @@ import urllib3
 from pydantic import SecretStr
 
 from heliograph_common.blobs import keys
-from heliograph_common.blobs.minio import MULTIPART_BYTES, PART_BYTES, MinioBlobs
+from heliograph_common.blobs.minio import CONNECT_SECONDS, MULTIPART_BYTES, PART_BYTES, MinioBlobs
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.errors import BlobsUnavailable, NotFound
 from heliograph_common.ids import new_id
@@ -161,6 +161,29 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
                 await call
             assert "X-Amz" not in str(caught.value)
         await blobs.close()
+
+
+async def test_a_server_that_stops_reading_for_a_while_gets_the_file_all_the_same(prefix: str) -> None:
+    size = 20_000_000  # more than the sockets' buffers take
+    received = 0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(CONNECT_SECONDS + 1)
+        while received < size:
+            received += len(await reader.read(1_000_000))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0, limit=4096)
+    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    blobs = MinioBlobs(S3Settings(endpoint=endpoint, access_key="a", secret_key=SecretStr("s" * 8)))
+    await blobs.put(prefix + "a", io.BytesIO(bytes(size)), content_type="image/png")
+    assert received == size
+    await blobs.close()
+    server.close()
 
 
 async def test_wrong_keys_name_the_remedy(s3_settings: S3Settings) -> None:

@@ -20,7 +20,8 @@ async def test_it_runs_at_once_and_again_until_it_is_stopped() -> None:
 
     periodic = Periodic("sweep", interval=0.01, function=work)
     await periodic.start()
-    await asyncio.wait_for(third.wait(), 10)
+    async with asyncio.timeout(10):
+        await third.wait()
     await periodic.stop(5)
     stopped_at = runs
     await asyncio.sleep(0.05)
@@ -43,7 +44,8 @@ async def test_it_survives_exceptions_and_waits_as_long_as_they_say() -> None:
 
     periodic = Periodic("sweep", interval=0.01, function=work)
     await periodic.start()
-    await asyncio.wait_for(recovered.wait(), 10)
+    async with asyncio.timeout(10):
+        await recovered.wait()
     await periodic.stop(5)
 
 
@@ -66,7 +68,8 @@ async def test_stop_waits_for_the_run_in_hand() -> None:
 async def test_stop_cancels_a_run_that_exceeds_the_deadline() -> None:
     periodic = Periodic("sweep", interval=60, function=asyncio.Event().wait)
     await periodic.start()
-    await asyncio.wait_for(periodic.stop(0.05), 10)
+    async with asyncio.timeout(10):
+        await periodic.stop(0.05)
 
 
 async def test_check_fails_when_nothing_succeeded_for_long() -> None:

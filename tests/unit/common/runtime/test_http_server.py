@@ -60,7 +60,8 @@ async def test_stop_cancels_what_exceeds_the_deadline() -> None:
     async with httpx2.AsyncClient() as client:
         request = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/"))
         await begun.wait()
-        await asyncio.wait_for(server.stop(1), 20)
+        async with asyncio.timeout(20):
+            await server.stop(1)
         with pytest.raises(httpx2.HTTPError):
             (await request).raise_for_status()
 

@@ -44,10 +44,11 @@ async def run_until(act: Callable[[], None], components: list[Component], drain_
     """Serves ``components``, calls ``act`` once they serve, and returns the exit code."""
     health = Health()
     task = asyncio.create_task(serve(components, health, drain_seconds=drain_seconds))
-    while health.phase == "starting":  # noqa: ASYNC110 - the phase is all that can be seen from outside
+    while health.phase == "starting":
         await asyncio.sleep(0.01)
     act()
-    code = await asyncio.wait_for(task, 30)
+    async with asyncio.timeout(30):
+        code = await task
     assert health.phase == "draining"
     return code
 

@@ -1,8 +1,8 @@
 """``Blobs`` over any S3 by minio-py, which is synchronous: calls run in threads of our own, as many as connections.
 
 Files up to ``multipart_bytes`` go as one presigned PUT that urllib3 streams from the file: minio's ``put_object`` reads
-whole parts into memory and hashes them (50 MB cost 70 ms of CPU against 18 ms). Larger files go in parts through minio, few at a
-time, because each holds two parts. Uses put, get, head, delete, list, multipart and presign only.
+whole parts into memory and hashes them (50 MB cost 70 ms of CPU against 18 ms). Larger files go in parts through
+minio, few at a time, because each holds two parts. Uses put, get, head, delete, list, multipart and presign only.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
 import urllib3
+import urllib3.connection
 from minio import Minio
 from minio.datatypes import Object
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
@@ -51,7 +52,7 @@ class MinioBlobs:
     def __init__(self, settings: S3Settings, *, multipart_bytes: int = MULTIPART_BYTES) -> None:
         self._bucket = settings.bucket
         self._multipart_bytes = multipart_bytes
-        self._http = urllib3.PoolManager(
+        self._http = _Pools(
             num_pools=2,
             maxsize=settings.connections,
             blocksize=_BLOCK_BYTES,
@@ -192,6 +193,37 @@ class MinioBlobs:
             if error.code in _MISSING:
                 return None
             raise
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    """urllib3 sends with the timeout of connecting, so that a busy server which takes no bytes for three seconds would
+    break a large upload; this sends with that of reading."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(READ_SECONDS)
+
+
+class _SecureConnection(urllib3.connection.HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(READ_SECONDS)
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Pools(urllib3.PoolManager):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 def _client(settings: S3Settings, endpoint: str, http: urllib3.PoolManager) -> Minio:
