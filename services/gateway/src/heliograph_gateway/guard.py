@@ -82,7 +82,8 @@ class _Exchange:
         if self._body_done:
             return await self._receive()  # a disconnect, or the empty body of a request without one
         try:
-            message = await asyncio.wait_for(self._receive(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                message = await self._receive()
         except TimeoutError:
             self._stalled = True
             raise Problem(
@@ -112,7 +113,8 @@ class _Exchange:
         deadline = time.monotonic() + _LINGER_SECONDS
         with contextlib.suppress(TimeoutError):
             while not self._body_done and (left := deadline - time.monotonic()) > 0:
-                self._note(await asyncio.wait_for(self._receive(), min(left, _LINGER_QUIET)))
+                async with asyncio.timeout(min(left, _LINGER_QUIET)):
+                    self._note(await self._receive())
 
     def _note(self, message: Message) -> None:
         self._body_done = message["type"] == "http.disconnect" or not message.get("more_body", False)

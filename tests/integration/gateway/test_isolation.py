@@ -1,0 +1,80 @@
+"""No route gives anything of an owner to another. All routes of the application are walked, so a new one cannot be
+forgotten: it fails here until it is told what to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute
+
+from heliograph_gateway.app import ROUTERS
+from heliograph_gateway.routes import meta
+from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.test_images import upload
+
+ROUTES = [
+    (method, route.path)
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods or ())
+]
+PUBLIC = {route.path for route in meta.router.routes if isinstance(route, APIRoute)}
+ADMIN_ONLY = {
+    ("GET", "/v1/dead-letters"),
+    ("GET", "/v1/dead-letters/{letter_id}"),
+    ("POST", "/v1/dead-letters/{letter_id}/replay"),
+    ("DELETE", "/v1/dead-letters/{letter_id}"),
+    ("PUT", "/v1/settings/display-sizes"),
+}
+OWN = {("GET", "/v1/images"), ("GET", "/v1/queue"), ("GET", "/v1/settings/display-sizes")}
+CREATES = {("POST", "/v1/images")}
+
+
+def _path(template: str, image_id: str) -> str:
+    return template.replace("{image_id}", image_id).replace("{name}", "original").replace("{letter_id}", "1")
+
+
+def _protected() -> Iterator[tuple[str, str]]:
+    return ((method, path) for method, path in ROUTES if path not in PUBLIC)
+
+
+@pytest.mark.parametrize(("method", "path"), list(_protected()))
+async def test_another_owner_gets_nothing(
+    method: str, path: str, ann: httpx2.AsyncClient, bob: httpx2.AsyncClient, picture: Callable[..., bytes]
+) -> None:
+    image = await upload(ann, picture(), name="anns secret.png")
+    answer = await bob.request(method, _path(path, image["id"]))
+
+    if "{image_id}" in path:
+        assert answer.status_code == 404
+    elif (method, path) in ADMIN_ONLY:
+        assert answer.status_code == 403
+    elif (method, path) in OWN:
+        assert answer.status_code == 200
+    else:
+        assert (method, path) in CREATES, f"say in this test what {method} {path} may show to whom"
+    for secret in ("anns secret", image["sha256"]) if "{image_id}" in path else ("anns secret", image["id"]):
+        assert secret not in answer.text
+    unchanged: dict[str, Any] = (await ann.get(f"/v1/images/{image['id']}")).json()
+    assert unchanged == image
+
+
+@pytest.mark.parametrize(("method", "path"), list(_protected()))
+async def test_without_a_token_there_is_nothing(method: str, path: str, gateway: Gateway) -> None:
+    async with gateway.client(token="") as anyone:
+        answer = await anyone.request(method, _path(path, "01890000-0000-7000-8000-000000000000"))
+
+    assert answer.status_code == 401
+
+
+async def test_an_administrator_is_no_owner(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, picture: Callable[..., bytes]
+) -> None:
+    image = await upload(ann, picture())
+
+    assert (await admin.get(f"/v1/images/{image['id']}")).status_code == 404
+    assert (await admin.get("/v1/images")).json()["images"] == []

@@ -1,0 +1,100 @@
+"""What the gateway does while NATS, S3 or PostgreSQL is away: a port on which nobody listens stands for the server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+
+from heliograph_common.bus.connection import Bus
+from heliograph_gateway.settings import GatewaySettings
+from tests.integration.gateway.conftest import running
+from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.test_images import count, upload
+
+Picture = Callable[..., bytes]
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port of this machine that refuses connections."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def _without_nats(settings: GatewaySettings, port: int) -> GatewaySettings:
+    return settings.model_copy(update={"nats": settings.nats.model_copy(update={"url": f"nats://127.0.0.1:{port}"})})
+
+
+async def test_without_nats_uploads_go_on_and_the_outbox_holds_them(
+    gateway_settings: GatewaySettings, nobody: int, bus: Bus, picture: Picture
+) -> None:
+    async with running(_without_nats(gateway_settings, nobody)) as gateway:
+        async with gateway.client() as ann, gateway.client("root", ("admin",)) as admin:
+            image = await upload(ann, picture())
+            ready = await ann.get("/readyz")
+            queue = (await ann.get("/v1/queue")).json()
+            letters = [
+                await admin.get("/v1/dead-letters"),
+                await admin.get("/v1/dead-letters/1"),
+                await admin.post("/v1/dead-letters/1/replay"),
+                await admin.delete("/v1/dead-letters/1"),
+            ]
+            deleted = await ann.delete(f"/v1/images/{image['id']}")
+
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["checks"]["nats"]["status"] == "failed"
+    assert (queue["nats"], queue["waiting"], queue["consumers"], queue["outbox"]["depth"]) == ("unavailable", None, [], 2)
+    assert deleted.status_code == 204
+    for answer in letters:
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        problem(answer, "nats-unavailable")
+
+    async with running(gateway_settings):  # NATS is back: what the outbox held goes out
+        assert await count(bus, "WORK", "work.render.normal", expected=1) == 1
+        assert await count(bus, "EVENTS", "events.image.deleted", expected=1) == 1
+
+
+async def test_without_s3_an_upload_is_refused_for_now(
+    gateway_settings: GatewaySettings, nobody: int, bus: Bus, picture: Picture
+) -> None:
+    s3 = gateway_settings.s3.model_copy(update={"endpoint": f"http://127.0.0.1:{nobody}"})
+    async with running(gateway_settings.model_copy(update={"s3": s3})) as gateway, gateway.client() as ann:
+        headers = {"Content-Type": "image/png"}
+        raw = await ann.post("/v1/images", content=picture(), headers=headers)
+        several = await ann.post("/v1/images", files=[("file", ("a.png", picture())), ("file", ("b.png", picture(seed=1)))])
+        listed = await ann.get("/v1/images")
+        ready = await ann.get("/readyz")
+
+    for answer in (raw, several):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert str(nobody) not in problem(answer, "object-store-unavailable")["detail"]
+    assert listed.json()["images"] == []
+    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+
+
+async def test_without_postgresql_everything_is_refused_for_now(
+    gateway_settings: GatewaySettings, nobody: int, picture: Picture
+) -> None:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{nobody}/nothing"
+    database = gateway_settings.database.model_copy(update={"url": type(gateway_settings.database.url)(url)})
+    async with running(gateway_settings.model_copy(update={"database": database})) as gateway, gateway.client() as ann:
+        answers: list[httpx2.Response] = [
+            await ann.get("/v1/images"),
+            await ann.get("/v1/queue"),
+            await ann.post("/v1/images", content=picture(), headers={"Content-Type": "image/png"}),
+        ]
+        live = await ann.get("/livez")
+        ready = await ann.get("/readyz")
+
+    for answer in answers:
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert "nobody" not in problem(answer, "database-unavailable")["detail"]
+    assert live.status_code == 200
+    assert ready.status_code == 503
