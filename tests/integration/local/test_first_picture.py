@@ -6,22 +6,43 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import simplejpeg
 
+from heliograph_local.connection import Connection, S3Connection
 from heliograph_local.errors import LocalError
 from heliograph_local.first_picture import sample_picture, send_first_picture
 
-PENDING = {"thumbnail_status": "pending", "variant_status": "pending", "processing_status": "processing"}
-THUMBNAILS = PENDING | {"thumbnail_status": "complete"}
-COMPLETE = {"thumbnail_status": "complete", "variant_status": "complete", "processing_status": "complete"}
+IMAGE = {
+    "id": "01890000-0000-7000-8000-000000000001",
+    "name": "sunrise.jpg",
+    "source": "upload",
+    "sha256": "0" * 64,
+    "bytes": 1,
+    "mime_type": "image/jpeg",
+    "width": 2400,
+    "height": 1600,
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+    "status": "processing",
+    "progress": 20,
+    "stages": {"thumbnails": "pending", "variants": "pending"},
+}
+THUMBNAILS = IMAGE | {"progress": 60, "stages": {"thumbnails": "complete", "variants": "pending"}}
+COMPLETE = IMAGE | {
+    "status": "complete",
+    "progress": 100,
+    "stages": {"thumbnails": "complete", "variants": "complete"},
+}
+FAILED = IMAGE | {"status": "failed", "error": {"reason": "no such codec"}}
 
 
 @contextmanager
-def api(created: int, *images: dict[str, Any]) -> Iterator[str]:
+def api(created: int, *images: dict[str, Any]) -> Iterator[Connection]:
     """Answers the upload with ``created`` and each look at the image with the next of ``images``."""
     answers = list(images)
 
@@ -29,7 +50,7 @@ def api(created: int, *images: dict[str, Any]) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             good = self.headers["Authorization"] == "Bearer secret" and simplejpeg.is_jpeg(body)
-            self._answer(created if good else 400, {"id": "0192"})
+            self._answer(created if good else 400, IMAGE if good else {"title": "Bad request", "status": 400})
 
         def do_GET(self) -> None:
             self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
@@ -47,7 +68,7 @@ def api(created: int, *images: dict[str, Any]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield connection_to(server.server_port)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -59,30 +80,40 @@ def test_sample_is_a_jpeg_of_its_size() -> None:
 
 
 async def test_stages_are_told_in_their_order() -> None:
-    with api(201, PENDING, THUMBNAILS, COMPLETE) as address:
-        picture = await send_first_picture(address, "secret")
-    assert picture.image_id == "0192"
-    assert [stage for stage, _ in picture.stages] == ["uploaded", "thumbnails ready", "variants ready", "complete"]
-    seconds = [after for _, after in picture.stages]
-    assert seconds == sorted(seconds)
+    with api(201, IMAGE, THUMBNAILS, COMPLETE) as connection:
+        picture = await send_first_picture(connection)
+    assert str(picture.image_id) == IMAGE["id"]
+    assert list(picture.stages) == ["uploaded", "thumbnails ready", "variants ready", "complete"]
+    assert list(picture.stages.values()) == sorted(picture.stages.values())
 
 
 async def test_second_start_knows_the_picture() -> None:
-    with api(200, COMPLETE) as address:
-        picture = await send_first_picture(address, "secret")
-    assert picture.stages[0][0] == "known already"
+    with api(200, COMPLETE) as connection:
+        picture = await send_first_picture(connection)
+    assert next(iter(picture.stages)) == "known already"
 
 
 async def test_failed_picture_is_told_with_its_reason() -> None:
-    with (
-        api(201, PENDING | {"processing_status": "failed", "processing_error": "no such codec"}) as address,
-        pytest.raises(LocalError, match="no such codec; see: heliograph dev logs thumbnailer"),
-    ):
-        await send_first_picture(address, "secret")
+    with api(201, FAILED) as connection, pytest.raises(LocalError, match="no such codec; see: heliograph dev logs"):
+        await send_first_picture(connection)
 
 
 async def test_refusal_and_silence_are_told() -> None:
-    with api(201, COMPLETE) as address, pytest.raises(LocalError, match="answered 400"):
-        await send_first_picture(address, "another token")
-    with pytest.raises(LocalError, match=r"does not answer .*; see: heliograph dev logs gateway"):
-        await send_first_picture(address, "secret")
+    with api(201, COMPLETE) as connection, pytest.raises(LocalError, match="Bad request"):
+        await send_first_picture(replace(connection, token="another"))
+    with pytest.raises(LocalError, match="see: heliograph dev logs gateway"):
+        await send_first_picture(connection)
+
+
+def connection_to(port: int) -> Connection:
+    """There is no event stream here: the client looks at the image itself."""
+    return Connection(
+        api=f"http://127.0.0.1:{port}",
+        events=f"ws://127.0.0.1:{port}/v1/events",
+        token="secret",
+        admin_token="",
+        nats="",
+        postgres="",
+        s3=S3Connection("", "", "", "", ""),
+        pids={},
+    )

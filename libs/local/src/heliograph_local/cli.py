@@ -153,7 +153,7 @@ async def _show_first_picture(connection: Connection) -> None:
     from heliograph_local.first_picture import send_first_picture  # noqa: PLC0415
 
     try:
-        _console.print(_picture_table(await send_first_picture(str(connection.api), connection.token)))
+        _console.print(_picture_table(await send_first_picture(connection)))
     except LocalError as error:
         _errors.print(f"[yellow]The sample picture did not go through:[/] {error}")
     _say(f"Page:   {connection.api}/")
@@ -163,7 +163,7 @@ async def _show_first_picture(connection: Connection) -> None:
 
 def _picture_table(picture: FirstPicture) -> Table:
     table = Table("stage", "ms after the upload began", title=f"Sample picture {picture.image_id}")
-    for stage, seconds in picture.stages:
+    for stage, seconds in picture.stages.items():
         table.add_row(stage, f"{seconds * 1000:.0f}")
     return table
 

@@ -1,37 +1,34 @@
-"""The sample picture that ``heliograph dev up`` ends with: made here, sent through the real API, watched until complete.
+"""The sample picture that ``heliograph dev up`` ends with: made here, sent through the real API, followed by the events.
 
-Used by cli.py. The one place of this package that speaks the HTTP API.
+Used by cli.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from uuid import UUID
 
-import httpx2
 import numpy as np
 import simplejpeg
+from pydantic import SecretStr
 
+from heliograph_client.client import AsyncClient
+from heliograph_client.connection import Connection as Address
+from heliograph_client.errors import HeliographError, Unreachable
+from heliograph_client.models import Stages
+from heliograph_local.connection import Connection
 from heliograph_local.errors import LocalError
 
-_POLL = 0.02
 _SECONDS = 60.0
-_STAGES = (
-    ("thumbnail_status", "thumbnails ready"),
-    ("variant_status", "variants ready"),
-    ("processing_status", "complete"),
-)
 
 
-@dataclass(frozen=True)
+@dataclass
 class FirstPicture:
-    """What became of it: each stage with the seconds from the start of the upload."""
+    """What became of it: each stage with the seconds from the start of the upload until we knew of it."""
 
-    image_id: str
-    stages: list[tuple[str, float]]
+    image_id: UUID
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 def sample_picture(width: int = 2400, height: int = 1600) -> bytes:
@@ -49,43 +46,33 @@ def sample_picture(width: int = 2400, height: int = 1600) -> bytes:
     return picture
 
 
-async def send_first_picture(api: str, token: str) -> FirstPicture:
+async def send_first_picture(connection: Connection) -> FirstPicture:
     """Uploads the sample and waits until all its renditions exist. At a second start it is there already.
 
     Raises:
         LocalError: the API refused it, it failed, or it was not complete within a minute.
     """
+    address = Address(api=connection.api or "", events=connection.events or "", token=SecretStr(connection.token))
     picture = sample_picture()
-    headers = {"Authorization": f"Bearer {token}"}
     began = time.monotonic()
     try:
-        async with httpx2.AsyncClient(base_url=api, headers=headers, timeout=30, trust_env=False) as client:
-            answer = await client.post(
-                "/v1/images", params={"name": "sunrise.jpg"}, content=picture, headers={"Content-Type": "image/jpeg"}
-            )
-            if answer.status_code not in {200, 201}:
-                raise LocalError(f"POST {api}/v1/images answered {answer.status_code}: {answer.text[:300]}")
-            image_id = answer.json()["id"]
-            stages = [("uploaded" if answer.status_code == 201 else "known already", time.monotonic() - began)]
-            stages += await _watch(client, image_id, began)
-    except httpx2.HTTPError as error:
-        raise LocalError(f"the API at {api} does not answer ({error}); see: heliograph dev logs gateway") from error
-    return FirstPicture(image_id, stages)
+        async with AsyncClient(address) as client:
+            image = await client.upload(picture, name="sunrise.jpg", priority="high")
+            first = FirstPicture(image.id, {"uploaded" if image.created else "known already": time.monotonic() - began})
 
+            def heard(_progress: int, stages: Stages) -> None:
+                for stage in ("thumbnails", "variants"):
+                    if getattr(stages, stage) == "complete":
+                        first.stages.setdefault(f"{stage} ready", time.monotonic() - began)
 
-async def _watch(client: httpx2.AsyncClient, image_id: str, began: float) -> list[tuple[str, float]]:
-    seen: list[tuple[str, float]] = []
-    while time.monotonic() - began < _SECONDS:
-        image = (await client.get(f"/v1/images/{image_id}")).raise_for_status().json()
-        if image["processing_status"] == "failed":
-            raise LocalError(f"it failed: {image.get('processing_error')}; see: heliograph dev logs thumbnailer")
-        done = [stage for stage in _complete(image) if stage not in dict(seen)]
-        seen += [(stage, time.monotonic() - began) for stage in done]
-        if image["processing_status"] == "complete":
-            return seen
-        await asyncio.sleep(_POLL)
-    raise LocalError(f"it was not complete within {_SECONDS:.0f} s; see: heliograph dev logs thumbnailer")
-
-
-def _complete(image: dict[str, Any]) -> Iterator[str]:
-    return (stage for field, stage in _STAGES if image.get(field) == "complete")
+            image = await client.wait(image.id, _SECONDS, on_stage=heard)
+            heard(image.progress, image.stages)
+    except Unreachable as error:
+        raise LocalError(f"{error}; see: heliograph dev logs gateway") from error
+    except HeliographError as error:
+        raise LocalError(f"{error}; see: heliograph dev logs") from error
+    if image.status == "failed":
+        reason = image.error.reason if image.error else "without a reason"
+        raise LocalError(f"it failed: {reason}; see: heliograph dev logs thumbnailer")
+    first.stages["complete"] = time.monotonic() - began
+    return first

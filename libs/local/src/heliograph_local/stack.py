@@ -11,13 +11,16 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx2
+from pydantic import SecretStr
 
-from heliograph_local import tokens
+from heliograph_common.auth.tokens import issue_token
+from heliograph_common.settings import AuthSettings
 from heliograph_local.connection import Connection, S3Connection
 from heliograph_local.credentials import (
     AUDIENCE,
@@ -42,6 +45,9 @@ from heliograph_local.unprivileged import binaries, data_folder, server_account
 
 _DRAIN_SECONDS = 30.0  # a service ends its work within 25 s (drain_seconds)
 _PROVISION_SECONDS = 60.0
+_TOKEN_LIFETIME = timedelta(days=30)
+_USER_SCOPES = ("images:read", "images:write")
+_ADMIN_SCOPES = (*_USER_SCOPES, "admin")
 
 
 class Stack:
@@ -205,7 +211,8 @@ class Stack:
                 sys.executable, "-m", self._provisioner, env=self.environment("provision"), stdout=output, stderr=output
             )
         try:
-            code = await asyncio.wait_for(child.wait(), _PROVISION_SECONDS)
+            async with asyncio.timeout(_PROVISION_SECONDS):
+                code = await child.wait()
         except BaseException:
             child.kill()
             await child.wait()
@@ -239,13 +246,13 @@ class Stack:
 
     def _make_connection(self) -> Connection:
         credentials = self._load_credentials()
-        secret = credentials.token_secret
+        auth = AuthSettings(secret=SecretStr(credentials.token_secret), issuer=ISSUER, audience=AUDIENCE)
         host_and_port = self.nats.url.removeprefix("nats://")
         return Connection(
             api=self._address("http", GATEWAY),
             events=self._address("ws", NOTIFIER, "/v1/events"),
-            token=tokens.issue(secret, tokens.USER, tokens.USER_SCOPES),
-            admin_token=tokens.issue(secret, tokens.ADMIN, tokens.ADMIN_SCOPES),
+            token=issue_token(auth, subject="local", scopes=_USER_SCOPES, lifetime=_TOKEN_LIFETIME),
+            admin_token=issue_token(auth, subject="local-admin", scopes=_ADMIN_SCOPES, lifetime=_TOKEN_LIFETIME),
             nats=f"nats://{NATS_USER}:{credentials.nats_password}@{host_and_port}",
             postgres=self.postgres.url(),
             s3=S3Connection(

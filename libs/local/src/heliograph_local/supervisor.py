@@ -123,7 +123,8 @@ class _Watched:
         _signal(child, self.process.stop_signal)
         _signal(child, signal.SIGCONT)  # one that a fault test froze must be able to hear the first
         try:
-            await asyncio.wait_for(child.wait(), self.process.stop_seconds)
+            async with asyncio.timeout(self.process.stop_seconds):
+                await child.wait()
         except TimeoutError:
             self._report(f"{self.process.name} did not stop within {self.process.stop_seconds:.0f} s; killed")
             _signal(child, signal.SIGKILL)

@@ -110,6 +110,9 @@ class S3:
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
+            # A master that resumes its Raft state now and then answers the volume server's first heartbeat a millisecond
+            # too early ("not current leader"), and the next comes 5 s later. A fresh one learns all from that heartbeat.
+            "-master.resumeState=false",
             "-volume.preStopSeconds=0",  # nobody has to learn from heartbeats that it goes
             # Relative to its folder: the path of a socket has at most 107 bytes.
             "-filer.localSocket=filer.sock",
