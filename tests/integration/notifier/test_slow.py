@@ -103,6 +103,18 @@ async def test_a_peer_that_vanished_is_noticed_by_pings(start_notifier: StartNot
     raw.close()
 
 
+async def test_a_stalled_peer_is_let_go_of_when_it_answers_no_ping(
+    start_notifier: StartNotifier, publish: Publisher
+) -> None:
+    """Its buffers are full, so that a connection that is merely closed would wait for ever to be flushed."""
+    notifier = await start_notifier(ping_seconds=1, queue_events=10_000, queue_bytes=1_000_000_000)
+    raw = await open_raw(notifier)
+    await asyncio.sleep(0.1)
+    await publish("ann", 500, name=BIG)
+    await until_gone(notifier)
+    raw.close()
+
+
 async def test_a_peer_that_answers_pings_stays(start_notifier: StartNotifier) -> None:
     notifier = await start_notifier(ping_seconds=0.2)
     async with notifier.subscribed("ann") as socket:
