@@ -53,6 +53,11 @@ def main(control: socket.socket) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    with contextlib.suppress(ConnectionError):  # the parent is gone, and so will be its children
+        _attend(control, woken)
+
+
+def _attend(control: socket.socket, woken: int) -> None:
     while True:
         ready, _, _ = select.select([control.fileno(), woken], [], [])
         if woken in ready:
@@ -129,7 +134,7 @@ def warm_up() -> None:
         with contextlib.suppress(pyvips.Error):  # a build of libvips may lack one
             data = plain.write_to_buffer(suffix)
             pyvips.Image.new_from_buffer(data, "").copy_memory()
-    colour.to_srgb(np.zeros((16, 16, 4), np.uint8), None, inverted=True)
+    colour.cmyk_to_rgbx(np.zeros((16, 16, 4), np.uint8), None, inverted=True)
 
 
 def _wait(channel: socket.socket) -> None:

@@ -23,17 +23,15 @@ def needed(profile: bytes | None) -> bytes | None:
     return None if _description(profile).startswith("sRGB") else profile
 
 
-def to_srgb(pixels: Array, profile: bytes | None, *, inverted: bool) -> Array:
-    """Rows x columns x 1, 3 or 4 samples (4: CMYK) to 3 samples of sRGB.
+def to_srgb(pixels: Array, profile: bytes) -> Array:
+    """Rows x columns x 1 or 3 samples to 3 samples of sRGB; a profile that does not fit or is damaged is left aside."""
+    return _memory(_transform(_image(pixels), profile).colourspace("srgb"))
 
-    A profile that does not fit or is damaged is left aside: CMYK then uses libvips' built-in one.
-    """
-    height, width, bands = pixels.shape
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, "uchar")
-    if inverted and bands == 4:
-        image = image.invert()
-    image = image.copy(interpretation=_SPACES[bands])
-    return _memory(_transform(image, profile if profile and profile[16:20] == _SIGNATURES[bands] else None))
+
+def cmyk_to_rgbx(pixels: Array, profile: bytes | None, *, inverted: bool) -> Array:
+    """Rows x columns x CMYK to RGBX; without a sound profile, libvips' built-in one stands in."""
+    image = _image(pixels)
+    return _memory(_transform(image.invert() if inverted else image, profile).bandjoin(255))
 
 
 def deep_to_srgb(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
@@ -44,19 +42,12 @@ def deep_to_srgb(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
             alpha = alpha / 257
         alpha = alpha.cast("uchar")
         image = image[0 : image.bands - 1] if image.bands > 2 else image[0]
-    result = _transform(image, profile if profile and profile[16:20] == _SIGNATURES.get(image.bands) else None)
+    result = _transform(image, profile)
     return result if alpha is None else result.bandjoin(alpha)
 
 
-def flatten(pixels: Array) -> Array:
-    """Four samples with alpha to three on white."""
-    height, width, bands = pixels.shape
-    image = pyvips.Image.new_from_memory(pixels, width, height, bands, "uchar").copy(interpretation="srgb")
-    return _memory(image.flatten(background=[255, 255, 255]).cast("uchar"))
-
-
 def _transform(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
-    if profile is not None:
+    if profile is not None and profile[16:20] == _SIGNATURES.get(image.bands):
         tagged = image.copy()
         tagged.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
         try:
@@ -67,6 +58,12 @@ def _transform(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
         return image.icc_transform("srgb", input_profile="cmyk", intent="relative", black_point_compensation=True)
     space = "b-w" if image.bands < 3 else "srgb"
     return image.colourspace(space).cast("uchar")
+
+
+def _image(pixels: Array) -> pyvips.Image:
+    height, width, bands = pixels.shape
+    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, "uchar")
+    return image.copy(interpretation=_SPACES[bands])
 
 
 def _memory(image: pyvips.Image) -> Array:

@@ -37,26 +37,28 @@ def upright(image: Any, orientation: int) -> Any:
     return image.transpose(ways[orientation])
 
 
+def on_white(image: Any) -> Any:
+    """``image`` without its alpha, laid on white, for formats that have none."""
+    if image.mode != "RGBA":
+        return image
+    pil = simd.load()
+    return pil.alpha_composite(pil.new("RGBA", image.size, (255, 255, 255, 255)), image)
+
+
 def samples(image: Any, decoded: Decoded) -> tuple[Array, str]:
     """The sRGB samples of ``image`` as rows x columns x bands, and their layout: GRAY, RGB, RGBX or RGBA."""
     bands = 1 if image.mode == "L" else 4
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, bands)
-    if image.mode == "CMYK":
-        return colour.to_srgb(pixels, decoded.profile, inverted=decoded.inverted), "RGB"
     if decoded.profile is None:
-        return pixels, {"L": "GRAY"}.get(image.mode, image.mode)
-    if image.mode == "L":
-        return colour.to_srgb(pixels, decoded.profile, inverted=False), "RGB"
-    rgb = colour.to_srgb(pixels[:, :, :3], decoded.profile, inverted=False)
+        return pixels, "GRAY" if image.mode == "L" else image.mode
+    rgb = colour.to_srgb(pixels[:, :, :3], decoded.profile)
     return (np.dstack((rgb, pixels[:, :, 3])), "RGBA") if image.mode == "RGBA" else (rgb, "RGB")
 
 
 def encode(pixels: Array, layout: str, spec: RenditionSpec) -> bytes:
-    """The bytes of one rendition; JPEG has no alpha and lies on white."""
+    """The bytes of one rendition; a JPEG leaves the fourth sample of RGBX and RGBA out."""
     if spec.format == "webp":
         return _webp(pixels, layout, spec.quality)
-    if layout == "RGBA":
-        pixels, layout = colour.flatten(pixels), "RGB"
     subsampling = "Gray" if layout == "GRAY" else "420"
     return simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), spec.quality, layout, subsampling)  # type: ignore[no-any-return]
 

@@ -139,7 +139,7 @@ class RenderPool:
     @contextlib.asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
         """A child for one job. It is used again only if the job ended well and the child is neither old nor large."""
-        child = self._idle.pop() if self._idle else await self._zygote.fork()
+        child = await self._take()
         self._busy.add(child)
         child.jobs += 1
         in_order = False
@@ -156,6 +156,11 @@ class RenderPool:
             else:
                 child.close()
                 self._replace()
+
+    async def _take(self) -> Child:
+        while not self._idle and self._replacing:
+            await asyncio.wait(set(self._replacing), return_when=asyncio.FIRST_COMPLETED)
+        return self._idle.pop() if self._idle else await self._zygote.fork()
 
     def _fit(self, child: Child) -> bool:
         """Whether ``child`` may serve another picture: neither too old nor too large, and there is a slot for it."""

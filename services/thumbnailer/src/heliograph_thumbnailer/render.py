@@ -16,7 +16,7 @@ from heliograph_common.ingest.headers import Header
 from heliograph_thumbnailer import blocks, exif, facts, simd
 from heliograph_thumbnailer.blocks import Buffer
 from heliograph_thumbnailer.decode import Decoded, as_array, decode
-from heliograph_thumbnailer.encode import encode, samples, upright
+from heliograph_thumbnailer.encode import encode, on_white, samples, upright
 from heliograph_thumbnailer.model import (
     ImageFacts,
     RenderEvent,
@@ -111,7 +111,7 @@ class _Render:
         with self._clock.step(f"resample {spec.name}"):
             image = upright(self._resampler.cut(layout), self._header.orientation)
         with self._clock.step(f"encode {spec.name}"):
-            pixels, form = samples(image, self._decoded)
+            pixels, form = samples(on_white(image) if spec.format == "jpeg" else image, self._decoded)
             data = encode(pixels, form, spec)
         return Rendition(spec.name, spec.kind, image.width, image.height, spec.format, data, layout.limited)
 

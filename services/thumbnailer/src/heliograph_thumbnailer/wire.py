@@ -49,6 +49,10 @@ class Refused(msgspec.Struct, tag="refused"):
     message: str
 
 
+class Fork(msgspec.Struct, tag="fork"):
+    """To the zygote: make a child that serves the channel sent along."""
+
+
 class Forked(msgspec.Struct, tag="forked"):
     """From the zygote: a child was made; its pidfd is sent along."""
 

@@ -13,6 +13,8 @@ from collections import deque
 from heliograph_common.errors import Temporary
 from heliograph_thumbnailer import wire
 
+_ZYGOTE_DIED = "the process that forks render processes died"
+
 
 class RenderCrashed(Temporary):
     """The render process died with this picture: it is tried again, and given up after some attempts."""
@@ -72,8 +74,9 @@ class Child:
 
     async def _epitaph(self) -> str:
         try:
-            status = await asyncio.wait_for(asyncio.shield(self._ended), 2)
-        except (TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(2):
+                status = await asyncio.shield(self._ended)
+        except TimeoutError:
             return "its end was not reported"
         if os.WIFSIGNALED(status):
             name = signal.Signals(os.WTERMSIG(status)).name
@@ -93,29 +96,38 @@ class Zygote:
 
     async def fork(self) -> Child:
         """A new child, confined and ready."""
-        loop = asyncio.get_running_loop()
         async with self._starting:
             if self._control is None:
                 await self._start()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mine.setblocking(False)
-        forked: asyncio.Future[tuple[int, int]] = loop.create_future()
-        self._forks.append(forked)
         try:
-            assert self._control is not None  # noqa: S101 - set by _start, taken by _lost only between awaits
-            wire.send(self._control, wire.Exited(0, 0), [theirs.fileno()])
-        except (OSError, AssertionError) as error:
-            self._lost()
+            pid, pidfd = await self._ask(theirs)
+        except BaseException:
             mine.close()
-            raise RenderCrashed("the process that forks render processes died", delay=1.0) from error
-        finally:
-            theirs.close()
-        pid, pidfd = await forked
-        child = Child(pid, pidfd, mine, self._ends.setdefault(pid, loop.create_future()))
-        message, _ = await child.receive()
+            raise
+        child = Child(pid, pidfd, mine, self._ends.setdefault(pid, asyncio.get_running_loop().create_future()))
+        try:
+            message, _ = await child.receive()
+        except BaseException:
+            child.close()
+            raise
         if isinstance(message, wire.Ready):
             child.refused = message.refused
         return child
+
+    async def _ask(self, channel: socket.socket) -> tuple[int, int]:
+        """Has a child forked that serves ``channel``; its pid and pidfd."""
+        forked: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        with channel:
+            if self._control is None:
+                raise RenderCrashed(_ZYGOTE_DIED, delay=1.0)
+            self._forks.append(forked)
+            try:
+                wire.send(self._control, wire.Fork(), [channel.fileno()])
+            except OSError:
+                self._lost()
+        return await forked
 
     async def close(self) -> None:
         """Ends the zygote and, through the kernel, every child of it."""
@@ -123,7 +135,8 @@ class Zygote:
         self._lost()
         if process is not None:
             try:
-                await asyncio.wait_for(process.wait(), 5)
+                async with asyncio.timeout(5):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -181,7 +194,10 @@ class Zygote:
         while self._forks:
             forked = self._forks.popleft()
             if not forked.done():
-                forked.set_exception(RenderCrashed("the process that forks render processes died", delay=1.0))
+                forked.set_exception(RenderCrashed(_ZYGOTE_DIED, delay=1.0))
+        for ended in self._ends.values():
+            if not ended.done():
+                ended.set_result(signal.SIGKILL)  # the kernel ends the children with their zygote
         self._ends.clear()
 
 

@@ -147,7 +147,7 @@ def png(reader: Reader) -> Header:
     length, kind, width, height, depth, colour = struct.unpack(">I4sIIBB", reader.read(8, 18))
     if kind != b"IHDR" or length != 13 or depth not in {1, 2, 4, 8, 16}:
         raise BadImage("the PNG does not begin with a sound IHDR: export the picture anew")
-    frames, orientation, alpha, at = 1, 1, bool(colour & 4), 33
+    frames, orientation, alpha, at = 1, 0, bool(colour & 4), 33
     for _ in range(_STEPS):
         length, kind = struct.unpack(">I4s", reader.read(at, 8))
         if kind in {b"IDAT", b"IEND"}:
@@ -156,10 +156,10 @@ def png(reader: Reader) -> Header:
             frames = min(max(int.from_bytes(reader.read(at + 8, 4)), 1), FRAME_CEILING)
         elif kind == b"tRNS":
             alpha = True
-        elif kind == b"eXIf" and length <= _EXIF_BYTES:
+        elif kind == b"eXIf" and length <= _EXIF_BYTES and not orientation:
             orientation = exif_orientation(reader.read(at + 8, length))
         at += 12 + length
-    return Header("image/png", width, height, frames, orientation, alpha=alpha)
+    return Header("image/png", width, height, frames, orientation or 1, alpha=alpha)
 
 
 # --- GIF (89a specification) ----------------------------------------------------------------------------------------

@@ -1,0 +1,181 @@
+"""The pool over real processes: order, isolation, limits, recovery; the children's confinement from within."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.corpus import pictures
+
+from heliograph_common.errors import BadImage, ImageTooLarge, Temporary
+from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone, VariantsDone
+from heliograph_thumbnailer.pool import PoolLimits, RenderCrashed, RenderPool, RenderTimeout
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[RenderPool]:
+    pool = RenderPool(1)
+    await pool.start()
+    yield pool
+    await pool.stop()
+
+
+async def all_events(pool: RenderPool, original: bytes | int | Path, job: RenderJob | None = None) -> list[RenderEvent]:
+    return [event async for event in pool.render(original, job or RenderJob())]
+
+
+async def test_bytes_file_and_descriptor(pool: RenderPool, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(pictures.jpeg())
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        for original in (pictures.jpeg(), path, descriptor):
+            first, second = await all_events(pool, original)
+            assert isinstance(first, ThumbnailsDone)
+            assert isinstance(second, VariantsDone)
+            assert all(r.data.startswith(b"\xff\xd8\xff") for r in (*first.renditions, *second.renditions))
+        os.fstat(descriptor)  # still the caller's
+    finally:
+        os.close(descriptor)
+
+
+async def test_a_child_serves_many_and_is_replaced_in_time() -> None:
+    pool = RenderPool(1, PoolLimits(jobs_per_child=3))
+    await pool.start()
+    try:
+        served = set[int]()
+        for _ in range(6):
+            async for _event in pool.render(pictures.jpeg(), RenderJob(variants=())):
+                served |= {child.pid for child in pool._busy}
+        assert len(served) == 2
+    finally:
+        await pool.stop()
+
+
+async def test_a_killed_child_fails_its_picture_alone(pool: RenderPool) -> None:
+    pid = pool._idle[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    render = asyncio.create_task(all_events(pool, pictures.jpeg()))
+    await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(RenderCrashed, match="SIGKILL") as failure:
+        await render
+    assert isinstance(failure.value, Temporary)
+    assert len(await all_events(pool, pictures.jpeg())) == 2
+
+
+async def test_a_stuck_child_is_killed_at_the_wall_limit() -> None:
+    pool = RenderPool(1, PoolLimits(wall_seconds=0.5))
+    await pool.start()
+    try:
+        os.kill(pool._idle[0].pid, signal.SIGSTOP)
+        with pytest.raises(RenderTimeout, match=r"0\.5 s"):
+            await all_events(pool, pictures.jpeg())
+        assert len(await all_events(pool, pictures.jpeg())) == 2
+    finally:
+        await pool.stop()
+
+
+async def test_a_dead_zygote_is_started_again(pool: RenderPool) -> None:
+    process = pool._zygote._process
+    assert process is not None
+    process.kill()
+    await process.wait()
+    with pytest.raises(RenderCrashed):
+        await all_events(pool, pictures.jpeg())
+    for _ in range(50):
+        try:
+            assert len(await all_events(pool, pictures.jpeg())) == 2
+        except RenderCrashed:
+            await asyncio.sleep(0.05)
+        else:
+            return
+    pytest.fail("no render after the zygote's death")
+
+
+async def test_leaving_early_frees_the_slot(pool: RenderPool) -> None:
+    events = pool.render(pictures.jpeg(), RenderJob())
+    await anext(events)
+    await events.aclose()
+    assert len(await all_events(pool, pictures.jpeg())) == 2
+
+
+async def test_refusals_keep_the_child(pool: RenderPool) -> None:
+    before = pool._idle[0].pid
+    with pytest.raises(BadImage):
+        await all_events(pool, pictures.save(".png")[:5000])
+    assert [child.pid for child in pool._idle] == [before]
+
+
+async def test_what_exceeds_the_budget_is_refused() -> None:
+    pool = RenderPool(1, PoolLimits(memory_budget=40 << 20))
+    await pool.start()
+    try:
+        with pytest.raises(ImageTooLarge, match="give the worker more memory"):
+            await all_events(pool, pictures.jpeg(4000, 3000))
+    finally:
+        await pool.stop()
+
+
+async def test_nothing_is_left_behind() -> None:
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    pool = RenderPool(2)
+    await pool.start()
+    pids = [child.pid for child in pool._idle]
+    await asyncio.gather(*(all_events(pool, pictures.jpeg()) for _ in range(6)))
+    await pool.stop()
+    await asyncio.sleep(0.1)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1  # the loop's own child watcher may keep one
+    assert [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()] == []
+
+
+async def test_children_have_no_environment_and_no_descriptors(pool: RenderPool) -> None:
+    pid = pool._idle[0].pid
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert "NoNewPrivs:\t1" in status
+    if not pool._idle[0].refused:
+        assert "Seccomp:\t2" in status
+    assert await all_events(pool, pictures.jpeg())
+
+
+def test_confined_process_can_do_nothing_else() -> None:
+    code = """
+import os, signal, socket, subprocess, threading
+from heliograph_thumbnailer import confine
+refused = confine.lock_down()
+if refused:
+    print("unavailable", refused); raise SystemExit
+def attempt(name, action):
+    try:
+        action()
+    except (PermissionError, OSError) as error:
+        return
+    print("allowed", name)
+attempt("socket", lambda: socket.socket())
+attempt("unix socket", lambda: socket.socketpair())
+attempt("open", lambda: os.open("/etc/passwd", os.O_RDONLY))
+attempt("create", lambda: os.open("/tmp/x", os.O_CREAT | os.O_WRONLY))
+attempt("fork", os.fork)
+attempt("exec", lambda: os.execv("/bin/true", ["true"]))
+attempt("kill", lambda: os.kill(os.getppid(), 0))
+attempt("list", lambda: os.listdir("/"))
+thread = threading.Thread(target=lambda: attempt("open in a thread", lambda: os.open("/etc/passwd", os.O_RDONLY)))
+thread.start(); thread.join()
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    if done.stdout.startswith("unavailable"):
+        pytest.skip(done.stdout)
+    assert done.stdout.split() == ["done"], done.stdout + done.stderr
+
+
+def test_the_parent_loads_no_decoder() -> None:
+    code = "import sys, heliograph_thumbnailer.pool; print({'numpy', 'pyvips', 'PIL', 'simplejpeg'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "set()"
