@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from heliograph_client.errors import SourceChanged
+
 CHUNK = 256 * 1024
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]
@@ -41,13 +43,19 @@ class Body:
             self._measure(source)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes from the start, ``CHUNK`` at a time; never more than ``size``, though a file may be growing."""
+        """The bytes from the start, ``CHUNK`` at a time; never more than ``size``, though a file may be growing.
+
+        Raises:
+            SourceChanged: there are fewer than ``size``.
+        """
         sent = 0
         self._report(0)
         async for chunk in self._read():
             yield chunk
             sent += len(chunk)
             self._report(sent)
+        if self.size is not None and sent < self.size:
+            raise SourceChanged(f"{self.name or 'the file'} became shorter while it was sent; upload it again")
 
     def _report(self, sent: int) -> None:
         if self._on_progress:

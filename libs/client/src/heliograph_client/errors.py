@@ -42,8 +42,8 @@ class WaitTimeout(HeliographError):
     """The image was not finished in time: wait longer, or look at the queue."""
 
 
-class NotAnImage(HeliographError):
-    """The file is no picture by its content: choose another one."""
+class SourceChanged(HeliographError):
+    """What is uploaded became shorter while it was sent: upload it again once nobody writes to it."""
 
 
 class EventsRefused(HeliographError):

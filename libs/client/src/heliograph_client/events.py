@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 _SUBPROTOCOL = Subprotocol("heliograph.v1")
 _TYPE_PREFIX = "dev.heliograph."
 _REMEMBERED = 10_000
-_QUIET_SECONDS = 30.0
 _MAX_FRAME = 4 * 1024 * 1024
 _POLICY_VIOLATION, _SERVICE_RESTART, _TRY_AGAIN_LATER = 1008, 1012, 1013
 
@@ -38,7 +37,8 @@ Connected = Callable[[bool], None]
 
 
 class EventStream:
-    """Read ``items`` once. ``cursor`` is where to go on: of the last event given out, and of the start before that."""
+    """Read ``items`` once. ``cursor`` is where to go on: of the last event given out, and of the start before that. After
+    ``quiet_seconds`` without a frame it asks where the stream is."""
 
     def __init__(
         self,
@@ -48,12 +48,14 @@ class EventStream:
         cursor: str | None = None,
         types: Sequence[str] = (),
         on_connected: Connected | None = None,
+        quiet_seconds: float = 30.0,
     ) -> None:
         self.cursor = cursor
         self._connection = connection
         self._policy = policy
         self._types = tuple(types)
         self._on_connected = on_connected or (lambda _: None)
+        self._quiet_seconds = quiet_seconds
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._failures = 0
         self._was_connected = False
@@ -105,7 +107,7 @@ class EventStream:
     async def _next(self, socket: ClientConnection) -> dict[str, Any]:
         while True:
             try:
-                async with asyncio.timeout(_QUIET_SECONDS):
+                async with asyncio.timeout(self._quiet_seconds):
                     message: dict[str, Any] = json.loads(await socket.recv())
                     return message
             except TimeoutError:

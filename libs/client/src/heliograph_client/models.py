@@ -34,9 +34,11 @@ class Problem(Model):
     trace_id: str | None = None
 
     def __str__(self) -> str:
-        """``detail; remedy`` in one line; a detail that says what to do already is left as it is."""
+        """``detail; remedy`` in one line."""
         said = (self.detail or self.title or f"the server answered {self.status}").rstrip(". ")
-        return f"{said}; {self.remedy[:1].lower()}{self.remedy[1:]}" if self.remedy else said
+        if not self.remedy:
+            return said
+        return f"{said}; {self.remedy[:1].lower()}{self.remedy[1:].rstrip('. ')}"
 
 
 class Rendition(Model):

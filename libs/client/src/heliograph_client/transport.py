@@ -76,6 +76,7 @@ class Transport:
         while True:
             content = body.chunks() if body is not None else None
             asked: float | None = None
+            failure: HeliographError
             try:
                 response = await self._http.request(
                     method, path, params=_present(params), json=json, content=content, headers=headers
@@ -121,11 +122,7 @@ class Transport:
         token = self._connection.token_for(admin=admin)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def _translated(self, error: httpx2.HTTPError) -> HeliographError:
-        if isinstance(error, httpx2.LocalProtocolError):
-            return HeliographError(
-                f"the upload does not match its length ({error}); do not change files while they are sent"
-            )
+    def _translated(self, error: httpx2.HTTPError) -> Unreachable:
         return Unreachable(
             f"{self._connection.api} does not answer ({_said(error)}); check the address ({self._connection.origin}) "
             "and that the server runs"
