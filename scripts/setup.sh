@@ -20,7 +20,7 @@ want=$( { "$python" -V; cat "${inputs[@]}"; } | sha256sum | cut -d' ' -f1)
 echo "heliograph: preparing .venv (once; about a minute)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt requirements/uv.txt
+.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements/dev.txt requirements/uv.txt
 members=()
 for member in libs/* services/*; do [ -f "$member/pyproject.toml" ] && members+=(-e "$member"); done
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation "${members[@]}"

@@ -1,0 +1,88 @@
+"""Writes a golden sample of each message version that has none: ``python -m tests.contracts.make_samples``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from heliograph_common.contracts.envelope import Envelope
+from heliograph_common.contracts.messages import (
+    Body,
+    DeadLetter,
+    ImageDeleted,
+    ImageFailed,
+    ImageReady,
+    ImageRetried,
+    ImageStored,
+    RenderImage,
+    RenditionInfo,
+    Stages,
+    ThumbnailsReady,
+    VariantsReady,
+)
+from heliograph_common.contracts.subjects import Priority
+
+GOLDEN = Path(__file__).parent / "golden"
+WHEN = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)
+IMAGE = UUID("01a1f92b-ba77-76a1-85bb-608671403cb6")
+THUMBNAIL = RenditionInfo(name="300", kind="thumbnail", width=300, height=200, format="jpeg", bytes=9876)
+VARIANT = RenditionInfo(
+    name="1080x1920", kind="variant", width=800, height=1422, format="webp", bytes=123456, limited=True
+)
+HALF = Stages(thumbnails="complete", variants="processing")
+DONE = Stages(thumbnails="complete", variants="complete", analysis="pending")
+FAILED = Stages(thumbnails="failed", variants="failed")
+NEW = Stages()
+
+
+def samples() -> list[Body]:
+    """One body of every type, with every field set."""
+    name = "Möwe.jpg"
+    return [
+        RenderImage(image_id=IMAGE),
+        ImageStored(
+            image_id=IMAGE, name=name, progress=20, stages=NEW, source="upload", mime_type="image/jpeg",
+            bytes=2_345_678, width=4000, height=3000, priority=Priority.HIGH,
+        ),
+        ThumbnailsReady(
+            image_id=IMAGE, name=name, progress=60, stages=HALF, renditions=[THUMBNAIL],
+            thumbhash="3OcRJYB4d3h/iIeHeEh3eIhw+j2w", dominant_color="#7f8c8d",
+        ),
+        VariantsReady(image_id=IMAGE, name=name, progress=80, stages=DONE, renditions=[VARIANT]),
+        ImageReady(image_id=IMAGE, name=name, progress=80, stages=DONE, accepted_at=WHEN),
+        ImageFailed(
+            image_id=IMAGE, name=name, progress=20, stages=FAILED, reason="the file ends early: export it anew",
+            attempts=1, retryable=False,
+        ),
+        ImageRetried(image_id=IMAGE, name=name, progress=20, stages=NEW),
+        ImageDeleted(image_id=IMAGE, name=name, progress=100, stages=DONE),
+        DeadLetter(
+            service="thumbnailer", subject="work.render.low", headers={"Nats-Msg-Id": str(IMAGE)}, payload="{}",
+            reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,
+        ),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Writes what is missing and leaves alone what is there."""
+    GOLDEN.mkdir(exist_ok=True)
+    for body in samples():
+        path = GOLDEN / f"{body.type}.v{body.version}.json"
+        if path.exists():
+            continue
+        message = Envelope(
+            id=IMAGE,
+            type=body.type,
+            version=body.version,
+            occurred_at=WHEN,
+            owner="ann",
+            data=msgspec.to_builtins(body),
+        )
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(message), indent=2) + b"\n")
+
+
+if __name__ == "__main__":
+    main()
