@@ -49,7 +49,7 @@ async def test_hostile_files_are_refused_by_their_header(case: Case, gateway: Ga
 async def test_giant_jpeg_is_refused_naming_limit_and_remedy(photos: Path, ann: httpx2.AsyncClient) -> None:
     giant = photos / "giant.jpg"
     if not giant.exists():
-        pytest.skip("giant.jpg is not here")
+        pytest.skip("giant.jpg is not on this machine")
     answer = await ann.post("/v1/images", content=giant.read_bytes(), headers={"Content-Type": "image/jpeg"})
 
     detail = problem(answer, "image-too-large")["detail"]

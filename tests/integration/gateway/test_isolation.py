@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi.routing import APIRoute
+from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.test_images import upload
 
 from heliograph_gateway.app import ROUTERS
 from heliograph_gateway.routes import meta
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.test_images import upload
 
 ROUTES = [
     (method, route.path)

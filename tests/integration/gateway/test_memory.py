@@ -10,11 +10,11 @@ import time
 
 import httpx2
 import psutil
-
-from heliograph_common.bus.connection import Bus
-from heliograph_common.auth.tokens import issue_token
-from heliograph_gateway.settings import GatewaySettings
 from tests.integration.gateway.conftest import EVERY_SCOPE, png
+
+from heliograph_common.auth.tokens import issue_token
+from heliograph_common.bus.connection import Bus
+from heliograph_gateway.settings import GatewaySettings
 
 UPLOADS = 20
 LIMIT = 200 * 1024 * 1024

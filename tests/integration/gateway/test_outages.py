@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
-
-from heliograph_common.bus.connection import Bus
-from heliograph_gateway.settings import GatewaySettings
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_images import count, upload
+
+from heliograph_common.bus.connection import Bus
+from heliograph_gateway.settings import GatewaySettings
 
 Picture = Callable[..., bytes]
 
@@ -32,22 +32,30 @@ def _without_nats(settings: GatewaySettings, port: int) -> GatewaySettings:
 async def test_without_nats_uploads_go_on_and_the_outbox_holds_them(
     gateway_settings: GatewaySettings, nobody: int, bus: Bus, picture: Picture
 ) -> None:
-    async with running(_without_nats(gateway_settings, nobody)) as gateway:
-        async with gateway.client() as ann, gateway.client("root", ("admin",)) as admin:
-            image = await upload(ann, picture())
-            ready = await ann.get("/readyz")
-            queue = (await ann.get("/v1/queue")).json()
-            letters = [
-                await admin.get("/v1/dead-letters"),
-                await admin.get("/v1/dead-letters/1"),
-                await admin.post("/v1/dead-letters/1/replay"),
-                await admin.delete("/v1/dead-letters/1"),
-            ]
-            deleted = await ann.delete(f"/v1/images/{image['id']}")
+    async with (
+        running(_without_nats(gateway_settings, nobody)) as gateway,
+        gateway.client() as ann,
+        gateway.client("root", ("admin",)) as admin,
+    ):
+        image = await upload(ann, picture())
+        ready = await ann.get("/readyz")
+        queue = (await ann.get("/v1/queue")).json()
+        letters = [
+            await admin.get("/v1/dead-letters"),
+            await admin.get("/v1/dead-letters/1"),
+            await admin.post("/v1/dead-letters/1/replay"),
+            await admin.delete("/v1/dead-letters/1"),
+        ]
+        deleted = await ann.delete(f"/v1/images/{image['id']}")
 
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["checks"]["nats"]["status"] == "failed"
-    assert (queue["nats"], queue["waiting"], queue["consumers"], queue["outbox"]["depth"]) == ("unavailable", None, [], 2)
+    assert (queue["nats"], queue["waiting"], queue["consumers"], queue["outbox"]["depth"]) == (
+        "unavailable",
+        None,
+        [],
+        2,
+    )
     assert deleted.status_code == 204
     for answer in letters:
         assert answer.status_code == 503
@@ -66,7 +74,9 @@ async def test_without_s3_an_upload_is_refused_for_now(
     async with running(gateway_settings.model_copy(update={"s3": s3})) as gateway, gateway.client() as ann:
         headers = {"Content-Type": "image/png"}
         raw = await ann.post("/v1/images", content=picture(), headers=headers)
-        several = await ann.post("/v1/images", files=[("file", ("a.png", picture())), ("file", ("b.png", picture(seed=1)))])
+        several = await ann.post(
+            "/v1/images", files=[("file", ("a.png", picture())), ("file", ("b.png", picture(seed=1)))]
+        )
         listed = await ann.get("/v1/images")
         ready = await ann.get("/readyz")
 

@@ -68,6 +68,7 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # TelemetryMiddleware does it, for all services
     )
     app.state.dependencies = dependencies
     for router in ROUTERS:
@@ -105,6 +106,10 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         return _http_problem(request, error).response()
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_: Request, __: Exception) -> Response:
+        return Problem(INTERNAL, "the request could not be handled").response()  # Starlette raises it on; Guard logs it
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:

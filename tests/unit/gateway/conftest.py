@@ -1,0 +1,102 @@
+"""The application over fakes, called in process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import httpx2
+import pytest
+
+from heliograph_common.auth.principal import Principal
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.bus.dead_letters import StoredLetter
+from heliograph_common.bus.lag import Lag
+from heliograph_common.clock import utc_now
+from heliograph_common.db.engine import Database
+from heliograph_common.errors import BusUnavailable, Unauthenticated
+from heliograph_common.ingest.accept import Accepted, Ingest
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.runtime.health import Health
+from heliograph_common.settings import LimitSettings
+from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_gateway.access import Dependencies
+from heliograph_gateway.app import api, build_app
+from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.uploads import Uploads
+
+
+class Failing:
+    """Database, messenger, ingest and dead letters in one, of which every use raises ``error``."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        raise self.error
+        yield
+
+    async def accept(self, *_: Any, **__: Any) -> Accepted:
+        raise self.error
+
+    async def page(self, **_: Any) -> list[StoredLetter]:
+        raise self.error
+
+    async def get(self, _: int) -> StoredLetter | None:
+        raise self.error
+
+    async def drop(self, _: int) -> bool:
+        raise self.error
+
+
+class Scopes:
+    """Takes tokens of the form ``subject:scope scope``."""
+
+    async def verify(self, token: str) -> Principal:
+        subject, _, scopes = token.partition("|")
+        if not subject:
+            raise Unauthenticated("the token is malformed")
+        return Principal(subject, frozenset(scopes.split()), utc_now())
+
+
+async def _no_lags() -> Sequence[Lag]:
+    raise BusUnavailable("no nats here")
+
+
+Connect = Callable[..., httpx2.AsyncClient]
+
+
+@pytest.fixture
+def connect() -> Connect:
+    """A client of an application in which every server raises ``error``: ``connect(error, caller=…, cors_origins=…)``."""
+
+    def make(
+        error: Exception | None = None,
+        *,
+        caller: str = "ann|images:read images:write",
+        guarded: bool = True,
+        **own: Any,
+    ) -> httpx2.AsyncClient:
+        settings = GatewaySettings()
+        settings.gateway = settings.gateway.model_copy(update=own)
+        failing = Failing(error or AssertionError("no server is needed here"))
+        dependencies = Dependencies(
+            database=cast("Database", failing),
+            messenger=cast("Messenger", failing),
+            uploads=Uploads(cast("Ingest", failing), LimitSettings()),
+            blobs=MemoryBlobs(),
+            verifier=cast("TokenVerifier", Scopes()),
+            lags=_no_lags,
+            dead_letters=failing,
+            signed_url_seconds=60,
+        )
+        app = (build_app if guarded else api)(dependencies, Health(), settings)
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app),
+            base_url="http://gateway",
+            headers={"Authorization": f"Bearer {caller}"} if caller else {},
+        )
+
+    return make
