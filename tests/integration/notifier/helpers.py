@@ -65,6 +65,7 @@ class Publisher:
 
     bus: Bus
     sent: dict[str, list[str]] = field(default_factory=dict)
+    last_seq: int = 0
 
     async def __call__(
         self, owner: str, count: int = 1, *, image_id: UUID | None = None, name: str = "a.jpg", traceparent: str = ""
@@ -77,7 +78,7 @@ class Publisher:
             message = envelope(body, owner=owner)
             headers = {HEADER_MESSAGE_ID: str(message.id), **({"traceparent": traceparent} if traceparent else {})}
             subject = subjects.event(ImageReady.type)
-            await self.bus.jetstream.publish(subject, encode(message), headers=headers)
+            self.last_seq = (await self.bus.jetstream.publish(subject, encode(message), headers=headers)).seq
             ids.append(str(message.id))
         self.sent.setdefault(owner, []).extend(ids)
         return ids
@@ -180,10 +181,14 @@ class Socket:
         self.kept += await self.events(count - len(self.kept))
         return [event["id"] for event in self.kept]
 
-    async def silent(self) -> None:
-        """Nothing more has been sent: a ping is answered by its pong at once."""
-        await self.say("ping")
-        await self.expect("pong")
+    async def silent(self, after: Publisher | None = None) -> None:
+        """Nothing was sent: pings are answered by pongs alone until the notifier has read all that was published."""
+        while True:
+            await self.say("ping")
+            cursor = (await self.expect("pong"))["cursor"]
+            if after is None or int(cursor.partition(".")[2]) >= after.last_seq:
+                return
+            await asyncio.sleep(0.05)
 
     async def closed(self, timeout: float = 20) -> tuple[int | None, str]:
         """Code and reason, after the server has closed."""

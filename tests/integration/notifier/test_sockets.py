@@ -157,8 +157,8 @@ async def test_owners_see_only_their_own(notifier: Notifier, publish: Publisher)
             await publish("bob", 2)
         assert await ann.ids(20) == publish.sent["ann"]
         assert await bob.ids(40) == publish.sent["bob"]
-        await ann.silent()
-        await bob.silent()
+        await ann.silent(publish)
+        await bob.silent(publish)
 
 
 async def test_owners_replay_only_their_own(start_notifier: StartNotifier, publish: Publisher) -> None:
@@ -171,7 +171,7 @@ async def test_owners_replay_only_their_own(start_notifier: StartNotifier, publi
     for owner in ("ann", "bob"):
         async with notifier.subscribed(owner, cursor=beginning) as socket:
             assert await socket.ids(len(publish.sent[owner])) == publish.sent[owner]
-            await socket.silent()
+            await socket.silent(publish)
 
 
 async def test_administrators_may_ask_for_all_owners(notifier: Notifier, publish: Publisher) -> None:
@@ -181,7 +181,7 @@ async def test_administrators_may_ask_for_all_owners(notifier: Notifier, publish
     ):
         ids = await publish("ann") + await publish("bob")
         assert await everyone.ids(2) == ids
-        await own.silent()
+        await own.silent(publish)
 
 
 async def test_others_may_not_ask_for_all_owners(notifier: Notifier, publish: Publisher) -> None:
@@ -196,7 +196,7 @@ async def test_others_may_not_ask_for_all_owners(notifier: Notifier, publish: Pu
         await socket.say("filter", all_owners=True)
         assert (await socket.expect("error"))["problem"]["status"] == 403
         await publish("bob")
-        await socket.silent()
+        await socket.silent(publish)
 
 
 async def test_an_administrator_who_is_none_any_more_loses_the_others(notifier: Notifier) -> None:
@@ -208,15 +208,15 @@ async def test_an_administrator_who_is_none_any_more_loses_the_others(notifier: 
 async def test_filters_narrow(notifier: Notifier, publish: Publisher) -> None:
     async with notifier.subscribed("ann", types=["image.failed"]) as socket:
         await publish("ann")
-        await socket.silent()
+        await socket.silent(publish)
         await socket.say("filter", types=["image.*"])
-        await socket.silent()
+        await socket.silent(publish)
         ids = await publish("ann")
         assert await socket.ids(1) == ids
         await socket.say("filter", image_ids=["00000000-0000-0000-0000-000000000000"])
-        await socket.silent()
+        await socket.silent(publish)
         await publish("ann")
-        await socket.silent()
+        await socket.silent(publish)
 
 
 async def test_filters_in_the_query(notifier: Notifier, publish: Publisher) -> None:
@@ -288,3 +288,9 @@ async def test_limit_of_the_process(start_notifier: StartNotifier) -> None:
     notifier = await start_notifier(total=1)
     async with notifier.socket(), notifier.socket() as second:
         assert (await second.closed())[0] == 1013
+
+
+async def test_a_refusal_is_no_error_of_ours(notifier: Notifier, caplog: pytest.LogCaptureFixture) -> None:
+    await refusal(notifier, token="nonsense")
+    await asyncio.sleep(0.1)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []

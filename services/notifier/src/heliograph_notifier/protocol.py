@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -56,10 +57,21 @@ class Wire(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(self.abort_seconds, self.transport.abort)
 
+    def forget_handshake(self) -> None:
+        """Drops what was only needed until the handshake was accepted."""
+        del self.request, self.response
+
     async def run_asgi(self) -> None:
         """Runs the application with this object in its scope."""
         cast("dict[str, Any]", self.scope["extensions"])[WIRE] = self
         await super().run_asgi()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """What the application sends; a handshake that it refused with a response counts as complete, which uvicorn
+        forgets and then reports as the application's error."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
     def resume_writing(self) -> None:
         """Called by the transport when its buffer is low."""

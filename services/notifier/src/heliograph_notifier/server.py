@@ -44,6 +44,7 @@ class EventServer:
                 ws=wire,
                 lifespan="off",
                 log_config=None,
+                log_level="warning",  # else three lines a socket, beside the one of telemetry
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

@@ -5,6 +5,8 @@ token may come in the first frame)."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -91,6 +93,16 @@ class WebSocketClient(Client):
             self.close(CloseCode.RESET, reset_reason(reason, str(cursor)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Handshake:
+    """What a handshake asked for, checked."""
+
+    subprotocol: str
+    principal: Principal | None
+    filter: Filter
+    cursor: str | None
+
+
 async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
     """Serves one WebSocket.
 
@@ -98,10 +110,31 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door
         Refused: the handshake is answered with a problem instead.
     """
     await receive()  # websocket.connect
-    request = Request(scope)
+    handshake = await _check(Request(scope), scope["subprotocols"], door)
+    wire: Wire = scope["extensions"][WIRE]
+    client = WebSocketClient(wire, door.limits, controls=handshake.subprotocol == HELIOGRAPH)
+    await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
+    scope["headers"] = []  # a quarter of a socket's memory, for hours
+    wire.forget_handshake()
+    if not door.enter(client):
+        return
+    session = _Session(client, door, handshake.cursor)
+    try:
+        if handshake.principal is not None:
+            session.authenticated(handshake.principal)
+        if handshake.subprotocol == CLOUDEVENTS:
+            session.subscribe(handshake.filter)
+            await session.only_listen(receive)
+        else:
+            await session.converse(receive)
+    finally:
+        session.end()
+
+
+async def _check(request: Request, subprotocols: Sequence[str], door: Door) -> _Handshake:
     request.check_url()
     request.check_origin(door.settings.origins)
-    subprotocol = next((name for name in scope["subprotocols"] if name in {CLOUDEVENTS, HELIOGRAPH}), None)
+    subprotocol = next((name for name in subprotocols if name in {CLOUDEVENTS, HELIOGRAPH}), None)
     if subprotocol is None:
         raise Refused(400, "subprotocol", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
     principal = await request.principal(door.verifier)
@@ -113,22 +146,7 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door
                 f"{HELIOGRAPH} and send it in the first frame"
             )
         door.check_filter(principal, asked)
-    wire: Wire = scope["extensions"][WIRE]
-    client = WebSocketClient(wire, door.limits, controls=subprotocol == HELIOGRAPH)
-    await send({"type": "websocket.accept", "subprotocol": subprotocol})
-    if not door.enter(client):
-        return
-    session = _Session(client, door, request.cursor)
-    try:
-        if principal is not None:
-            session.authenticated(principal)
-        if subprotocol == CLOUDEVENTS:
-            session.subscribe(asked)
-            await session.only_listen(receive)
-        else:
-            await session.converse(receive)
-    finally:
-        session.end()
+    return _Handshake(subprotocol, principal, asked, request.cursor)
 
 
 class _Session:
