@@ -73,7 +73,7 @@ def test_copied_binaries_run_without_the_originals_libraries(open_folder: Path) 
         assert copy_binaries(Path("/nowhere"), open_folder / "copy", open_folder) == bin_folder  # made only once
 
 
-@pytest.mark.skipif(not ROOT, reason="only root starts PostgreSQL as somebody else")
+@pytest.mark.skipif(not ROOT, reason="not on this machine: only root starts PostgreSQL as somebody else")
 async def test_stack_below_a_closed_folder_starts_says_where_and_is_removed_whole(stack_folder: Path) -> None:
     stack_folder.parent.chmod(0o700)
     said: list[str] = []

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.corpus import pictures
 
 from heliograph_common.errors import EmptyImage, ImageTooLarge, UnsupportedImage
 from heliograph_common.ingest.accept import safe_name
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.ingest.spool import Spool, spool
-from tests.corpus import pictures
 
 
 async def _pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
