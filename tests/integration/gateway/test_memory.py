@@ -39,19 +39,24 @@ async def _until_ready(port: int, process: asyncio.subprocess.Process) -> None:
 
 
 async def _upload(port: int, token: str, number: int, size: int) -> int:
-    """Uploads a file of ``size`` bytes that begins as a PNG, and returns the status."""
+    """Uploads a file of ``size`` bytes that begins as a PNG, every other one as multipart; returns the status."""
     picture = png(seed=number)
+    opening, closing, content_type = b"", b"", "image/png"
+    if number % 2:
+        opening = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        closing, content_type = b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
     head = (
-        f"POST /v1/images HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: image/png\r\n"
-        f"Content-Length: {size}\r\nConnection: close\r\n\r\n"
+        f"POST /v1/images HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {size + len(opening) + len(closing)}\r\nConnection: close\r\n\r\n"
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(head.encode() + picture)
+    writer.write(head.encode() + opening + picture)
     left, zeros = size - len(picture), bytes(256 * 1024)
     while left:
         writer.write(zeros[:left])
         left -= len(zeros[:left])
         await writer.drain()
+    writer.write(closing)
     status = int((await reader.readline()).split()[1])
     writer.close()
     return status

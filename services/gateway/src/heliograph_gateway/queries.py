@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_APART = timedelta(hours=1)
 """More than the clock that makes ids may differ from PostgreSQL's, which sets ``created_at``."""
 
@@ -106,9 +107,15 @@ def _conditions(wanted: ImageFilter) -> list[Any]:
     if wanted.q is not None:
         conditions.append(Image.name.icontains(wanted.q, autoescape=True))
     if wanted.created_after is not None:
-        conditions += [Image.created_at >= wanted.created_after, Image.id >= _id_floor(wanted.created_after, -1)]
+        conditions += [
+            Image.created_at >= wanted.created_after,
+            Image.id >= id_floor(wanted.created_after, -_CLOCKS_APART),
+        ]
     if wanted.created_before is not None:
-        conditions += [Image.created_at < wanted.created_before, Image.id < _id_floor(wanted.created_before, 1)]
+        conditions += [
+            Image.created_at < wanted.created_before,
+            Image.id < id_floor(wanted.created_before, _CLOCKS_APART),
+        ]
     if wanted.taken_after is not None:
         conditions.append(Image.taken_at >= wanted.taken_after)
     if wanted.taken_before is not None:
@@ -116,10 +123,7 @@ def _conditions(wanted: ImageFilter) -> list[Any]:
     return conditions
 
 
-def _id_floor(moment: datetime, sign: int) -> UUID:
-    """The smallest UUIDv7 of ``moment``, give or take: a bound that the index on ids can use (RFC 9562, 5.7)."""
-    try:
-        milliseconds = int((moment + sign * _CLOCKS_APART).timestamp() * 1000)
-    except OverflowError:
-        milliseconds = int(moment.timestamp() * 1000)
+def id_floor(moment: datetime, slack: timedelta) -> UUID:
+    """The smallest UUIDv7 of ``moment`` plus ``slack``: a bound that the index on ids can use (RFC 9562, 5.7)."""
+    milliseconds = (moment - _EPOCH + slack) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
