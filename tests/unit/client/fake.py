@@ -90,7 +90,8 @@ class FakeServer:
         self.content: dict[str, bytes] = {}
         self.fails: set[bytes] = set()
         self.page_size = 2
-        self.processing_reads = 0
+        self.processing_reads = 0  # an image is finished when it has been read so often; 0: never
+        self._reads: dict[str, int] = defaultdict(int)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -268,9 +269,9 @@ class FakeServer:
 
     def _get(self, request: Request, _body: bytes) -> Response:
         image = self.images[request.path_params["image_id"]]
-        if image["status"] == "pending" and self.processing_reads:
-            self.processing_reads -= 1
-            if not self.processing_reads:
+        if image["status"] == "pending":
+            self._reads[image["id"]] += 1
+            if self._reads[image["id"]] == self.processing_reads:
                 failing = self.content[f"{image['id']}/original"] in self.fails
                 self.finish(image["id"], "failed" if failing else "complete")
         return JSONResponse(image)

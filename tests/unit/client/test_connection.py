@@ -63,7 +63,7 @@ def test_a_file_that_others_can_open_is_refused_with_the_remedy(tmp_path: Path, 
         find_connection(data=tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="not on this machine: only root can give a file away")
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(stack(tmp_path) / "connection.json", 65534, 65534)
     with pytest.raises(InsecureFile, match="belongs to another user"):

@@ -28,6 +28,8 @@ def test_backing_off_never_ends(failures: int) -> None:
 def test_giving_up() -> None:
     assert POLICY.delay(5) is None
     assert POLICY.delay(1, 31) is None
+    assert POLICY.delay(4) is not None
+    assert POLICY.delay(4, answered=False) is None
 
 
 def test_retry_after_header() -> None:

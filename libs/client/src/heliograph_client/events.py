@@ -191,7 +191,8 @@ class EventStream:
     def _after_failure(self, failure: HeliographError, asked: float | None = None) -> float:
         """Gives up only where no connection ever came about."""
         self._failures += 1
-        delay = self._policy.delay(self._failures, asked)
+        answered = self._was_connected or not isinstance(failure, Unreachable)
+        delay = self._policy.delay(self._failures, asked, answered=answered)
         if delay is None and not self._was_connected:
             raise failure
         delay = delay or max(self._policy.backoff(self._failures), asked or 0.0)

@@ -12,17 +12,19 @@ from email.utils import parsedate_to_datetime
 class RetryPolicy:
     """Up to ``attempts`` tries; waits grow from ``first`` to ``longest`` seconds with full jitter
     (AWS Architecture Blog, "Exponential Backoff And Jitter"). A server that asks for more than ``patience`` seconds is not
-    waited for."""
+    waited for. Where nothing has ever answered, the address is probably wrong: ``first_contact`` tries are enough."""
 
     attempts: int = 6
+    first_contact: int = 4
     first: float = 0.25
     longest: float = 10.0
     patience: float = 30.0
 
-    def delay(self, failures: int, asked: float | None = None) -> float | None:
+    def delay(self, failures: int, asked: float | None = None, *, answered: bool = True) -> float | None:
         """Seconds to wait after the ``failures``-th failure in a row; ``None``: give up. ``asked`` is the server's
-        ``Retry-After``, which is never undercut."""
-        if failures >= self.attempts or (asked is not None and asked > self.patience):
+        ``Retry-After``, which is never undercut. ``answered``: the server has ever done so."""
+        attempts = self.attempts if answered else min(self.attempts, self.first_contact)
+        if failures >= attempts or (asked is not None and asked > self.patience):
             return None
         if asked is not None:
             return asked + random.uniform(0, self.first)  # noqa: S311 - spreads clients, guards nothing

@@ -37,6 +37,7 @@ class Transport:
     def __init__(self, connection: Connection, policy: RetryPolicy) -> None:
         self._connection = connection
         self._policy = policy
+        self._answered = False
         self._http = httpx2.AsyncClient(
             base_url=connection.api,
             timeout=_TIMEOUT,
@@ -85,13 +86,14 @@ class Transport:
                 failure = self._translated(error)
                 again = repeatable or isinstance(error, _NEVER_SENT)
             else:
+                self._answered = True
                 if response.is_success or (failures and method == "DELETE" and response.status_code == 404):
                     return response  # a repeated DELETE finds nothing where the first one's answer was lost
                 failure = _refusal(response)
                 asked = retry_after(response.headers.get("Retry-After"))
                 again = _may_repeat(response.status_code, body, repeatable=repeatable)
             failures += 1
-            delay = self._policy.delay(failures, asked) if again else None
+            delay = self._policy.delay(failures, asked, answered=self._answered) if again else None
             if delay is None:
                 raise failure
             log.debug("%s %s failed %d times, again in %.2f s: %s", method, path, failures, delay, failure)
