@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx2
 import jwt
 import pytest
-from tests.corpus.cases import Case, cases
+from tests.corpus.cases import cases
 from tests.integration.gateway.conftest import Gateway
 
 from heliograph_gateway.problems import KINDS
@@ -37,12 +37,14 @@ def problem(answer: httpx2.Response, slug: str) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if case.by_header], ids=lambda case: case.name)
-async def test_hostile_files_are_refused_by_their_header(case: Case, gateway: Gateway, ann: httpx2.AsyncClient) -> None:
-    answer = await ann.post("/v1/images", content=case.data(), headers={"Content-Type": "image/jpeg"})
+async def test_hostile_files_are_refused_by_their_header(ann: httpx2.AsyncClient) -> None:
+    hostile = [case for case in cases() if case.by_header]
+    for case in hostile:
+        answer = await ann.post("/v1/images", content=case.data(), headers={"Content-Type": "image/jpeg"})
+        assert answer.status_code == _STATUS[case.outcome], case.name
+        problem(answer, _KIND[case.outcome])
 
-    assert answer.status_code == _STATUS[case.outcome], answer.text
-    problem(answer, _KIND[case.outcome])
+    assert len(hostile) > 10
     assert (await ann.get("/v1/images")).json() == {"images": [], "next": None}
 
 
@@ -65,38 +67,37 @@ def part(disposition: bytes, data: bytes) -> bytes:
     return b"--b\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + data + b"\r\n"
 
 
-@pytest.mark.parametrize(
-    ("content_type", "body", "slug"),
-    [
-        ("multipart/form-data", b"--b--\r\n", "invalid-multipart"),
-        (
-            "multipart/form-data; boundary=other",
-            part(b'form-data; name="file"; filename="a"', b"x"),
-            "invalid-multipart",
-        ),
-        ("multipart/form-data; boundary=" + 300 * "b", b"", "invalid-multipart"),
-        (MULTIPART, b"", "invalid-multipart"),
-        (MULTIPART, b"--b--\r\n", "missing-file"),
-        (MULTIPART, b"no multipart at all", "invalid-multipart"),
-        (MULTIPART, part(b"attachment", b"x") + b"--b--\r\n", "invalid-multipart"),
-        (MULTIPART, b"--b\r\n" + 20 * b"X-A: b\r\n" + b"\r\n\r\n--b--\r\n", "invalid-multipart"),
-        (MULTIPART, b"--b\r\nX-A: " + 9000 * b"b" + b"\r\n\r\n\r\n--b--\r\n", "invalid-multipart"),
-        (MULTIPART, part(b'form-data; name="files"; filename="a"', b"x") + b"--b--\r\n", "unknown-part"),
-        (MULTIPART, part(b'form-data; name="priority"', b"urgent") + b"--b--\r\n", "invalid-parameter"),
-        (MULTIPART, part(b'form-data; name="priority"', 2000 * b"x") + b"--b--\r\n", "invalid-parameter"),
-        (MULTIPART, part(b'form-data; name="file"; filename=""', b"") + b"--b--\r\n", "empty-image"),
-        (MULTIPART, part(b'form-data; name="file"; filename="a"', b"x")[:-5], "invalid-multipart"),
-        ("application/json", b"{}", "unsupported-media-type"),
-        ("application/x-www-form-urlencoded", b"a=b", "unsupported-media-type"),
-        ("image/png", b"", "empty-image"),
-        ("image/jpeg", b"%PDF-1.7 renamed", "unsupported-image"),
-    ],
-)
-async def test_wrong_bodies(content_type: str, body: bytes, slug: str, ann: httpx2.AsyncClient) -> None:
-    answer = await ann.post("/v1/images", content=body, headers={"Content-Type": content_type})
+WRONG_BODIES = [
+    ("multipart/form-data", b"--b--\r\n", "invalid-multipart"),
+    (
+        "multipart/form-data; boundary=other",
+        part(b'form-data; name="file"; filename="a"', b"x"),
+        "invalid-multipart",
+    ),
+    ("multipart/form-data; boundary=" + 300 * "b", b"", "invalid-multipart"),
+    (MULTIPART, b"", "invalid-multipart"),
+    (MULTIPART, b"--b--\r\n", "missing-file"),
+    (MULTIPART, b"no multipart at all", "invalid-multipart"),
+    (MULTIPART, part(b"attachment", b"x") + b"--b--\r\n", "invalid-multipart"),
+    (MULTIPART, b"--b\r\n" + 20 * b"X-A: b\r\n" + b"\r\n\r\n--b--\r\n", "invalid-multipart"),
+    (MULTIPART, b"--b\r\nX-A: " + 9000 * b"b" + b"\r\n\r\n\r\n--b--\r\n", "invalid-multipart"),
+    (MULTIPART, part(b'form-data; name="files"; filename="a"', b"x") + b"--b--\r\n", "unknown-part"),
+    (MULTIPART, part(b'form-data; name="priority"', b"urgent") + b"--b--\r\n", "invalid-parameter"),
+    (MULTIPART, part(b'form-data; name="priority"', 2000 * b"x") + b"--b--\r\n", "invalid-parameter"),
+    (MULTIPART, part(b'form-data; name="file"; filename=""', b"") + b"--b--\r\n", "empty-image"),
+    (MULTIPART, part(b'form-data; name="file"; filename="a"', b"x")[:-5], "invalid-multipart"),
+    ("application/json", b"{}", "unsupported-media-type"),
+    ("application/x-www-form-urlencoded", b"a=b", "unsupported-media-type"),
+    ("image/png", b"", "empty-image"),
+    ("image/jpeg", b"%PDF-1.7 renamed", "unsupported-image"),
+]
 
-    assert answer.status_code == KINDS[slug].status
-    problem(answer, slug)
+
+async def test_wrong_bodies(ann: httpx2.AsyncClient) -> None:
+    for content_type, body, slug in WRONG_BODIES:
+        answer = await ann.post("/v1/images", content=body, headers={"Content-Type": content_type})
+        assert answer.status_code == KINDS[slug].status, (content_type, body[:80])
+        problem(answer, slug)
 
 
 async def test_files_before_the_cut_of_a_body_are_kept(ann: httpx2.AsyncClient, picture: Callable[..., bytes]) -> None:
@@ -251,16 +252,16 @@ BAD_TOKENS: dict[str, Callable[[Gateway], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_TOKENS)
-async def test_tokens_that_are_no_good(kind: str, gateway: Gateway, picture: Callable[..., bytes]) -> None:
-    async with gateway.client(token=BAD_TOKENS[kind](gateway)) as client:
-        for answer in (
-            await client.get("/v1/images"),
-            await client.post("/v1/images", content=picture(), headers={"Content-Type": "image/png"}),
-        ):
-            assert answer.status_code == 401
-            assert answer.headers["www-authenticate"].startswith("Bearer")
-            problem(answer, "unauthenticated")
+async def test_tokens_that_are_no_good(gateway: Gateway, picture: Callable[..., bytes]) -> None:
+    for kind, make in BAD_TOKENS.items():
+        async with gateway.client(token=make(gateway)) as client:
+            for answer in (
+                await client.get("/v1/images"),
+                await client.post("/v1/images", content=picture(), headers={"Content-Type": "image/png"}),
+            ):
+                assert answer.status_code == 401, kind
+                assert answer.headers["www-authenticate"].startswith("Bearer"), kind
+                problem(answer, "unauthenticated")
 
 
 async def test_a_token_without_the_scope_is_told_which(gateway: Gateway, picture: Callable[..., bytes]) -> None:
@@ -276,23 +277,22 @@ async def test_a_token_without_the_scope_is_told_which(gateway: Gateway, picture
 # -- parameters and routes ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("query", "hint"),
-    [
-        ("statsu=failed", "did you mean `status`?"),
-        ("created=2026-01-01T00:00:00Z", "created_after"),
-        ("limit=0", "greater than or equal to 1"),
-        ("limit=201", "less than or equal to 200"),
-        ("limit=10&limit=20", "more than once"),
-        ("status=done", "'failed'"),
-        ("created_after=2026-01-01", "timezone"),
-    ],
-)
-async def test_wrong_parameters_are_named(query: str, hint: str, ann: httpx2.AsyncClient) -> None:
-    answer = await ann.get(f"/v1/images?{query}")
+WRONG_PARAMETERS = [
+    ("statsu=failed", "did you mean `status`?"),
+    ("created=2026-01-01T00:00:00Z", "created_after"),
+    ("limit=0", "greater than or equal to 1"),
+    ("limit=201", "less than or equal to 200"),
+    ("limit=10&limit=20", "more than once"),
+    ("status=done", "'failed'"),
+    ("created_after=2026-01-01", "timezone"),
+]
 
-    assert answer.status_code == 400
-    assert hint in problem(answer, "invalid-parameter")["detail"]
+
+async def test_wrong_parameters_are_named(ann: httpx2.AsyncClient) -> None:
+    for query, hint in WRONG_PARAMETERS:
+        answer = await ann.get(f"/v1/images?{query}")
+        assert answer.status_code == 400, query
+        assert hint in problem(answer, "invalid-parameter")["detail"]
 
 
 async def test_unknown_routes_and_methods(ann: httpx2.AsyncClient) -> None:

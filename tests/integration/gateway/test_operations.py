@@ -9,7 +9,6 @@ from uuid import UUID
 
 import httpx2
 import msgspec
-import pytest
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_images import change, count, upload
 
@@ -187,28 +186,28 @@ async def test_display_sizes_can_be_replaced(ann: httpx2.AsyncClient, admin: htt
     assert refused.status_code == 403
 
 
-@pytest.mark.parametrize(
-    ("sizes", "pointer"),
-    [
-        ([], "/sizes"),
-        ([SIZE] * 2, "/sizes/1/name"),
-        ([{**SIZE, "name": f"s{n}"} for n in range(21)], "/sizes"),
-        ([{**SIZE, "name": "../up"}], "/sizes/0/name"),
-        ([{**SIZE, "name": "original"}], "/sizes/0/name"),
-        ([{**SIZE, "width": 0}], "/sizes/0/width"),
-        ([{**SIZE, "height": 16_385}], "/sizes/0/height"),
-        ([{**SIZE, "width": "100"}], "/sizes/0/width"),
-        ([{**SIZE, "quality": 101}], "/sizes/0/quality"),
-        ([{**SIZE, "format": "bmp"}], "/sizes/0/format"),
-        ([{**SIZE, "colour": "red"}], "/sizes/0/colour"),
-    ],
-)
-async def test_wrong_display_sizes_are_named(sizes: list[Any], pointer: str, admin: httpx2.AsyncClient) -> None:
-    before = (await admin.get(PATH)).json()
-    answer = await admin.put(PATH, json={"sizes": sizes})
+WRONG_SIZES: list[tuple[list[Any], str]] = [
+    ([], "/sizes"),
+    ([SIZE] * 2, "/sizes/1/name"),
+    ([{**SIZE, "name": f"s{n}"} for n in range(21)], "/sizes"),
+    ([{**SIZE, "name": "../up"}], "/sizes/0/name"),
+    ([{**SIZE, "name": "original"}], "/sizes/0/name"),
+    ([{**SIZE, "width": 0}], "/sizes/0/width"),
+    ([{**SIZE, "height": 16_385}], "/sizes/0/height"),
+    ([{**SIZE, "width": "100"}], "/sizes/0/width"),
+    ([{**SIZE, "quality": 101}], "/sizes/0/quality"),
+    ([{**SIZE, "format": "bmp"}], "/sizes/0/format"),
+    ([{**SIZE, "colour": "red"}], "/sizes/0/colour"),
+]
 
-    assert answer.status_code == 422
-    assert pointer in [error["pointer"] for error in problem(answer, "invalid-body")["errors"]]
+
+async def test_wrong_display_sizes_are_named(admin: httpx2.AsyncClient) -> None:
+    before = (await admin.get(PATH)).json()
+    for sizes, pointer in WRONG_SIZES:
+        answer = await admin.put(PATH, json={"sizes": sizes})
+        assert answer.status_code == 422, pointer
+        assert pointer in [error["pointer"] for error in problem(answer, "invalid-body")["errors"]]
+
     assert (await admin.get(PATH)).json() == before
 
 
