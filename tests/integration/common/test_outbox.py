@@ -87,10 +87,14 @@ async def test_a_rolled_back_transaction_sends_nothing(db: Database) -> None:
     relay = Relay(db, nats.publish, nats.is_connected)
     await relay.start()
     messenger = Messenger(db, relay)
-    with pytest.raises(RuntimeError):
+
+    async def fail_half_way() -> None:
         async with messenger.transaction() as transaction:
             transaction.command("work.render.low", RenderImage(image_id=new_id()), owner="ann")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_half_way()
     await relay.stop(5)
     assert nats.taken == []
     assert await _rows(db) == 0

@@ -48,9 +48,10 @@ async def test_reading_stops_at_the_cap() -> None:
 def test_nothing_and_no_picture_are_told_apart() -> None:
     with Spool(Limits()) as empty, pytest.raises(EmptyImage):
         empty.finish()
-    with Spool(Limits()) as text, pytest.raises(UnsupportedImage):
+    with Spool(Limits()) as text:
         text.write(b"%PDF-1.7 and so on")
-        text.finish()
+        with pytest.raises(UnsupportedImage):
+            text.finish()
 
 
 @pytest.mark.parametrize(

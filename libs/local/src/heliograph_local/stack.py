@@ -7,6 +7,7 @@ concrete servers and services are put together.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -133,6 +134,8 @@ class Stack:
                 ours["HELIOGRAPH_HTTP__MANAGEMENT_PORT"] = str(self._ports.take(f"{replica}-management"))
                 if service.clients:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
+                if service == NOTIFIER:  # the page that connects to it is the gateway's
+                    ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
         return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours}
 
     async def _start(self) -> None:

@@ -41,7 +41,7 @@ class App:
             raise Refused(405, "method-not-allowed", f"{PATH} takes GET", headers={"allow": "GET, OPTIONS"})
         elif CONTENT_TYPE not in (Request(scope).header("accept") or ""):
             raise Refused(
-                406, "not-acceptable", f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}"
+                406, "bad-request", f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}"
             )
         else:
             await serve_sse(scope, receive, send, self._door)

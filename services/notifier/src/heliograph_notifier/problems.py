@@ -9,7 +9,8 @@ import msgspec
 
 from heliograph_common.telemetry.asgi import Scope, Send
 
-_TYPE = "https://heliograph.dev/problems/"
+_TYPE = "/problems/"
+"""As the gateway's, which serves a page for each."""
 
 
 class Refused(Exception):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from heliograph_common.runtime.http_server import BoundedHead
 
 WIRE = "heliograph.wire"
 """Key in a WebSocket scope's extensions under which the application finds the ``Wire``."""
@@ -89,7 +90,7 @@ class Wire(WebSocketsSansIOProtocol):
         self.loop.call_later(self.abort_seconds, self.transport.abort)
 
 
-class Http(HttpToolsProtocol):
+class Http(BoundedHead):
     """HTTP, whose scope's state carries the transport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

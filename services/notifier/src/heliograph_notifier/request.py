@@ -76,7 +76,7 @@ class Request:
         if _TOKEN_PARAMETERS & {name.lower() for name in self._query}:
             raise Refused(
                 400,
-                "token-in-url",
+                "bad-request",
                 "a token in the URL ends up in logs, treat it as leaked and get a new one; send it in the Authorization "
                 "header, or with the subprotocol heliograph.v1 in the first frame",
             )
@@ -92,7 +92,7 @@ class Request:
             return
         if urlsplit(origin).netloc.lower() != self._headers.get("host", "").lower():
             raise Refused(
-                403, "origin", f"pages of {origin} may not connect here; add it to HELIOGRAPH_SOCKETS__ORIGINS"
+                403, "forbidden", f"pages of {origin} may not connect here; add it to HELIOGRAPH_SOCKETS__ORIGINS"
             )
 
     async def principal(self, verifier: Verifier) -> Principal | None:

@@ -136,7 +136,7 @@ async def _check(request: Request, subprotocols: Sequence[str], door: Door) -> _
     request.check_origin(door.settings.origins)
     subprotocol = next((name for name in subprotocols if name in {CLOUDEVENTS, HELIOGRAPH}), None)
     if subprotocol is None:
-        raise Refused(400, "subprotocol", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
+        raise Refused(400, "bad-request", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
     principal = await request.principal(door.verifier)
     asked = request.filter()
     if subprotocol == CLOUDEVENTS:
@@ -265,7 +265,7 @@ class _Session:
         if self._principal is None:
             self._client.close(CloseCode.BAD_FRAME, detail)
         else:
-            self._client.tell("error", problem=problem(400, "bad-frame", detail))
+            self._client.tell("error", problem=problem(400, "bad-request", detail))
 
     def _too_many(self) -> bool:
         now = self._loop.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than usual proxies keep idle connections (60 s), so that it is they who close them."""
-BACKLOG = 1024
+BACKLOG = 2048
 HEAD_BYTES = 64 * 1024
 """Request line and headers, beyond what came with the first read."""
 FRAME_BYTES = 64 * 1024
@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-class _Protocol(HttpToolsProtocol):
+class BoundedHead(HttpToolsProtocol):
     """httptools keeps an endless header in memory for as long as it comes; this one refuses it."""
 
     _in_head = False
@@ -65,18 +65,29 @@ class _Protocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """Serves ``app`` from ``start`` to ``stop``. Port 0 takes a free one; ``port`` has it after ``start``."""
+    """Serves ``app`` from ``start`` to ``stop``. Port 0 takes a free one; ``port`` has it after ``start``.
 
-    def __init__(self, name: str, app: Any, *, host: str, port: int) -> None:
+    ``options`` are uvicorn's own, such as ``ws_ping_interval``; ``http`` is ``BoundedHead`` or a subclass of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Any,
+        *,
+        host: str,
+        port: int,
+        http: type[BoundedHead] = BoundedHead,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.host = host
         self.port = port
+        defaults: dict[str, Any] = {"ws": "websockets-sansio", "ws_max_size": FRAME_BYTES}
         self._config = uvicorn.Config(
             app,
             interface="asgi3",
-            http=_Protocol,
-            ws="websockets-sansio",
-            ws_max_size=FRAME_BYTES,
+            http=http,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -84,9 +95,15 @@ class HttpServer:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             backlog=BACKLOG,
+            **(defaults | dict(options or {})),
         )
         self._server = _Server(self._config)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """Open TCP connections, those included that are closing but whose peer does not take it in."""
+        return len(self._server.server_state.connections)
 
     async def start(self) -> None:
         """Binds and listens; raises ``OSError`` when the address is taken."""
