@@ -1,0 +1,101 @@
+"""``python -m tests.chaos [1,2,5] [--quick] [--seed N]``: runs fault tests, prints a table, exits 1 on any failure."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from dataclasses import dataclass
+from types import ModuleType
+
+from rich.console import Console
+from rich.table import Table
+from tests.chaos.checker import Finding
+from tests.chaos.scenarios import bus, frozen, poison, slow, storage, workers
+from tests.chaos.world import world
+
+SCENARIOS: tuple[ModuleType, ...] = (workers, bus, storage, frozen, slow, poison)
+
+_SHOWN = 12
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+
+
+@dataclass
+class Result:
+    """One line of the table."""
+
+    number: int
+    title: str
+    pictures: int
+    kills: int
+    findings: list[Finding]
+    notes: list[str]
+    seconds: float
+
+    def count(self, kind: str) -> int:
+        """How many things (not findings) were lost, duplicated or wrong."""
+        return len({finding.subject for finding in self.findings if finding.kind == kind})
+
+
+async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Result:
+    """One fault test on a stack of its own."""
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        _console.print(f"[{time.monotonic() - began:6.1f} s] {scenario.NUMBER} {line}", markup=False)
+
+    findings: list[Finding] = [Finding("wrong", "test", "did not come to its end")]
+    rng = random.Random(f"{seed} {scenario.NUMBER}")
+    options = {"thumbnailers": getattr(scenario, "THUMBNAILERS", 2), "environment": scenario.ENVIRONMENT}
+    async with world(rng, say, keep=lambda: keep or bool(findings), **options) as here:
+        try:
+            async with asyncio.timeout(600):
+                await scenario.run(here, quick=quick)
+                findings = await here.judged()
+        except Exception as error:  # noqa: BLE001 - the table shall still show the other tests
+            findings = [*here.failures, Finding("wrong", "test", f"ended early: {error!r}")]
+            _console.print_exception()
+    for finding in findings[:_SHOWN]:
+        say(f"{finding.kind}: {finding.subject}: {finding.what}")
+    if len(findings) > _SHOWN:
+        say(f"… and {len(findings) - _SHOWN} more")
+    seconds = time.monotonic() - began
+    return Result(scenario.NUMBER, scenario.TITLE, len(here.history.sent), here.kills, findings, here.notes, seconds)
+
+
+def table(results: list[Result], seed: int) -> Table:
+    """What came out."""
+    shown = Table("test", "pictures", "kills", "lost", "duplicated", "wrong", "seconds", "verdict", "measured")
+    shown.title = f"Fault tests, seed {seed}"
+    for result in results:
+        counts = [str(result.count(kind)) for kind in ("lost", "duplicated", "wrong")]
+        verdict = "FAILED" if result.findings else "ok"
+        name = f"{result.number} {result.title}"
+        line = [name, str(result.pictures), str(result.kills), *counts, f"{result.seconds:.0f}", verdict]
+        shown.add_row(*line, "\n".join(result.notes))
+    return shown
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    known = {scenario.NUMBER: scenario for scenario in SCENARIOS}
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Fault tests over the embedded stack.")
+    parser.add_argument("tests", nargs="?", help=f"numbers, such as 1,2; there are {', '.join(map(str, known))}")
+    parser.add_argument("--quick", action="store_true", help="fewer pictures and faults, under three minutes")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats the choices of a run")
+    parser.add_argument("--keep", action="store_true", help="keep the data folders; those of failed tests always stay")
+    options = parser.parse_args(arguments)
+    try:
+        chosen = [known[int(number)] for number in options.tests.split(",")] if options.tests else list(SCENARIOS)
+    except (KeyError, ValueError):
+        parser.error(f"there is no test {options.tests}; choose from {', '.join(map(str, known))}")
+    _console.print(f"seed {options.seed}")
+    results = [asyncio.run(run(scenario, options.seed, quick=options.quick, keep=options.keep)) for scenario in chosen]
+    _console.print(table(results, options.seed))
+    return 1 if any(result.findings for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""Reads the evidence: PostgreSQL, S3 and NATS directly, the list and some renditions through the product's API."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import tempfile
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import nats
+import psycopg
+from minio import Minio
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from tests.chaos.client import client_connection
+from tests.chaos.evidence import Evidence, ImageRow, Listed, Message, RenditionRow, Size
+from tests.chaos.pictures import inspect
+
+from heliograph_client import AsyncClient
+from heliograph_local.connection import Connection, S3Connection
+
+_IMAGES = """
+    SELECT id::text, sha256, processing_status, thumbnail_status, variant_status, processing_error,
+           processing_attempts, render_fence, width, height, bytes
+    FROM images WHERE deleted_at IS NULL ORDER BY id
+"""
+_RENDITIONS = "SELECT image_id::text, name, width, height, format, bytes, key FROM renditions ORDER BY image_id, name"
+_UNFINISHED = """
+    SELECT (SELECT count(*) FROM images WHERE processing_status IN ('pending', 'processing')) AS unfinished,
+           (SELECT count(*) FROM outbox) AS outbox
+"""
+_DOWNLOADS = 40
+
+
+async def collect(connection: Connection, rng: random.Random) -> Evidence:
+    """All of it, once nothing moves any more (``settled``)."""
+    evidence = Evidence()
+    await _tables(connection, evidence)
+    await asyncio.to_thread(_objects, connection.s3, evidence)
+    await _messages(connection, evidence)
+    await _through_the_api(connection, evidence, rng)
+    return evidence
+
+
+async def unfinished(connection: Connection) -> tuple[int, int, int]:
+    """Images that are neither complete nor failed, rows of the outbox, messages in WORK."""
+    async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
+        row = await (await database.execute(_UNFINISHED)).fetchone()
+    assert row is not None
+    async with jetstream(connection) as stream:
+        work = (await stream.stream_info("WORK")).state.messages
+    return int(row[0]), int(row[1]), work
+
+
+@asynccontextmanager
+async def jetstream(connection: Connection) -> AsyncIterator[JetStreamContext]:
+    """A connection of our own to the stack's NATS."""
+
+    async def quiet(_error: Exception) -> None:
+        return
+
+    client: Client = await nats.connect(connection.nats, error_cb=quiet, connect_timeout=2)
+    try:
+        yield client.jetstream(timeout=5)
+    finally:
+        await client.close()
+
+
+async def _tables(connection: Connection, evidence: Evidence) -> None:
+    async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
+
+        async def rows(statement: str) -> list[tuple[Any, ...]]:
+            return await (await database.execute(statement)).fetchall()  # type: ignore[arg-type]  # ours, no input in it
+
+        evidence.sizes = [Size(*row) for row in await rows("SELECT name, width, height, fit FROM display_sizes")]
+        evidence.images = [ImageRow(*row) for row in await rows(_IMAGES)]
+        evidence.renditions = [RenditionRow(*row) for row in await rows(_RENDITIONS)]
+        evidence.outbox = int((await rows("SELECT count(*) FROM outbox"))[0][0])
+
+
+def object_store(s3: S3Connection) -> Minio:
+    """A client of our own."""
+    return Minio(
+        s3.endpoint.removeprefix("http://"),
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+        secure=False,
+        region=s3.region,
+    )
+
+
+def keys_under(s3: S3Connection, prefix: str) -> list[str]:
+    """Keys of all objects whose key begins with ``prefix``."""
+    return [str(each.object_name) for each in object_store(s3).list_objects(s3.bucket, prefix, recursive=True)]
+
+
+def _objects(s3: S3Connection, evidence: Evidence) -> None:
+    store = object_store(s3)
+
+    def fetch(key: str) -> None:
+        with store.get_object(s3.bucket, key) as answer:
+            data = answer.read()
+        evidence.objects[key] = inspect(data)
+
+    keys = [key for prefix in ("originals/", "renditions/") for key in keys_under(s3, prefix)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(fetch, keys))
+
+
+async def _messages(connection: Connection, evidence: Evidence) -> None:
+    async with jetstream(connection) as stream:
+        evidence.events = [
+            Message(body["id"], body["type"], body["data"].get("image_id", "")) for body in await _all(stream, "EVENTS")
+        ]
+        for letter in await _all(stream, "DEAD"):
+            payload = json.loads(letter["data"]["payload"])
+            evidence.dead_images.append(payload["data"].get("image_id", ""))
+        evidence.work_waiting = (await stream.stream_info("WORK")).state.messages
+        consumers = await stream.consumers_info("WORK")
+        evidence.work_unacked = sum(each.num_ack_pending or 0 for each in consumers)
+
+
+async def _all(stream: JetStreamContext, name: str) -> list[dict[str, Any]]:
+    """The bodies of all messages of a stream."""
+    state = (await stream.stream_info(name)).state
+    found: list[dict[str, Any]] = []
+    if state.messages:
+        subscription = await stream.subscribe(">", stream=name, ordered_consumer=True)
+        while len(found) < state.messages:
+            found.append(json.loads((await subscription.next_msg(timeout=10)).data))
+        await subscription.unsubscribe()
+    return found
+
+
+async def _through_the_api(connection: Connection, evidence: Evidence, rng: random.Random) -> None:
+    keys = {(row.image_id, row.name): row.key for row in evidence.renditions}
+    async with AsyncClient(client_connection(connection)) as client:
+        images = [image async for image in client.list(page_size=200)]
+        for image in images:
+            renditions = frozenset((each.name, each.width, each.height, each.bytes) for each in image.renditions)
+            evidence.listed.append(Listed(str(image.id), image.sha256, image.status, renditions))
+        offered = [(image, rendition) for image in images for rendition in image.renditions]
+        with tempfile.TemporaryDirectory() as folder:
+            for image, rendition in rng.sample(offered, min(_DOWNLOADS, len(offered))):
+                file = await client.download(rendition, Path(folder) / "rendition")
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                evidence.downloaded[keys.get((str(image.id), rendition.name), "")] = digest

@@ -1,0 +1,99 @@
+"""What the servers hold when all is over: rows, objects and messages, read directly and not through the product; beside
+it what the product's own list says. Plain data for ``checker.py``; reading is in ``collect.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.chaos.history import Colour
+
+
+@dataclass(frozen=True)
+class Size:
+    """A configured display size."""
+
+    name: str
+    width: int
+    height: int
+    fit: str
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """A row of ``images`` that is not deleted."""
+
+    id: str
+    sha256: str
+    processing: str
+    thumbnails: str
+    variants: str
+    error: str | None
+    attempts: int
+    fence: int
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class RenditionRow:
+    """A row of ``renditions``."""
+
+    image_id: str
+    name: str
+    width: int
+    height: int
+    format: str
+    bytes: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an object turned out to be once fetched and decoded; ``fault`` says why it could not be."""
+
+    bytes: int
+    sha256: str
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    colour: Colour = (0.0, 0.0, 0.0)
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """An event in the stream: the envelope's id, its type and image."""
+
+    id: str
+    type: str
+    image_id: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An image as the API lists it; renditions are (name, width, height, bytes)."""
+
+    id: str
+    sha256: str
+    status: str
+    renditions: frozenset[tuple[str, int, int, int]]
+
+
+@dataclass
+class Evidence:
+    """All of it. ``objects`` by key: everything under ``originals/`` and ``renditions/``."""
+
+    sizes: list[Size] = field(default_factory=list)
+    images: list[ImageRow] = field(default_factory=list)
+    renditions: list[RenditionRow] = field(default_factory=list)
+    objects: dict[str, Found] = field(default_factory=dict)
+    events: list[Message] = field(default_factory=list)
+    listed: list[Listed] = field(default_factory=list)
+    downloaded: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of renditions that were fetched through the API, by object key."""
+    dead_images: list[str] = field(default_factory=list)
+    """Image ids of the dead letters."""
+    work_waiting: int = 0
+    work_unacked: int = 0
+    outbox: int = 0

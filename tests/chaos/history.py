@@ -1,0 +1,76 @@
+"""The client's books: what it sent, what it was answered, what the socket told. Filled by ``client.py``, judged by
+``checker.py``. Knows nothing of how the product keeps anything."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A file that the client sends. ``width``, ``height`` upright pixels and ``colour`` (mean RGB) say what its renditions
+    must show; ``None`` where it need not be renderable. ``must_fail``: it may not end complete."""
+
+    name: str
+    sha256: str
+    data: bytes
+    width: int = 0
+    height: int = 0
+    colour: Colour | None = None
+    may_fail: bool = False
+    must_fail: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to one attempt, or none (``status`` 0: the connection failed). Times are seconds of the loop's clock."""
+
+    sha256: str
+    at: float
+    seconds: float
+    status: int
+    retry_after: str | None = None
+    problem: str = ""
+    """Of a refusal: its ``type``, empty where the body is no problem document with a ``detail``."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An event as the socket told it. ``type`` without its prefix; ``subject`` is the image's id."""
+
+    id: str
+    type: str
+    subject: str
+    cursor: str
+    at: float
+
+
+@dataclass
+class History:
+    """All of it, in the order it happened."""
+
+    sent: dict[str, Picture] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    accepted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Image ids of every 2xx, by the content's hash."""
+    accepted_at: dict[str, float] = field(default_factory=dict)
+    """When the first 2xx came, by the content's hash."""
+    refused: dict[str, Answer] = field(default_factory=dict)
+    """The final refusal (4xx), by the content's hash."""
+    events: list[Observed] = field(default_factory=list)
+    resets: list[str] = field(default_factory=list)
+    connections: int = 0
+    told_by_client_library: list[str] = field(default_factory=list)
+    """Ids of events as the public client gave them out, each supposed to come once."""
+
+    def accept(self, picture: Picture, image_id: str, at: float) -> None:
+        """Notes a 2xx."""
+        self.accepted[picture.sha256].append(image_id)
+        self.accepted_at.setdefault(picture.sha256, at)
+
+    def first_events(self) -> list[Observed]:
+        """Events with the repeats dropped by id, as a client has to."""
+        return list({event.id: event for event in reversed(self.events)}.values())[::-1]

@@ -1,0 +1,172 @@
+"""One embedded stack for one fault test: its own folder, its processes, its client, and the means to do harm to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx2
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from tests.chaos.checker import Finding, judge
+from tests.chaos.client import Sender, listening
+from tests.chaos.collect import collect, unfinished
+from tests.chaos.history import History
+
+from heliograph_local.connection import Connection
+from heliograph_local.errors import NotRunning
+from heliograph_local.faults import Faults
+from heliograph_local.services import GATEWAY, NOTIFIER, THUMBNAILER
+from heliograph_local.stack import Stack
+
+Say = Callable[[str], None]
+
+_SETTLE_SECONDS = 180.0
+
+
+@dataclass
+class World:
+    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it."""
+
+    stack: Stack
+    faults: Faults
+    history: History
+    sender: Sender
+    rng: random.Random
+    say: Say
+    failures: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    kills: int = 0
+
+    @property
+    def connection(self) -> Connection:
+        return self.stack.connection
+
+    @property
+    def replicas(self) -> list[str]:
+        """Names of all services' processes."""
+        return [name for service in self.stack.services for name in service.replica_names()]
+
+    @property
+    def thumbnailers(self) -> list[str]:
+        return [name for name in self.replicas if name.startswith("thumbnailer")]
+
+    def fail(self, subject: str, what: str) -> None:
+        """Notes that something is not as promised."""
+        self.failures.append(Finding("wrong", subject, what))
+
+    def require(self, holds: bool, subject: str, what: str) -> None:
+        """Notes ``what`` unless it ``holds``."""
+        if not holds:
+            self.fail(subject, what)
+
+    def pids(self) -> dict[str, int | None]:
+        """The process of each service now."""
+        return {row.name: row.pid for row in self.stack.supervisor.table if row.name in self.replicas}
+
+    def state(self, name: str) -> str:
+        """As ``heliograph dev status`` tells it."""
+        return next(row.state for row in self.stack.supervisor.table if row.name == name)
+
+    @property
+    def all_answered(self) -> bool:
+        """Whether each picture that was sent so far is accepted or refused."""
+        history = self.history
+        return bool(history.sent) and len(history.accepted) + len(history.refused) >= len(history.sent)
+
+    def kill(self, name: str) -> bool:
+        """SIGKILL, whatever it does at the moment; ``False`` when it has no process."""
+        with suppress(NotRunning, ProcessLookupError):
+            self.faults.kill(name)
+            self.kills += 1
+            return True
+        return False
+
+    async def all_ready(self, seconds: float = 60.0) -> None:
+        """Returns when every service is up."""
+        for name in self.replicas:
+            await self.faults.wait_ready(name, seconds=seconds)
+
+    async def metric(self, replica: str, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels, as the process says now."""
+        port = self.stack.environment(replica)["HELIOGRAPH_HTTP__MANAGEMENT_PORT"]
+        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
+            text = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        return sum(
+            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def render_children(self, replica: str) -> list[psutil.Process]:
+        """The processes in which a thumbnailer renders: children of its zygote."""
+        with suppress(NotRunning, psutil.NoSuchProcess):
+            zygotes = psutil.Process(self.faults.pid(replica)).children()
+            return [child for zygote in zygotes for child in zygote.children()]
+        return []
+
+    async def settled(self, seconds: float = _SETTLE_SECONDS) -> None:
+        """Waits until nothing is left to do and the socket has told all; what is late then is for the checker."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(Exception):  # a server may be on its way up
+                left = await unfinished(self.connection)
+                if left == (0, 0, 0):
+                    break
+                self.say(f"settling: {left[0]} images, {left[1]} outbox rows, {left[2]} messages")
+            await asyncio.sleep(0.5)
+        quiet = -1
+        while quiet != len(self.history.events) + len(self.history.told_by_client_library):
+            quiet = len(self.history.events) + len(self.history.told_by_client_library)
+            await asyncio.sleep(1.5)
+
+    async def judged(self) -> list[Finding]:
+        """The checker's verdict on the whole run, together with what the scenario found."""
+        self.say("collecting evidence")
+        evidence = await collect(self.connection, self.rng)
+        self.say("judging")
+        return [*judge(self.history, evidence), *self.failures]
+
+
+@asynccontextmanager
+async def world(
+    rng: random.Random,
+    say: Say,
+    *,
+    thumbnailers: int = 2,
+    environment: Mapping[str, str] | None = None,
+    keep: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[World]:
+    """A fresh stack with a client that listens. ``environment`` reaches all services; ``keep`` is asked at the end whether
+    the folder, with its logs, is to stay."""
+    folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
+    folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
+    services = (GATEWAY, replace(THUMBNAILER, replicas=thumbnailers), NOTIFIER)
+    before = dict(os.environ)
+    os.environ.update(environment or {})
+    stack = Stack(folder, services, report=lambda _line: None)
+    history = History()
+    try:
+        say("starting the stack")
+        async with stack:
+            sender = Sender(stack.connection, history, rng)
+            try:
+                async with listening(stack.connection, history):
+                    yield World(stack, Faults(folder), history, sender, rng, say)
+            finally:
+                await sender.aclose()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        if keep():
+            say(f"logs are kept in {folder}/logs")
+        else:
+            stack.folder.remove()
+            shutil.rmtree(folder, ignore_errors=True)
