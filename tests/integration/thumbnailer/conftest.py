@@ -39,6 +39,7 @@ class World:
     database: Database
     bus: Bus
     blobs: MinioBlobs
+    relay: Relay
     messenger: Messenger
     ingest: Ingest
 
@@ -75,7 +76,7 @@ async def world(settings: ServiceSettings) -> AsyncIterator[World]:
     await bus.wait_connected()
     await provision(bus.jetstream, settings.nats)
     await relay.start()
-    yield World(settings, database, bus, blobs, messenger, Ingest(database, messenger, blobs))
+    yield World(settings, database, bus, blobs, relay, messenger, Ingest(database, messenger, blobs))
     await relay.stop(2)
     await bus.stop(2)
     await blobs.close()

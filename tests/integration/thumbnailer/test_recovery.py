@@ -1,0 +1,158 @@
+"""What happens when a render fails, comes late, or is asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+from tests.integration.thumbnailer.conftest import World, running
+
+from heliograph_common.bus.publish import publish
+from heliograph_common.bus.pull import PullSource
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import RenderImage
+from heliograph_common.contracts.streams import THUMBNAILER
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import statements
+from heliograph_common.db.models import DisplaySize, Image, Rendition
+from heliograph_common.errors import Stale
+from heliograph_common.ingest.accept import Ingest
+from heliograph_common.ingest.sniff import Limits
+from heliograph_common.messaging.relay import Relay
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.messaging.worker import Worker, WorkerSettings
+from heliograph_thumbnailer import store
+from heliograph_thumbnailer.handler import RenderHandler
+from heliograph_thumbnailer.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.settings import ThumbnailerSettings
+from heliograph_thumbnailer.zygote import RenderCrashed
+
+
+class CrashingRenderer:
+    """Fails as a dying child does."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
+        self.calls += 1
+        raise RenderCrashed("the render process died: signal 11", delay=0.01)
+        yield  # pragma: no cover - makes this a generator
+
+
+async def test_three_crashes_open_the_circuit_and_retry_closes_it(
+    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+) -> None:
+    accepted = await world.accept(make_jpeg())
+    renderer = CrashingRenderer()
+    worker = Worker(
+        "thumbnailer",
+        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        RenderHandler(world.blobs, renderer, Limits(), max_attempts=3),
+        world.messenger,
+        WorkerSettings(slots=1),
+    )
+    await worker.start()
+    row = await world.finished(accepted.row.id)
+    await worker.stop(5)
+    assert renderer.calls == 3
+    assert (row.processing_status, row.processing_attempts, row.processing_retryable) == ("failed", 3, True)
+    assert "signal 11" in row.processing_error
+
+    async with running(make_settings(ThumbnailerSettings)):
+        async with world.messenger.transaction() as transaction:
+            # A stray command finds the circuit open and does nothing.
+            transaction.command(subjects.render(Priority.HIGH), RenderImage(image_id=row.id), owner="ann")
+        await asyncio.sleep(1)
+        assert (await world.image(row.id)).processing_status == "failed"
+        async with world.messenger.transaction() as transaction:
+            assert await statements.reset_processing(transaction.connection, row.id) is not None
+            transaction.command(subjects.render(Priority.NORMAL), RenderImage(image_id=row.id), owner="ann")
+        row = await world.finished(row.id)
+    assert (row.processing_status, row.processing_attempts, row.processing_error) == ("complete", 0, None)
+
+
+@pytest.mark.usefixtures("thumbnailer")
+async def test_a_command_for_a_complete_picture_renders_only_what_is_missing(
+    world: World, make_jpeg: Callable[..., bytes]
+) -> None:
+    accepted = await world.accept(make_jpeg())
+    row = await world.finished(accepted.row.id)
+    async with world.messenger.transaction() as transaction:
+        lost = delete(Rendition).where(Rendition.image_id == row.id, Rendition.name == "300")
+        await transaction.connection.execute(lost)
+        changed = update(DisplaySize).where(DisplaySize.name == "1038x1278").values(width=500, height=500)
+        await transaction.connection.execute(changed)
+        transaction.command(subjects.render(Priority.NORMAL), RenderImage(image_id=row.id), owner="ann")
+    async with asyncio.timeout(30):
+        while True:
+            async with world.database.transaction() as connection:
+                found = {one.name: one for one in await statements.renditions_of(connection, row.id)}
+            if "300" in found and found["1038x1278"].width == 500:
+                break
+            await asyncio.sleep(0.1)
+    assert len(found) == 6
+    assert found["150"].created_at < found["300"].created_at
+    assert (await world.finished(row.id)).render_fence == row.render_fence + 1
+
+
+async def test_a_stale_attempt_cannot_write(world: World, make_jpeg: Callable[..., bytes]) -> None:
+    accepted = await world.accept(make_jpeg())
+    async with world.database.transaction() as connection:
+        first = await store.claim(connection, accepted.row.id)
+    async with world.database.transaction() as connection:
+        second = await store.claim(connection, accepted.row.id)
+    assert first is not None
+    assert second is not None
+    assert second.fence == first.fence + 1
+    async with world.database.transaction() as connection:
+        with pytest.raises(Stale):
+            await store.save_variants(connection, first, [])
+        with pytest.raises(Stale):
+            await store.count_failed_attempt(connection, first, "late")
+        with pytest.raises(Stale):
+            await store.fail(connection, accepted.row.id, first.fence, reason="late", retryable=True)
+        done = await store.save_variants(connection, second, [])
+    assert done.processing_status == "complete"
+
+
+async def test_a_deleted_picture_is_not_rendered(
+    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+) -> None:
+    accepted = await world.accept(make_jpeg())
+    async with world.database.transaction() as connection:
+        gone = update(Image).where(Image.id == accepted.row.id).values(deleted_at=accepted.row.created_at)
+        await connection.execute(gone)
+    async with running(make_settings(ThumbnailerSettings)), asyncio.timeout(20):
+        while True:
+            info = await world.bus.jetstream.consumer_info("WORK", "thumbnailer-normal")
+            if (info.num_pending, info.num_ack_pending) == (0, 0) and info.delivered and info.delivered.stream_seq:
+                break
+            await asyncio.sleep(0.05)
+    async with world.database.transaction() as connection:
+        assert await statements.renditions_of(connection, accepted.row.id) == []
+
+
+async def test_commands_from_the_outbox_alone(
+    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+) -> None:
+    settings = make_settings(ThumbnailerSettings).model_copy(update={"render_source": "outbox"})
+    relay = Relay(
+        world.database, partial(publish, world.bus), lambda: world.bus.connected, hold_back=settings.held_back()
+    )
+    await relay.start()
+    messenger = Messenger(world.database, relay)
+    holding = dataclasses.replace(world, ingest=Ingest(world.database, messenger, world.blobs))
+    await world.relay.stop(1)  # it would sweep the commands into NATS, as a service without the setting does
+    accepted = await holding.accept(make_jpeg())
+    async with running(settings):
+        row = await world.finished(accepted.row.id)
+    await relay.stop(2)
+    assert row.processing_status == "complete"
+    info = await world.bus.jetstream.stream_info("WORK")
+    assert info.state.last_seq == 0  # no command ever went through NATS
