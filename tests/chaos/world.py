@@ -115,12 +115,15 @@ class World:
     async def settled(self, seconds: float = _SETTLE_SECONDS) -> None:
         """Waits until nothing is left to do and the socket has told all; what is late then is for the checker."""
         deadline = time.monotonic() + seconds
+        said = 0.0
         while time.monotonic() < deadline:
             with suppress(Exception):  # a server may be on its way up
                 left = await unfinished(self.connection)
                 if left == (0, 0, 0):
                     break
-                self.say(f"settling: {left[0]} images, {left[1]} outbox rows, {left[2]} messages")
+                if time.monotonic() - said > 3:
+                    said = time.monotonic()
+                    self.say(f"settling: {left[0]} images, {left[1]} outbox rows, {left[2]} messages")
             await asyncio.sleep(0.5)
         quiet = -1
         while quiet != len(self.history.events) + len(self.history.told_by_client_library):
