@@ -51,9 +51,7 @@ def make_settings(heliograph_environment: dict[str, str]) -> Callable[..., Any]:
 
     def make(kind: type[_Settings], **overrides: dict[str, Any]) -> _Settings:
         base = settings_from(heliograph_environment, kind)
-        merged = {
-            group: getattr(base, group).model_copy(update=fields) for group, fields in overrides.items()
-        }
+        merged = {group: getattr(base, group).model_copy(update=fields) for group, fields in overrides.items()}
         return base.model_copy(update=merged)
 
     return make

@@ -6,10 +6,10 @@ import asyncio
 
 import psutil
 import pytest
-
-from heliograph_client import AsyncClient
 from tests.corpus import pictures
 from tests.integration.stack.conftest import Running
+
+from heliograph_client import AsyncClient
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
