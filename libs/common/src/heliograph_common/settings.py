@@ -32,6 +32,9 @@ class DatabaseSettings(BaseModel):
     url: SecretStr = SecretStr("postgresql+psycopg://heliograph@127.0.0.1:5432/heliograph")
     pool_size: int = Field(10, ge=1)
     connect_timeout: float = Field(5.0, gt=0)
+    idle_transaction: float = Field(
+        10.0, gt=0, description="Seconds a transaction may stand still before PostgreSQL ends it and frees its locks."
+    )
 
 
 class S3Settings(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.settings import DatabaseSettings
+from heliograph_common.telemetry import spans
+from heliograph_common.telemetry.tracing import current_trace_id
 
 
 class Database:
@@ -27,6 +29,8 @@ class Database:
             connect_args={
                 "connect_timeout": max(1, round(settings.connect_timeout)),
                 "application_name": application,
+                # A frozen or cut-off process must not keep its locks: whoever takes its work over would wait for it.
+                "options": f"-c idle_in_transaction_session_timeout={round(settings.idle_transaction * 1000)}",
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
@@ -46,9 +50,12 @@ class Database:
             DatabaseUnavailable: no connection could be had or it broke. The transaction may still have been committed
                 if the connection broke during the commit itself.
         """
+        # Outside of a trace (sweeps, health checks) a span would only be a trace of its own.
+        span = spans.client_span("postgresql", "transaction") if current_trace_id() else nullcontext()
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            with span:
+                async with self._engine.begin() as connection:
+                    yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise DatabaseUnavailable(f"PostgreSQL: {_cause(error)}", delay=1.0) from error
         except DBAPIError as error:
