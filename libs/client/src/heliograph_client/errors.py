@@ -5,7 +5,7 @@ HeliographError
 │   └── InsecureFile        the connection file could have been read or written by others
 ├── Unreachable             no server answers there
 ├── WaitTimeout             the image was not finished in time
-├── NotAnImage              the file is none by its content, so it was not sent
+├── SourceChanged           what is uploaded became shorter while it was sent
 ├── EventsRefused           the event stream was closed for good (close codes 40xx and 1008)
 ├── UnexpectedAnswer        it is no Heliograph that answers, or a much newer one
 └── ProblemError            the server refused: `.problem` says why (RFC 9457)
