@@ -17,6 +17,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.relay import Relay
+from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
@@ -25,7 +26,6 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.tracing import TracedMessenger
 from heliograph_gateway.uploads import Uploads
 
 
@@ -34,8 +34,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     database = Database(settings.database, application="heliograph-gateway")
     bus = Bus(settings.nats, client_name="heliograph-gateway")
     blobs = MinioBlobs(settings.s3)
-    relay = Relay(database, partial(publish, bus), lambda: bus.connected)
-    messenger = TracedMessenger(database, relay)
+    relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
+    messenger = Messenger(database, relay)
     health.register("database", database.ready)
     health.register("blobs", blobs.ready, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it

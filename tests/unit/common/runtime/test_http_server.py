@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from heliograph_common.runtime.http_server import HttpServer
+from heliograph_common.runtime.http_server import BoundedHead, HttpServer
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -88,3 +88,27 @@ async def test_an_endless_header_is_refused() -> None:
     assert (await answer).startswith(b"HTTP/1.1 431 ")
     writer.close()
     await server.stop(1)
+
+
+class Impatient(BoundedHead):
+    """Waits for a head a fraction of a second only."""
+
+    head_seconds = 0.3
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_client_that_does_not_finish_its_head_is_cut(said: bytes) -> None:
+    server = HttpServer("test", hello, host="127.0.0.1", port=0, http=Impatient)
+    await server.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(said)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+            assert (await client.get("/")).status_code == 200
+            await asyncio.sleep(0.6)  # an idle connection between requests is not a slow head
+            assert (await client.get("/")).status_code == 200
+    finally:
+        await server.stop(1)

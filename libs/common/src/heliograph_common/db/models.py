@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _STATES = "('pending', 'processing', 'complete', 'failed')"
 _LIVE = text("deleted_at IS NULL")
+_FAILED = text("deleted_at IS NULL AND processing_status = 'failed'")
 _UNFINISHED = text("deleted_at IS NULL AND processing_status IN ('pending', 'processing')")
 
 
@@ -57,6 +58,8 @@ class Image(Base):
         Index("ix_images_owner_processing_status_id", "owner", "processing_status", "id", postgresql_where=_LIVE),
         Index("ix_images_owner_source_id", "owner", "source", "id", postgresql_where=_LIVE),
         Index("ix_images_sha256", "sha256"),
+        Index("ix_images_completed", "processing_completed_at", postgresql_where=_LIVE),
+        Index("ix_images_failed", "updated_at", postgresql_where=_FAILED),
         Index("ix_images_unfinished", "updated_at", postgresql_where=_UNFINISHED),
         Index("ix_images_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         *(

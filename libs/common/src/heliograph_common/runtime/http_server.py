@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 import uvicorn
@@ -17,6 +17,8 @@ KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 HEAD_BYTES = 64 * 1024
 """Request line and headers, beyond what came with the first read."""
+HEAD_SECONDS = 20
+"""Time for request line and headers, from the connection or from their first byte."""
 FRAME_BYTES = 64 * 1024
 """WebSocket frames of clients: only control frames come in."""
 
@@ -41,10 +43,20 @@ class _Server(uvicorn.Server):
 
 
 class BoundedHead(HttpToolsProtocol):
-    """httptools keeps an endless header in memory for as long as it comes; this one refuses it."""
+    """httptools keeps an endless header in memory, and waits for a slow one for ever; this one refuses both."""
 
+    head_seconds: ClassVar[float] = HEAD_SECONDS
     _in_head = False
     _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         continued = self._in_head
@@ -57,11 +69,23 @@ class BoundedHead(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0
+        if self._head_timer is None:  # not the first request of the connection
+            self._await_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._stop_waiting()
         super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        """Cuts a client that connects and says nothing, or trickles its headers."""
+        self._head_timer = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class HttpServer:

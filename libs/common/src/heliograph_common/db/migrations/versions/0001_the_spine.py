@@ -83,6 +83,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
     )
     op.create_index(
+        "ix_images_completed",
+        "images",
+        ["processing_completed_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
+        "ix_images_failed",
+        "images",
+        ["updated_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL AND processing_status = 'failed'"),
+    )
+    op.create_index(
         "ix_images_deleted_at",
         "images",
         ["deleted_at"],
