@@ -197,7 +197,11 @@ def problem_of(error: errors.HeliographError) -> Problem:
         detail = f"{kind.title}: try again in {headers['Retry-After']} seconds"
     if kind is INTERNAL:
         detail = "the request could not be handled"
-    return Problem(kind, detail, headers=headers)
+    extra = {}
+    if isinstance(error, errors.RejectedImage) and ": " in detail:  # "what is wrong: what to do about it"
+        detail, _, remedy = detail.rpartition(": ")
+        extra = {"remedy": f"{remedy[:1].upper()}{remedy[1:]}."}
+    return Problem(kind, detail, headers=headers, extra=extra)
 
 
 def page(kind: Kind) -> str:
