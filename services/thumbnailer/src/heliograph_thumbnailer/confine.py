@@ -28,11 +28,11 @@ _CALLS = {
     "sched_yield": 24, "mremap": 25, "madvise": 28, "dup": 32, "nanosleep": 35, "getpid": 39, "sendmsg": 46,
     "recvmsg": 47, "exit": 60, "uname": 63, "fcntl": 72, "ftruncate": 77, "gettimeofday": 96, "getrusage": 98,
     "sysinfo": 99, "sigaltstack": 131, "gettid": 186, "futex": 202, "sched_getaffinity": 204, "restart_syscall": 219,
-    "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231, "tgkill": 234,
+    "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231,
     "set_robust_list": 273, "ppoll": 271, "eventfd2": 290, "getcpu": 309, "getrandom": 318, "memfd_create": 319,
     "membarrier": 324, "rseq": 334,
 }  # fmt: skip
-_CLONE, _PRCTL, _NEWFSTATAT, _PRLIMIT64, _CLONE3, _SECCOMP = 56, 157, 262, 302, 435, 317
+_CLONE, _PRCTL, _TGKILL, _NEWFSTATAT, _PRLIMIT64, _CLONE3, _SECCOMP = 56, 157, 234, 262, 302, 435, 317
 _AT_EMPTY_PATH = 0x1000
 _ARGUMENT, _WORD = 16, 8  # offset of the first argument in seccomp_data, bytes an argument
 
@@ -79,7 +79,7 @@ def _soft(which: int, value: int) -> None:
 
 
 def _program() -> bytes:
-    """The filter: wrong architecture kills; listed calls pass, four of them by one argument; all else is EPERM."""
+    """The filter: wrong architecture kills; listed calls pass, five more by one argument; all else is EPERM."""
     load, equal, at_least, masked, give = 0x20, 0x15, 0x35, 0x45, 0x06
     refuse, unknown = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
 
@@ -107,6 +107,7 @@ def _program() -> bytes:
     code += [(equal, 0, 1, _CLONE3), (give, 0, 0, unknown)]
     code += by_argument(_CLONE, masked, _CLONE_THREAD)
     code += by_argument(_PRCTL, equal, _PR_SET_NAME)
+    code += by_argument(_TGKILL, equal, os.getpid())  # its own threads only: abort() needs that
     code += by_argument(_PRLIMIT64, equal, 0)  # of itself only
     code += by_argument(_NEWFSTATAT, equal, _AT_EMPTY_PATH, 3)  # glibc's fstat
     code.append((give, 0, 0, refuse))
