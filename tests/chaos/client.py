@@ -38,13 +38,11 @@ def client_connection(connection: Connection) -> ClientConnection:
 
 
 class Sender:
-    """Uploads with ``lanes`` requests at one time. ``twice``: the share of pictures that is sent again although it was
-    accepted, as a client does that lost the answer."""
+    """Uploads, and tries again what was not answered for good."""
 
-    def __init__(self, connection: Connection, history: History, rng: random.Random, *, lanes: int = 8) -> None:
+    def __init__(self, connection: Connection, history: History, rng: random.Random) -> None:
         self._history = history
         self._rng = rng
-        self._lanes = lanes
         self._http = httpx2.AsyncClient(
             base_url=connection.api or "",
             headers={"Authorization": f"Bearer {connection.token}"},
@@ -52,8 +50,9 @@ class Sender:
             trust_env=False,
         )
 
-    async def send_all(self, pictures: Iterable[Picture], *, twice: float = 0.0) -> None:
-        """Returns when each has been accepted or refused."""
+    async def send_all(self, pictures: Iterable[Picture], *, twice: float = 0.0, lanes: int = 8) -> None:
+        """Returns when each has been accepted or refused. ``lanes``: pictures at one time. ``twice``: the share of them
+        that is sent twice at the same time, as by a client that lost its patience."""
         waiting = iter(pictures)
 
         async def lane() -> None:
@@ -61,9 +60,9 @@ class Sender:
                 repeats = 2 if self._rng.random() < twice else 1
                 await asyncio.gather(*(self.send(picture) for _ in range(repeats)))
 
-        async with asyncio.TaskGroup() as lanes:
-            for _ in range(self._lanes):
-                lanes.create_task(lane())
+        async with asyncio.TaskGroup() as sending:
+            for _ in range(lanes):
+                sending.create_task(lane())
 
     async def send(self, picture: Picture) -> None:
         """One picture, as often as it takes."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
+import psycopg
+from nats.errors import Error as NatsError
 from prometheus_client.parser import text_string_to_metric_families
 from tests.chaos.checker import Finding, judge
 from tests.chaos.client import Sender, listening
@@ -29,7 +31,8 @@ from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
 
-_SETTLE_SECONDS = 180.0
+_STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
+_SAY_EVERY = 3.0
 
 
 @dataclass
@@ -112,22 +115,23 @@ class World:
             return [child for zygote in zygotes for child in zygote.children()]
         return []
 
-    async def settled(self, seconds: float = _SETTLE_SECONDS) -> None:
-        """Waits until nothing is left to do and the socket has told all; what is late then is for the checker."""
-        deadline = time.monotonic() + seconds
-        said = 0.0
-        while time.monotonic() < deadline:
-            with suppress(Exception):  # a server may be on its way up
+    async def settled(self) -> None:
+        """Waits until nothing is left to do, or nothing has moved for long, and until the socket has told all; what is
+        not done then is for the checker."""
+        last, moved, said = (-1, -1, -1), time.monotonic(), 0.0
+        while time.monotonic() - moved < _STANDSTILL:
+            with suppress(psycopg.OperationalError, NatsError, OSError, TimeoutError):  # a server may be on its way up
                 left = await unfinished(self.connection)
                 if left == (0, 0, 0):
                     break
-                if time.monotonic() - said > 3:
+                if left != last:
+                    last, moved = left, time.monotonic()
+                if time.monotonic() - said > _SAY_EVERY:
                     said = time.monotonic()
                     self.say(f"settling: {left[0]} images, {left[1]} outbox rows, {left[2]} messages")
             await asyncio.sleep(0.5)
-        quiet = -1
-        while quiet != len(self.history.events) + len(self.history.told_by_client_library):
-            quiet = len(self.history.events) + len(self.history.told_by_client_library)
+        told = -1
+        while told != (told := len(self.history.events) + len(self.history.told_by_client_library)):
             await asyncio.sleep(1.5)
 
     async def judged(self) -> list[Finding]:

@@ -31,7 +31,7 @@ async def run(world: World, *, quick: bool) -> None:
             yield picture(index, world.rng)
             index += 1
 
-    sending = asyncio.create_task(world.sender.send_all(pictures(), twice=0.05))  # type: ignore[arg-type]
+    sending = asyncio.create_task(world.sender.send_all(pictures(), twice=0.05, lanes=3))  # type: ignore[arg-type]
     longest = dict.fromkeys(_PUBLISHES, 0.0)
     for _ in range(kills):
         await asyncio.sleep(world.rng.uniform(0.3, 1.5))

@@ -25,10 +25,10 @@ _MIB = 1 << 20
 
 async def run(world: World, *, quick: bool) -> None:
     """Good pictures at an even pace: alone, among poison, alone again."""
-    good, bad, stalling = (25, 60, 1) if quick else (100, 200, 2)
+    good, bad, stalling = (15, 60, 1) if quick else (100, 200, 2)
     made = [picture(index, world.rng) for index in range(3 * good)]
     world.say("making poison")
-    poison = await asyncio.to_thread(poisons, bad, world.rng, stalling=stalling)
+    poison = await asyncio.to_thread(poisons, bad, world.rng, stalling=stalling, all_cases=not quick)
     before = world.pids()
     alone = await _paced(world, made[:good])
     memory = await _memory(world)
