@@ -1,0 +1,76 @@
+{{/*
+One NetworkPolicy of a component: in from whom it serves, out to what it needs. Takes a dict: root, component, needs, and
+maybe annotations, clients (whether it serves any), extraEgress (a list of rules).
+*/}}
+{{- define "heliograph.networkpolicy" -}}
+{{- $root := .root }}{{ $needs := .needs }}{{ $p := .root.Values.networkPolicy -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "heliograph.metadata" (dict "root" .root "component" .component "annotations" .annotations) | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "heliograph.selector" (list .root .component) | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  {{- if or .clients $p.monitoring }}
+  ingress:
+    {{- if .clients }}
+    - ports: [{port: http}]
+      {{- if $p.clients }}
+      from:
+        {{- toYaml $p.clients | nindent 8 }}
+        {{- if $root.Values.tests.enabled }}
+        - podSelector:
+            matchLabels:
+              {{- include "heliograph.selector" (list $root "test") | nindent 14 }}
+        {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- if and $p.monitoring (has .component (list "gateway" "thumbnailer" "notifier")) }}
+    - ports: [{port: management}]
+      from:
+        {{- toYaml $p.monitoring | nindent 8 }}
+    {{- end }}
+  {{- end }}
+  egress:
+    - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+      {{- with $p.dns }}
+      to:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- with $root.Values }}
+    {{- if has "postgres" $needs }}
+    {{- include "heliograph.networkpolicy.rule" (list (list .postgres.port) $p.postgres) | nindent 4 }}
+    {{- end }}
+    {{- if has "nats" $needs }}
+    {{- $ports := list }}
+    {{- range splitList "," .nats.url }}{{ $ports = append $ports (include "heliograph.port" .) }}{{ end }}
+    {{- include "heliograph.networkpolicy.rule" (list (uniq $ports) $p.nats) | nindent 4 }}
+    {{- end }}
+    {{- if has "s3" $needs }}
+    {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .s3.endpoint)) $p.s3) | nindent 4 }}
+    {{- end }}
+    {{- if and (has "auth" $needs) .auth.jwksUrl }}
+    {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .auth.jwksUrl)) $p.jwks) | nindent 4 }}
+    {{- end }}
+    {{- if and .telemetry.otlpEndpoint (has $.component (list "gateway" "thumbnailer" "notifier")) }}
+    {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .telemetry.otlpEndpoint)) $p.otlp) | nindent 4 }}
+    {{- end }}
+    {{- end }}
+    {{- with concat (.extraEgress | default list) $p.extraEgress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{/* Takes (list ports peers). */}}
+{{- define "heliograph.networkpolicy.rule" -}}
+- ports:
+    {{- range first . }}
+    - port: {{ . }}
+    {{- end }}
+  {{- with last . }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

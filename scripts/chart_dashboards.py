@@ -1,0 +1,159 @@
+"""Writes the Grafana dashboards of the chart, which are too wordy to be kept by hand.
+
+python scripts/chart_dashboards.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent.parent / "charts" / "heliograph" / "dashboards"
+WIDTH, HEIGHT, COLUMNS = 8, 8, 24
+
+Panel = tuple[str, str, str, str]
+"""Title, unit, query, legend. ``$ns`` stands for the namespace's matcher, ``$by`` for that and the component's."""
+
+
+def quantile(of: str, by: str, matchers: str, share: float = 0.95) -> str:
+    """The query for a quantile of a histogram."""
+    return f"histogram_quantile({share}, sum by (le, {by}) (rate({of}_bucket{{{matchers}}}[$__rate_interval])))"
+
+
+STAGE, HTTP, MESSAGE = (
+    "heliograph_stage_latency_seconds",
+    "heliograph_http_request_duration_seconds",
+    "heliograph_message_duration_seconds",
+)
+
+PIPELINE: list[Panel] = [
+    ("Pictures ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
+    ("Stages since acceptance, 95th percentile", "s", quantile(STAGE, "stage", "$ns"), "{{stage}}"),
+    ("Not ready within 10 s", "percentunit", "heliograph:slow_pictures:ratio_rate5m", "share; the objective is 0.01"),
+    (
+        "Oldest message unacknowledged",
+        "s",
+        "max by (consumer) (heliograph_oldest_unacked_age_seconds{$ns})",
+        "{{consumer}}",
+    ),
+    ("Outbox: rows that wait", "short", "max(heliograph_outbox_depth{$ns})", "rows"),
+    ("Outbox: oldest row", "s", "max(heliograph_outbox_oldest_age_seconds{$ns})", "age"),
+    ("Messages by outcome", "ops", f"sum by (outcome) (rate({MESSAGE}_count{{$ns}}[$__rate_interval]))", "{{outcome}}"),
+    (
+        "Redeliveries",
+        "ops",
+        "sum by (consumer) (rate(heliograph_redeliveries_total{$ns}[$__rate_interval]))",
+        "{{consumer}}",
+    ),
+    (
+        "Dead letters",
+        "short",
+        "sum by (service) (increase(heliograph_dead_letters_total{$ns}[$__range]))",
+        "{{service}}",
+    ),
+    ("Render steps, 95th percentile", "s", quantile("heliograph_render_seconds", "step", "$ns"), "{{step}}"),
+    ("Sockets", "short", "sum by (transport) (heliograph_sockets{$ns})", "{{transport}}"),
+    ("Bytes queued for sockets", "bytes", "sum by (pod) (heliograph_socket_queue_bytes{$ns})", "{{pod}}"),
+]
+SERVICE: list[Panel] = [
+    (
+        "Requests",
+        "reqps",
+        f"sum by (route, method) (rate({HTTP}_count{{$by}}[$__rate_interval]))",
+        "{{method}} {{route}}",
+    ),
+    (
+        "Errors",
+        "reqps",
+        f'sum by (status) (rate({HTTP}_count{{status=~"[45]..", $by}}[$__rate_interval]))',
+        "{{status}}",
+    ),
+    ("Duration, 95th percentile", "s", quantile(HTTP, "route", "$by"), "{{route}}"),
+    (
+        "Messages",
+        "ops",
+        f"sum by (consumer, outcome) (rate({MESSAGE}_count{{$by}}[$__rate_interval]))",
+        "{{consumer}} {{outcome}}",
+    ),
+    ("Message duration, 95th percentile", "s", quantile(MESSAGE, "consumer", "$by"), "{{consumer}}"),
+    ("Dead letters", "ops", "sum by (pod) (rate(heliograph_dead_letters_total{$by}[$__rate_interval]))", "{{pod}}"),
+    ("CPU", "short", "sum by (pod) (rate(process_cpu_seconds_total{$by}[$__rate_interval]))", "{{pod}}"),
+    ("Memory", "bytes", "sum by (pod) (process_resident_memory_bytes{$by})", "{{pod}}"),
+    ("Open files", "short", "sum by (pod) (process_open_fds{$by})", "{{pod}}"),
+]
+
+
+def panel(number: int, spec: Panel) -> dict[str, Any]:
+    """One time series."""
+    title, unit, query, legend = spec
+    query = query.replace("$ns", 'namespace="$namespace"').replace(
+        "$by", 'namespace="$namespace", component="$component"'
+    )
+    return {
+        "id": number + 1,
+        "type": "timeseries",
+        "title": title,
+        "datasource": {"type": "prometheus", "uid": "$datasource"},
+        "gridPos": {
+            "x": number * WIDTH % COLUMNS,
+            "y": number * WIDTH // COLUMNS * HEIGHT,
+            "w": WIDTH,
+            "h": HEIGHT,
+        },
+        "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
+        "targets": [{"refId": "A", "expr": query, "legendFormat": legend, "exemplar": True}],
+    }
+
+
+def variable(name: str, query: str) -> dict[str, Any]:
+    """A variable whose values are those of a label."""
+    return {
+        "name": name,
+        "type": "query",
+        "datasource": {"type": "prometheus", "uid": "$datasource"},
+        "query": query,
+        "refresh": 2,
+    }
+
+
+def dashboard(name: str, title: str, panels: list[Panel], *variables: dict[str, Any]) -> dict[str, Any]:
+    """The JSON model (schema version 39, Grafana 11)."""
+    namespace = variable("namespace", "label_values(heliograph_outbox_depth, namespace)")
+    return {
+        "uid": f"heliograph-{name}",
+        "title": title,
+        "tags": ["heliograph"],
+        "schemaVersion": 39,
+        "refresh": "30s",
+        "time": {"from": "now-1h", "to": "now"},
+        "templating": {
+            "list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}, namespace, *variables]
+        },
+        "panels": [panel(number, spec) for number, spec in enumerate(panels)],
+    }
+
+
+def main() -> int:
+    """Writes, or with ``--check`` compares."""
+    component = variable("component", 'label_values(process_cpu_seconds_total{namespace="$namespace"}, component)')
+    made = {
+        "pipeline": dashboard("pipeline", "Heliograph: pipeline", PIPELINE),
+        "service": dashboard("service", "Heliograph: one service", SERVICE, component),
+    }
+    stale = []
+    for name, model in made.items():
+        path, content = FOLDER / f"{name}.json", json.dumps(model, indent=1) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            stale.append(path.name)
+            if sys.argv[1:] != ["--check"]:
+                path.write_text(content, encoding="utf-8")
+    if stale and sys.argv[1:] == ["--check"]:
+        print(f"{', '.join(stale)}: stale; run: python scripts/chart_dashboards.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

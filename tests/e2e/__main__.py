@@ -1,0 +1,128 @@
+"""``python -m tests.e2e``: Heliograph on a real cluster, from its images to its removal. Prints a table of steps.
+
+It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs only where that takes minutes and
+not tens of them, and otherwise says in one line that it did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tests.e2e import images, steps
+from tests.e2e.cluster import Cluster, find
+from tests.e2e.installation import Installation
+from tests.e2e.shell import ROOT, Failed
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a step."""
+
+    name: str
+    result: str
+    seconds: float
+    told: str
+
+
+class Table:
+    """Runs steps one by one; after a failure the rest is skipped."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step failed."""
+        return any(row.result == "FAILED" for row in self.rows)
+
+    def step(self, name: str, action: Callable[[], str], *, skip: str = "") -> None:
+        """One step; ``skip`` is the reason not to take it."""
+        began = time.monotonic()
+        if skip or self.failed:
+            row = Row(name, "skipped", 0.0, skip or "a step before failed")
+        else:
+            try:
+                row = Row(name, "passed", 0.0, action())
+            except Exception as error:  # noqa: BLE001 - any failure is the step's result
+                row = Row(name, "FAILED", 0.0, str(error) if isinstance(error, Failed) else repr(error))
+        row = Row(row.name, row.result, time.monotonic() - began, row.told)
+        self.rows.append(row)
+        print(f"{row.result:8}{row.seconds:6.0f} s  {row.name}: {row.told}", flush=True)  # noqa: T201
+
+    def show(self) -> None:
+        """The whole table, for a report."""
+        print("\n| Step | Result | Time | |\n| --- | --- | --- | --- |")  # noqa: T201
+        for row in self.rows:
+            told = row.told.splitlines()[0] if row.told else ""
+            print(f"| {row.name} | {row.result} | {row.seconds:.0f} s | {told} |")  # noqa: T201
+
+
+def run_all(cluster: Cluster, table: Table) -> None:
+    """All steps on a cluster."""
+    site, current = Installation(cluster), images.current()
+    commit = images.previous_commit()
+    with ExitStack() as stack:
+        before, source = stack.enter_context(images.previous(commit)) if commit else (current, ROOT)
+        no_previous = "" if commit else "there is no earlier version of the chart in the history"
+        table.step("Build and load the images", lambda: _build(cluster, current))
+        table.step("Build the version before", lambda: _build_before(cluster, source, before), skip=no_previous)
+
+        def step(name: str, action: Callable[[], str], *, skip: str = "") -> None:
+            def explained() -> str:
+                with site.explained():
+                    return action()
+
+            table.step(name, explained, skip=skip)
+
+        step("Install the stack, namespace restricted and closed", partial(steps.install_stack, site, current))
+        step(f"Install chart {before.version}", partial(steps.install, site, before))
+        step("helm test", partial(steps.helm_test, site))
+        step("Upgrade under load", partial(steps.upgrade, site, current))
+        step("Roll back under load", partial(steps.roll_back, site))
+        step("Upgrade again", partial(steps.upgrade, site, current))
+        step("helm test", partial(steps.helm_test, site))
+        step("Real pictures through the Service", partial(steps.uploads, site))
+        step("Provision twice at once", partial(steps.provision_again, site))
+        step("Render children are confined", partial(steps.confinement, site))
+        step("Network policies", partial(steps.network, site))
+        step("Delete a pod of each kind", partial(steps.kills, site))
+        step("Measure", partial(steps.measure, site, current.tag))
+        step("Uninstall", partial(steps.uninstall, site))
+
+
+def _build(cluster: Cluster, release: images.Release) -> str:
+    images.build(cluster, ROOT, release.tag)
+    return ", ".join(f"{service} {images.size(service, release.tag)}" for service in images.SERVICES)
+
+
+def _build_before(cluster: Cluster, source: Path, release: images.Release) -> str:
+    images.build(cluster, source, release.tag)
+    return f"chart {release.version}"
+
+
+def main() -> int:
+    """0 when all steps passed, or with ``--if-built`` none could be taken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
+    parser.add_argument("--if-built", action="store_true", help="do nothing where the cluster would have to be built")
+    parser.add_argument("--helm", default="helm", help="the program to use, such as helm4")
+    arguments = parser.parse_args()
+    cluster, why_not = find(if_built=arguments.if_built)
+    if cluster is None:
+        print(f"e2e: not run: {why_not}")  # noqa: T201
+        return 0 if arguments.if_built else 2
+    cluster.helm_program = arguments.helm
+    table = Table()
+    run_all(cluster, table)
+    table.show()
+    return 1 if table.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

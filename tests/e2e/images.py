@@ -1,0 +1,84 @@
+"""The images of tests/e2e: of this tree, and of the commit that held the chart's previous version."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.shell import ROOT, run
+
+SERVICES = ("gateway", "thumbnailer", "notifier")
+CHART = "charts/heliograph"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A chart and the tag of its images."""
+
+    chart: Path
+    stack: Path
+    values: Path
+    version: str
+    tag: str
+
+
+def version_in(text: str) -> str:
+    """The version in a Chart.yaml."""
+    found = re.search(r"^version: (\S+)$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def build(cluster: Cluster, source: Path, tag: str) -> None:
+    """Builds the images from ``source`` and brings them to the cluster."""
+    base = ("--build-arg", f"BASE_IMAGE={cluster.base_image}") if cluster.base_image else ()
+    network = ("--network=host",) if cluster.lab else ()
+    for service in SERVICES:
+        run(
+            "nice", "docker", "build", "--quiet", *network, *base,
+            "-f", source / "services" / service / "Dockerfile", "-t", f"heliograph/{service}:{tag}", source,
+            environment={"DOCKER_BUILDKIT": "0"} if cluster.lab else {},
+            seconds=1800,
+        )  # fmt: skip
+    cluster.load(*(f"heliograph/{service}:{tag}" for service in SERVICES))
+
+
+def size(service: str, tag: str) -> str:
+    """An image's size, and what of it is not the base image's."""
+    total = int(run("docker", "image", "inspect", "--format", "{{.Size}}", f"heliograph/{service}:{tag}"))
+    return f"{total / 1e6:.0f} MB"
+
+
+def current() -> Release:
+    """This tree."""
+    version = version_in((ROOT / CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    return Release(ROOT / CHART, ROOT / "charts/heliograph-stack", ROOT / "k8s/trial.yaml", version, "e2e-current")
+
+
+def previous_commit() -> str:
+    """The newest commit whose chart has another version than this tree's; empty where there is none."""
+    if not (ROOT / ".git").exists():
+        return ""
+    chart = f"{CHART}/Chart.yaml"
+    for commit in run("git", "log", "--format=%H", "--", chart, check=False).split():
+        if version_in(run("git", "show", f"{commit}:{chart}", check=False)) not in {"", current().version}:
+            return commit
+    return ""
+
+
+@contextmanager
+def previous(commit: str) -> Iterator[tuple[Release, Path]]:
+    """The release of a commit, and its whole source in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="heliograph-previous-") as name:
+        folder = Path(name)
+        run("git", "archive", "-o", folder / "source.tar", commit)
+        with tarfile.open(folder / "source.tar") as archive:
+            archive.extractall(folder, filter="data")
+        version = version_in((folder / CHART / "Chart.yaml").read_text(encoding="utf-8"))
+        values = folder / "k8s/trial.yaml"
+        yield Release(folder / CHART, folder / "charts/heliograph-stack", values, version, "e2e-previous"), folder

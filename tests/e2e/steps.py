@@ -1,0 +1,253 @@
+"""The steps of tests/e2e, in their order. Each returns what is worth telling, or raises ``Failed``."""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.e2e import client, images
+from tests.e2e.installation import KINDS, NAMESPACE, RELEASE, STACK, Installation
+from tests.e2e.shell import Failed
+
+_KILL_PAUSE = 2.0
+
+CONNECT = """
+import socket
+for host, port in {targets}:
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+        print(host, "open")
+    except OSError:
+        print(host, "shut")
+"""
+CONFINED = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        status = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status"))
+    except OSError:
+        continue
+    keys = ("Uid", "NoNewPrivs", "CapEff", "Seccomp", "Seccomp_filters")
+    print(pid, *(status.get(key, "?").strip() for key in keys), sep="|")
+try:
+    open("/written", "w")
+    print("root|writable")
+except OSError:
+    print("root|read-only")
+"""
+MEASURE = """
+import glob, os
+def read(*names):
+    for name in names:
+        if os.path.exists(name):
+            return open(name).read()
+    return ""
+stat = read("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
+usage = int(read("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))
+fields = dict(line.split() for line in stat.splitlines())
+inactive = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
+boot = next(int(line.split()[1]) for line in open("/proc/stat") if line.startswith("btime"))
+started = float(open("/proc/1/stat").read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+uptime = float(open("/proc/uptime").read().split()[0])
+import time
+print(usage - inactive, time.time() - uptime + started)
+"""
+
+
+def install_stack(site: Installation, release: images.Release) -> str:
+    """PostgreSQL, NATS and S3, ready."""
+    site.make_namespace()
+    site.install_stack(release)
+    return "PostgreSQL, NATS, SeaweedFS"
+
+
+def install(site: Installation, release: images.Release) -> str:
+    """The product, as a first install: provisioned by its hook, every pod ready."""
+    began = time.monotonic()
+    site.install(release)
+    seconds = time.monotonic() - began
+    site.site()  # finds the address, which signed URLs then carry
+    site.install(release, "upgrade")
+    return f"chart {release.version}, ready in {seconds:.0f} s"
+
+
+def helm_test(site: Installation) -> str:
+    """`helm test`."""
+    site.cluster.helm("test", RELEASE, "--timeout=3m")
+    return "a picture uploaded, seen on a socket, rendered, deleted"
+
+
+def uploads(site: Installation) -> str:
+    """Pictures through the Service, events on a socket, renditions fetched."""
+    return asyncio.run(_uploads(site.site()))
+
+
+async def _uploads(site: client.Site) -> str:
+    began = time.monotonic()
+    async with client.listening(site) as listener, site.client() as api:
+        uploaded = [await api.upload(content, name=name) for name, content in client.pictures()]
+        done = [await api.wait(image.id, 240) for image in uploaded]
+        complete = [image for image in done if image.status == "complete"]
+        failed = [image for image in done if image.status != "complete"]
+        await listener.until({str(image.id) for image in complete}, "image.ready", 30)
+        with tempfile.TemporaryDirectory() as folder:
+            for image in complete:
+                await client.fetch(api, image, Path(folder))
+    if any(image.error is None for image in failed) or len(complete) < 5:
+        raise Failed(f"not complete, and without a reason: {[image.name for image in failed]}")
+    reasons = "".join(f"; refused: {image.name} ({image.error.reason[:60]})" for image in failed if image.error)
+    files = sum(len(image.renditions) for image in complete)
+    return f"{len(complete)} pictures, {files} renditions fetched in {time.monotonic() - began:.0f} s{reasons}"
+
+
+def provision_again(site: Installation) -> str:
+    """Provisioning twice at the same time, on what is provisioned already."""
+    pods = [pod["metadata"]["name"] for pod in site.pods("gateway")]
+    command = ("--", "python", "-m", "heliograph_common.provision")
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(site.cluster.kubectl, "exec", pods[n % len(pods)], *command) for n in range(2)]
+        texts = [one.result() for one in runs]
+    changed = [line for text in texts for line in text.splitlines() if '"provisioned"' in line and "none" not in line]
+    if changed:
+        raise Failed(f"a second run changed something: {changed}")
+    return "twice at once, nothing changed"
+
+
+def confinement(site: Installation) -> str:
+    """Render children have a filter of their own, under RuntimeDefault; none has capabilities or a writable root."""
+    pod = site.pods("thumbnailer")[0]["metadata"]["name"]
+    lines = [line.split("|") for line in site.inside(pod, CONFINED).splitlines()]
+    if ["root", "read-only"] not in lines:
+        raise Failed("the root of a thumbnailer can be written")
+    processes = [line for line in lines if len(line) == 6]
+    loose = [line for line in processes if line[2] != "1" or int(line[3], 16) or line[4] != "2"]
+    if loose:
+        raise Failed(f"processes with privileges, capabilities or without seccomp: {loose}")
+    runtime = min(int(line[5]) for line in processes)
+    children = [line for line in processes if int(line[5]) > runtime]
+    if not children or "not confined" in site.cluster.kubectl("logs", pod):
+        raise Failed(f"no render child has a filter of its own: {processes}")
+    return f"{len(children)} of {len(processes)} processes have their own filter above the runtime's"
+
+
+def network(site: Installation) -> str:
+    """What the policies let through, and what not."""
+    servers = {name: (f"{STACK}-{name}", port) for name, port in (("postgres", 5432), ("nats", 4222), ("s3", 8333))}
+    ours = {name: (f"{RELEASE}-{name}", 80) for name in ("gateway", "notifier")}
+    allowed = {"gateway": {"postgres", "nats", "s3"}, "thumbnailer": {"postgres", "nats", "s3"}, "notifier": {"nats"}}
+    for component, open_to in allowed.items():
+        pod = site.pods(component)[0]["metadata"]["name"]
+        targets = {**servers, **ours, "api": ("kubernetes.default", 443)}
+        text = site.inside(pod, CONNECT.format(targets=list(targets.values())))
+        for (name, target), line in zip(targets.items(), text.splitlines(), strict=True):
+            want = "open" if name in open_to else "shut"
+            if line != f"{target[0]} {want}":
+                raise Failed(f"from {component} to {name}: {line}, which must be {want}")
+    return "each kind reaches its servers, and neither another service nor the API server"
+
+
+def kills(site: Installation, seed: int = 1) -> str:
+    """A pod of each kind deleted in mid-work, once with notice and once without."""
+    return asyncio.run(_kills(site, random.Random(seed)))
+
+
+async def _kills(site: Installation, order: random.Random) -> str:
+    accepted: set[str] = set()
+    stop = asyncio.Event()
+
+    async def upload(worker: int) -> None:
+        number = 0
+        async with site.site().client() as api:
+            while not stop.is_set():
+                number += 1
+                seed = order.randrange(2**31)
+                image = await api.upload(client.picture(seed), name=f"kill-{worker}-{number}.jpg")
+                accepted.add(str(image.id))
+                await asyncio.sleep(0.2)
+
+    turns = [(kind, at_once) for at_once in (False, True) for kind in KINDS]
+    order.shuffle(turns)
+    async with client.listening(site.site()) as listener:
+        uploading = [asyncio.create_task(upload(worker)) for worker in range(2)]
+        for kind, at_once in turns:
+            await asyncio.sleep(_KILL_PAUSE)
+            await asyncio.to_thread(site.kill, kind, at_once=at_once)
+            await asyncio.sleep(_KILL_PAUSE)
+            await asyncio.to_thread(site.settle, kind)
+        stop.set()
+        await asyncio.gather(*uploading)
+        async with site.site().client() as api:
+            await client.finish(api, accepted)
+        await listener.until(accepted, "image.ready", 60)
+    told = Counter(kind for events in listener.seen.values() for kind in events if kind.endswith("image.ready"))
+    twice = told.total() - len(listener.seen)
+    extra = f", {twice} told twice" if twice > 0 else ""
+    return f"{len(turns)} pods deleted, {len(accepted)} pictures accepted, all complete and on the socket{extra}"
+
+
+def under_load(site: Installation, change: Callable[[], object]) -> str:
+    """Does something to the release while a client without patience uploads, then expects every picture."""
+    with client.loading(site.site()) as load:
+        time.sleep(3)
+        change()
+        time.sleep(3)
+    told = load.told()
+    asyncio.run(_finish(site.site(), load.accepted))
+    return f"{told}, {len(load.accepted)} pictures complete"
+
+
+async def _finish(site: client.Site, accepted: set[str]) -> None:
+    async with site.client() as api:
+        await client.finish(api, accepted)
+
+
+def upgrade(site: Installation, release: images.Release) -> str:
+    """`helm upgrade` under load, which replaces every pod."""
+    replace = f"defaults.podAnnotations.e2e=at-{time.time():.0f}"
+    return f"to {release.version}: " + under_load(site, lambda: site.install(release, "upgrade", "--set", replace))
+
+
+def roll_back(site: Installation) -> str:
+    """`helm rollback` to the revision before, under load."""
+    return under_load(site, lambda: site.cluster.helm("rollback", RELEASE, "--wait", "--timeout=5m"))
+
+
+def measure(site: Installation, tag: str) -> str:
+    """Size, cold start and idle memory of each image, a line each."""
+    lines = []
+    for service in images.SERVICES:
+        pod = site.pods(service)[0]["metadata"]["name"]
+        memory, started = map(float, site.inside(pod, MEASURE).split())
+        stamps = site.cluster.kubectl("logs", pod, "--timestamps", "-c", service).splitlines()
+        serving = next((line for line in stamps if '"serving"' in line), None)
+        cold = f"{_epoch(serving.split()[0]) - started:.1f} s" if serving else "?"
+        lines.append(f"{service}: {images.size(service, tag)}, {cold} to serving, {memory / 2**20:.0f} MiB idle")
+    return "; ".join(lines)
+
+
+def _epoch(stamp: str) -> float:
+    whole, _, rest = stamp.partition(".")
+    parsed = time.strptime(whole, "%Y-%m-%dT%H:%M:%S")
+    return float(calendar.timegm(parsed)) + float(f"0.{rest.rstrip('Z')}")
+
+
+def uninstall(site: Installation) -> str:
+    """`helm uninstall` of both; what is left is what the stack's chart says it keeps."""
+    for release in (RELEASE, STACK):
+        site.cluster.helm("uninstall", release, "--wait", "--timeout=3m")
+    kept = {f"persistentvolumeclaim/data-{STACK}-{name}-0" for name in ("postgres", "nats", "s3")}
+    kept.add(f"secret/{STACK}-credentials")
+    end = time.monotonic() + 90
+    while (left := site.left()) != kept:
+        if time.monotonic() > end:
+            raise Failed(f"left, beside what is said to stay: {sorted(left - kept)}; gone: {sorted(kept - left)}")
+        time.sleep(1)
+    site.cluster.sh("kubectl", "delete", "namespace", NAMESPACE, "--timeout=180s")
+    return f"left as said: {len(kept) - 1} volumes and their credentials; namespace deleted"
