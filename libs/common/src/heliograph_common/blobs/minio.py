@@ -75,8 +75,8 @@ class MinioBlobs:
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """See ``Blobs.put``."""
         if isinstance(source, bytes):
-            content = source
-            await self._call("put", key, lambda: self._put_bytes(key, content, content_type))
+            content = source  # in memory already: always one request
+            await self._call("put", key, lambda: self._put_stream(key, io.BytesIO(content), len(content), content_type))
             return
         file = source
         size = await asyncio.to_thread(_size, file)
@@ -154,10 +154,6 @@ class MinioBlobs:
             return False
         self._client.make_bucket(self._bucket)
         return True
-
-    def _put_bytes(self, key: str, content: bytes, content_type: str) -> None:
-        part = max(PART_BYTES, len(content))  # in memory already: always one request
-        self._client.put_object(self._bucket, key, io.BytesIO(content), len(content), content_type, part_size=part)
 
     def _put_stream(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
         url = self._client.get_presigned_url("PUT", self._bucket, key, timedelta(seconds=_PUT_URL_SECONDS))

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -45,6 +44,9 @@ def setup_tracing(service: str, settings: TelemetrySettings, *, processors: Sequ
     for processor in processors:
         provider.add_span_processor(processor)
     if settings.otlp_endpoint:
+        # Loaded when needed: with requests and protobuf it is a twelfth of a service's start.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
         exporter = OTLPSpanExporter(
             endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS
         )
