@@ -17,6 +17,7 @@ from tests.chaos.history import History, Picture
 Kind = Literal["lost", "duplicated", "wrong"]
 
 COMPLETE_EVENTS = ("image.stored", "image.thumbnails_ready", "image.variants_ready", "image.ready")
+_WANTED = {"complete": COMPLETE_EVENTS, "failed": ("image.stored", "image.failed")}
 _COLOUR_TOLERANCE = 8.0
 
 
@@ -179,8 +180,7 @@ def _events(history: History, evidence: Evidence) -> Iterator[Finding]:
     for image in evidence.images:
         picture = history.sent.get(image.sha256)
         name = picture.name if picture else image.id
-        wanted = COMPLETE_EVENTS if image.processing == "complete" else ("image.stored", "image.failed")
-        for kind in wanted:
+        for kind in _WANTED.get(image.processing, ("image.stored",)):
             if counts[image.id, kind] == 0:
                 yield Finding("lost", name, f"{kind} was never told")
         for kind in (*COMPLETE_EVENTS, "image.failed"):

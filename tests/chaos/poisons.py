@@ -23,11 +23,13 @@ _SLOW_TO_MAKE = {"png bomb", "png text bomb", "png with too much data", "apng bo
 def poisons(count: int, rng: random.Random, *, stalling: int, all_cases: bool) -> list[Picture]:
     """``count`` files in random order, ``stalling`` of which outlast any wall limit. ``all_cases``: also those of the
     corpus that take seconds to make."""
-    made = [*(scan_bomb(1000 + index) for index in range(stalling)), *_corpus(set() if all_cases else _SLOW_TO_MAKE)]
+    corpus = list(_corpus(set() if all_cases else _SLOW_TO_MAKE))
+    made = [scan_bomb(1000 + index) for index in range(stalling)]
+    made += rng.sample(corpus, min(len(corpus), count // 2))
     makers = (_cut_jpeg, _damaged_png, _cut_png, _damaged_jpeg)
-    made += [makers[index % len(makers)](index, rng) for index in range(max(0, count - len(made)))]
+    made += [makers[index % len(makers)](index, rng) for index in range(count - len(made))]
     rng.shuffle(made)
-    return made[:count]
+    return made
 
 
 def scan_bomb(scans: int) -> Picture:

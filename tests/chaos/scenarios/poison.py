@@ -19,13 +19,14 @@ ENVIRONMENT = {"HELIOGRAPH_RENDER__SLOTS": "2", "HELIOGRAPH_RENDER__WALL_SECONDS
 
 _EVERY = 0.3
 _SLOWER = 3.0
+_UNNOTICED = 1.0  # seconds: a machine of two cores that others use too makes a ratio of two short times jump
 _GROWTH = 1.15
 _MIB = 1 << 20
 
 
 async def run(world: World, *, quick: bool) -> None:
     """Good pictures at an even pace: alone, among poison, alone again."""
-    good, bad, stalling = (15, 60, 1) if quick else (100, 200, 2)
+    good, bad, stalling = (25, 40, 1) if quick else (100, 200, 2)
     made = [picture(index, world.rng) for index in range(3 * good)]
     world.say("making poison")
     poison = await asyncio.to_thread(poisons, bad, world.rng, stalling=stalling, all_cases=not quick)
@@ -104,7 +105,8 @@ async def _judge_memory(world: World, before: dict[str, float]) -> None:
 def _judge_latency(world: World, alone: float, among: float) -> None:
     ratio = among / alone
     world.notes.append(f"good pictures: {alone * 1000:.0f} ms alone, {among * 1000:.0f} among poison: {ratio:.1f} x")
-    world.require(ratio <= _SLOWER, "good pictures", f"were held up: {ratio:.1f} times as long among poison")
+    held_up = ratio > _SLOWER and among > _UNNOTICED
+    world.require(not held_up, "good pictures", f"were held up: {ratio:.1f} times as long among poison")
 
 
 def _judge_ends(world: World, poison: Sequence[Picture]) -> None:
