@@ -44,7 +44,7 @@ def setup_tracing(service: str, settings: TelemetrySettings, *, processors: Sequ
     for processor in processors:
         provider.add_span_processor(processor)
     if settings.otlp_endpoint:
-        # Loaded when needed: with requests and protobuf it is a twelfth of a service's start.
+        # Loaded when needed: it brings requests and protobuf, which a service without a collector need not wait for.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
         exporter = OTLPSpanExporter(
