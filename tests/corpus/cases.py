@@ -56,6 +56,13 @@ def _patch_jpeg_size(data: bytes, width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
+def scan_flood() -> bytes:
+    """A progressive JPEG whose last scan comes 2,000 times: each is a pass over all pixels."""
+    data = pictures.jpeg(2000, 1500, interlace=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * 2_000 + data[-2:]
+
+
 def exif_flood() -> bytes:
     """60,000 Exif segments before the picture (a quadratic reader needs minutes)."""
     segment = pictures.jpeg_segment(0xE1, b"Exif\0\0" + pictures.exif(1) + bytes(40))
@@ -196,6 +203,7 @@ _POLYGLOTS = [
 _BOMBS = [
     Case("280 megapixels", giant_jpeg, TOO_LARGE, by_header=True),
     Case("60,000 exif segments", exif_flood, RENDER),
+    Case("2,000 scans", scan_flood, TOO_LARGE),
     Case("png bomb", png_bomb, TOO_LARGE, by_header=True),
     Case("png text bomb", png_text_bomb, RENDER),
     Case("png with too much data", png_overfull, RENDER),

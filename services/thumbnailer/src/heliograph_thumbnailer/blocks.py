@@ -15,6 +15,7 @@ from dataclasses import dataclass
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 _ICC_BYTES = 8 << 20
+_START_OF_SCAN = b"\xff\xda"
 _PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf", b"pHYs"}
 _WEBP_METADATA = {b"EXIF", b"XMP "}
 
@@ -43,6 +44,17 @@ def jpeg_blocks(data: Buffer) -> JpegBlocks:
             adobe = True
     profile = b"".join(chunks[number] for number in sorted(chunks)) or None
     return JpegBlocks(exif, profile, adobe)
+
+
+def jpeg_scans(data: Buffer, most: int) -> int:
+    """The number of scans of a JPEG, counted up to ``most`` + 1. Within a scan 0xFF is always followed by zero or a
+    restart marker (ITU-T T.81, B.1.1.5), so the bytes of a start-of-scan marker stand for nothing else."""
+    haystack = bytes(data) if isinstance(data, memoryview) else data
+    at, count = haystack.find(_START_OF_SCAN), 0
+    while at >= 0 and count <= most:
+        count += 1
+        at = haystack.find(_START_OF_SCAN, at + 2)
+    return count
 
 
 def pixel_hash(data: Buffer, mime_type: str, orientation: int) -> str:

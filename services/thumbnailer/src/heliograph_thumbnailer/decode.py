@@ -18,6 +18,8 @@ from heliograph_common.ingest.sniff import Header
 from heliograph_thumbnailer import blocks, colour
 from heliograph_thumbnailer.blocks import Buffer
 
+_MOST_SCANS = 100
+"""Encoders write 10 or so; a few bytes of a scan cost a decoder as much as a whole one."""
 _DCT_MARGIN = 1.5
 _WEBP_MARGIN = 1.25
 
@@ -59,6 +61,11 @@ def dct_divisor(scale: float) -> int:
 
 
 def _jpeg(data: Buffer, header: Header, scale: float) -> Decoded:
+    if header.progressive and blocks.jpeg_scans(data, _MOST_SCANS) > _MOST_SCANS:
+        raise ImageTooLarge(
+            f"the JPEG has more than {_MOST_SCANS} scans, each of which is a pass over all its pixels: "
+            "save it as a baseline JPEG"
+        )
     found = blocks.jpeg_blocks(data)
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)

@@ -55,11 +55,12 @@ class GivenUpError(Permanent):
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """``slots``: messages handled at one time. ``max_attempts``: temporary failures of one delivery chain before it is
-    given up on. ``max_deliveries``: deliveries of any kind, workers that died included, before it is not even tried."""
+    """``slots``: messages handled at one time. ``max_attempts``: the delivery from which on a temporary failure is the
+    last one; NATS counts deliveries, so those lost to workers that died count too. ``max_deliveries``: deliveries of any
+    kind before it is not even tried. ``retry_delay``: seconds before the second attempt, doubled with each."""
 
     slots: int
-    max_attempts: int = 5
+    max_attempts: int = 8
     max_deliveries: int = 20
     retry_delay: float = 1.0
 
