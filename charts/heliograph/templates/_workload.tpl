@@ -43,14 +43,12 @@ spec:
         {{- with $c.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- $annotations := deepCopy $c.podAnnotations }}
+      {{- $annotations := merge (dict "kubectl.kubernetes.io/default-container" $name) $c.podAnnotations }}
       {{- with include "heliograph.credentials.data" $root }}
       {{- $_ := set $annotations "heliograph.dev/credentials" (sha256sum .) }}
       {{- end }}
-      {{- with $annotations }}
       annotations:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+        {{- toYaml $annotations | nindent 8 }}
     spec:
       serviceAccountName: {{ $fullname }}
       automountServiceAccountToken: false

@@ -1,0 +1,74 @@
+"""Every metric of an alert or a dashboard exists, and is read from where it is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.charts.conftest import Manifest, Render, pick
+
+from heliograph_common.telemetry import metrics
+
+_METRIC = re.compile(r"\b(?:heliograph|process)_[a-z_]+\b")
+_PART = re.compile(r"_(bucket|count|sum)$")
+PRODUCTION = ("k8s/production.yaml",)
+
+
+def unknown(query: str) -> set[str]:
+    return {
+        name
+        for name in _METRIC.findall(query)
+        if name not in metrics.names() and _PART.sub("", name) not in metrics.names()
+    }
+
+
+def rules(manifests: list[Manifest]) -> list[Manifest]:
+    return [rule for group in pick(manifests, "PrometheusRule")["spec"]["groups"] for rule in group["rules"]]
+
+
+def test_every_metric_of_a_rule_exists(render: Render) -> None:
+    for rule in rules(render(files=PRODUCTION)):
+        assert not unknown(rule["expr"]), rule
+        assert "heliograph" in rule["expr"]
+
+
+def test_alerts_use_only_records_that_there_are(render: Render) -> None:
+    found = rules(render(files=PRODUCTION))
+    records = {rule["record"] for rule in found if "record" in rule}
+    used = {
+        name for rule in found if "alert" in rule for name in re.findall(r"heliograph:[a-z_]+:[a-z0-9_]+", rule["expr"])
+    }
+    assert used == records
+
+
+def test_every_alert_says_what_it_is_and_where_to_read_on(render: Render) -> None:
+    alerts = [rule for rule in rules(render(files=PRODUCTION)) if "alert" in rule]
+    assert len(alerts) >= 8
+    for alert in alerts:
+        assert alert["labels"]["severity"] in {"warning", "critical"}
+        assert alert["annotations"]["summary"]
+        assert alert["annotations"]["runbook_url"].endswith(f"/{alert['alert']}")
+
+
+def test_every_metric_of_a_dashboard_exists(render: Render) -> None:
+    boards = [one for one in render(files=PRODUCTION) if one["kind"] == "ConfigMap"]
+    assert len(boards) == 2
+    records = {rule["record"] for rule in rules(render(files=PRODUCTION)) if "record" in rule}
+    for board in boards:
+        (text,) = board["data"].values()
+        for panel in json.loads(text)["panels"]:
+            (target,) = panel["targets"]
+            assert not unknown(target["expr"]), panel["title"]
+            assert set(re.findall(r"heliograph:[a-z_]+:[a-z0-9_]+", target["expr"])) <= records
+
+
+def test_the_pod_monitor_selects_what_serves_metrics(render: Render) -> None:
+    manifests = render(files=PRODUCTION)
+    monitor = pick(manifests, "PodMonitor")["spec"]
+    selected = monitor["selector"]["matchExpressions"][0]["values"]
+    for deployment in (one for one in manifests if one["kind"] == "Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/component"] in selected
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+        named = {port["name"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+        assert monitor["podMetricsEndpoints"][0]["port"] in named

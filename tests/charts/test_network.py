@@ -1,0 +1,58 @@
+"""Who may talk to whom, and the ways in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.charts.conftest import Manifest, Render, pick
+
+PRODUCTION = ("k8s/production.yaml",)
+
+
+def ports(policy: Manifest) -> set[Any]:
+    return {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]} - {53}
+
+
+def test_each_kind_reaches_what_it_needs_and_no_more(render: Render) -> None:
+    manifests = render()
+    assert ports(pick(manifests, "NetworkPolicy", "heliograph-gateway")) == {5432, 4222, 8333}
+    assert ports(pick(manifests, "NetworkPolicy", "heliograph-thumbnailer")) == {5432, 4222, 8333}
+    assert ports(pick(manifests, "NetworkPolicy", "heliograph-notifier")) == {4222}
+    assert "ingress" not in pick(manifests, "NetworkPolicy", "heliograph-thumbnailer")["spec"]
+
+
+def test_every_rule_but_that_of_an_unknown_place_names_its_peers(render: Render) -> None:
+    for name in ("gateway", "thumbnailer", "notifier"):
+        for rule in pick(render(), "NetworkPolicy", f"heliograph-{name}")["spec"]["egress"]:
+            assert rule["to"], rule
+
+
+def test_ports_follow_the_addresses(render: Render) -> None:
+    own = {
+        "nats": {"url": "tls://a.test:4333,tls://b.test"},
+        "s3": {"endpoint": "https://s3.test"},
+        "telemetry": {"otlpEndpoint": "http://collector.test:4318"},
+    }
+    assert ports(pick(render(own), "NetworkPolicy", "heliograph-thumbnailer")) == {5432, 4333, 4222, 443, 4318}
+
+
+def test_clients_and_monitoring_can_be_named(render: Render) -> None:
+    ingress = pick(render(files=PRODUCTION), "NetworkPolicy", "heliograph-gateway")["spec"]["ingress"]
+    http, management = ingress
+    assert http["ports"] == [{"port": "http"}]
+    assert management["ports"] == [{"port": "management"}]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}} in http["from"]
+    assert len(http["from"]) == 2  # and the pod of helm test
+
+
+def test_the_ways_in_lead_events_to_the_notifier(render: Render) -> None:
+    route = pick(render(files=PRODUCTION), "HTTPRoute")
+    targets = {rule["matches"][0]["path"]["value"]: rule["backendRefs"][0]["name"] for rule in route["spec"]["rules"]}
+    assert targets == {"/v1/events": "heliograph-notifier", "/": "heliograph-gateway"}
+    ingress = pick(render(files=("k8s/trial.yaml", "k8s/ingress.yaml")), "Ingress")
+    paths = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert {path["path"]: path["backend"]["service"]["name"] for path in paths} == targets
+
+
+def test_policies_can_be_left_out(render: Render) -> None:
+    assert not [one for one in render({"networkPolicy": {"enabled": False}}) if one["kind"] == "NetworkPolicy"]
