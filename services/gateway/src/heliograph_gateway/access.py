@@ -23,6 +23,7 @@ from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.bus.lag import Lag
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.problems import INVALID_PARAMETER, UNAUTHENTICATED, Problem
 from heliograph_gateway.uploads import Uploads
 
@@ -49,6 +50,7 @@ class Dependencies:
     uploads: Uploads
     blobs: Blobs
     verifier: TokenVerifier
+    idempotency_keys: IdempotencyKeys
     lags: Callable[[], Awaitable[Sequence[Lag]]]
     dead_letters: DeadLetterStore
     signed_url_seconds: int

@@ -23,8 +23,10 @@ from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
+from heliograph_gateway import idempotency
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.guard import Guard
+from heliograph_gateway.idempotency import HEADER, REPLAYED, Idempotency
 from heliograph_gateway.problems import (
     BAD_REQUEST,
     INTERNAL,
@@ -51,7 +53,7 @@ ROUTERS = (
     meta.router,
 )
 _PROBES = ("/livez", "/readyz")
-_EXPOSED = ["ETag", "Link", "Location", "Retry-After", "Trace-Id"]
+_EXPOSED = ["ETag", REPLAYED, "Link", "Location", "Retry-After", "Trace-Id"]
 
 
 def build_app(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> ASGIApp:
@@ -76,12 +78,13 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
     app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
     _handle_errors(app)
     _document_problems(app)
-    if settings.gateway.cors_origins:
+    app.add_middleware(Idempotency, keys=dependencies.idempotency_keys, verifier=dependencies.verifier)
+    if settings.gateway.cors_origins:  # around all others, so that browsers may read their refusals too
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.gateway.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "traceparent"],
+            allow_headers=["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "traceparent"],
             expose_headers=_EXPOSED,
         )
     return app
@@ -158,6 +161,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     schemas = document["components"]["schemas"]
     schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
+    for path, methods in document["paths"].items():
+        if path.startswith("/v1/") and "post" in methods:
+            idempotency.document(methods["post"])
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         invalid = operation["responses"].get("422", {})
         if "application/json" in invalid.get("content", {}):

@@ -25,8 +25,11 @@ from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
+from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.uploads import Uploads
+
+_CLEAN_EVERY = 300.0
 
 
 async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
@@ -36,6 +39,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     blobs = MinioBlobs(settings.s3)
     relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
     messenger = Messenger(database, relay)
+    idempotency_keys = IdempotencyKeys(database)
     health.register("database", database.ready)
     health.register("blobs", blobs.ready, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it
@@ -46,6 +50,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             uploads=Uploads(Ingest(database, messenger, blobs), settings.limits),
             blobs=blobs,
             verifier=TokenVerifier(settings.auth),
+            idempotency_keys=idempotency_keys,
             lags=partial(lags, bus, CONSUMERS),
             dead_letters=DeadLetters(bus),
             signed_url_seconds=settings.s3.signed_url_seconds,
@@ -66,5 +71,6 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]

@@ -62,6 +62,12 @@ UNKNOWN_PART = Kind(
     "Name pictures `file`; the only field is `priority`.",
 )
 BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood", "Compare it with /openapi.json.")
+INVALID_IDEMPOTENCY_KEY = Kind(
+    "invalid-idempotency-key",
+    400,
+    "The Idempotency-Key is not acceptable",
+    "Send one key of 1 to 255 visible ASCII characters, such as a UUID, with or without double quotes.",
+)
 UNAUTHENTICATED = Kind(
     "unauthenticated",
     401,
@@ -88,6 +94,12 @@ BODY_TIMEOUT = Kind(
     "body-timeout", 408, "The body stopped arriving", "Send the request again over a connection that makes progress."
 )
 CONFLICT = Kind("conflict", 409, "The state forbids the request", "Read the thing again and decide anew.")
+IDEMPOTENCY_IN_FLIGHT = Kind(
+    "idempotency-in-flight",
+    409,
+    "The first request with this Idempotency-Key is not answered yet",
+    "Send the same request again after Retry-After seconds.",
+)
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "It has changed meanwhile", "Read it again and send the new ETag in If-Match."
 )
@@ -113,6 +125,12 @@ UNSUPPORTED_IMAGE = Kind(
     "unsupported-image", 415, "The bytes are no picture that we render", "Convert it to a format that `detail` lists."
 )
 INVALID_BODY = Kind("invalid-body", 422, "The body is not acceptable", "Mend the fields that `errors` names.")
+IDEMPOTENCY_MISMATCH = Kind(
+    "idempotency-mismatch",
+    422,
+    "The Idempotency-Key was used for another request",
+    "Use a new key for every new request, and the old one only to repeat the very same.",
+)
 BAD_IMAGE = Kind("bad-image", 422, "The picture is broken", "Export the picture anew and send it again.")
 EMPTY_IMAGE = Kind("empty-image", 422, "The file is empty", "Choose another file.")
 INTERNAL = Kind(

@@ -57,12 +57,12 @@ def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     everywhere = ("invalid-parameter", "unauthenticated", "forbidden", "internal-error", "database-unavailable")
     documented: dict[int | str, dict[str, Any]] = {}
     for kind in (*(KINDS[slug] for slug in everywhere), *kinds):
-        slot = documented.setdefault(
-            kind.status,
-            {
-                "description": "",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}},
-            },
-        )
-        slot["description"] += f"{'; ' if slot['description'] else ''}[{kind.title}]({kind.type})"
+        add_problem(documented, kind.status, kind)
     return documented
+
+
+def add_problem(responses: dict[Any, dict[str, Any]], status: int | str, kind: Kind) -> None:
+    """Names ``kind`` among the ``responses`` of an operation, under ``status``."""
+    schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+    slot = responses.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {"schema": schema}}})
+    slot["description"] += f"{'; ' if slot['description'] else ''}[{kind.title}]({kind.type})"
