@@ -24,7 +24,7 @@ case $step in
     "$uv" pip install --quiet --no-cache --python "$environment/bin/python" --require-hashes \
       -r "requirements/$service.txt"
     packages=$(echo "$environment"/lib/python3.*/site-packages)
-    find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+    find "$packages" -type d \( -name tests -o -name test -o -name SelfTest \) -prune -exec rm -rf {} +
     find "$packages" \( -name '*.pyi' -o -name '*.pyx' -o -name '*.c' -o -name '*.h' \) -delete
     echo /opt/ours > "$packages/ours.pth"
     rm -f "$environment"/bin/activate* "$environment"/bin/Activate*

@@ -89,6 +89,7 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Upgrade again", partial(steps.upgrade, site, current))
         step("helm test", partial(steps.helm_test, site))
         step("Real pictures through the Service", partial(steps.uploads, site))
+        step("Pods wait for the provision job", partial(steps.waiting, site))
         step("Provision twice at once", partial(steps.provision_again, site))
         step("Render children are confined", partial(steps.confinement, site))
         step("Network policies", partial(steps.network, site))
@@ -119,7 +120,10 @@ def main() -> int:
         return 0 if arguments.if_built else 2
     cluster.helm_program = arguments.helm
     table = Table()
-    run_all(cluster, table)
+    try:
+        run_all(cluster, table)
+    finally:
+        cluster.leave()
     table.show()
     return 1 if table.failed else 0
 

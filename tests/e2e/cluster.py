@@ -29,6 +29,7 @@ class Cluster:
     kind_name: str | None = None
     namespace: str = ""
     helm_program: str = "helm"
+    started_here: bool = False
 
     @property
     def lab(self) -> bool:
@@ -62,6 +63,11 @@ class Cluster:
         else:
             raise Failed(f"nobody can load images into {self.name}: push {', '.join(images)} to its registry by hand")
 
+    def leave(self) -> None:
+        """Stops what ``find`` had to start; what was built stays."""
+        if self.started_here:
+            run(LAB, "down", seconds=300)
+
     def address(self, port: int) -> str:
         """An address of a node at which NodePorts answer this machine.
 
@@ -91,10 +97,12 @@ def find(*, if_built: bool) -> tuple[Cluster | None, str]:
     programs = [shutil.which(name, path=environment["PATH"].split(os.pathsep)[0]) for name in ("kubectl", "helm")]
     if if_built and not all(programs):
         return None, f"the lab's parts are not built; build them (some ten minutes): {LAB} up"
+    running = "KUBECONFIG=" in run(LAB, "status")
     run(LAB, "up", seconds=3600)
     run(LAB, "stack-images", *(image.split(":")[0] for image in _STACK.values()), seconds=1800)
     images = {name: f"localhost/lab/{image}" for name, image in _STACK.items()}
-    return Cluster("lab", environment, base_image="localhost/lab/python:3.11", stack_images=images), ""
+    base = "localhost/lab/python:3.11"
+    return Cluster("lab", environment, base_image=base, stack_images=images, started_here=not running), ""
 
 
 def _is_lab(kubeconfig: str) -> bool:

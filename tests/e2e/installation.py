@@ -141,9 +141,10 @@ class Installation:
         """Everything in the namespace but what Kubernetes and this test put there."""
         kinds = self.cluster.kubectl("api-resources", "--verbs=list", "--namespaced", "-o", "name").split()
         kinds = [kind for kind in kinds if not kind.startswith(("events", "pods.metrics"))]
-        names = self.cluster.kubectl("get", ",".join(kinds), "-o", "name", "--ignore-not-found").split()
+        lines = self.cluster.kubectl("get", ",".join(kinds), "-o", "name", "--ignore-not-found").splitlines()
+        names = {line for line in lines if "/" in line and " " not in line}  # and not what kubectl warns of
         ours = {"configmap/kube-root-ca.crt", "serviceaccount/default", "networkpolicy.networking.k8s.io/deny-all"}
-        return {name for name in names if name not in ours and not name.startswith("Warning")}
+        return names - ours
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -14,13 +14,20 @@ from pathlib import Path
 
 from tests.e2e import client, images
 from tests.e2e.installation import KINDS, NAMESPACE, RELEASE, STACK, Installation
-from tests.e2e.shell import Failed
+from tests.e2e.shell import ROOT, Failed
 
 from heliograph_client.errors import Rejected
 
 _KILL_PAUSE = 2.0
 _FEWEST = 10
 
+WAIT_SCRIPT = ROOT / "charts/heliograph/files/wait_for_provision.py"
+EMPTY_DATABASE = """
+import os, re, signal
+name = "HELIOGRAPH_DATABASE__URL"
+os.environ[name] = re.sub("/heliograph[?]", "/postgres?", os.environ[name])
+signal.alarm(8)
+"""
 CONNECT = """
 import socket
 for host, port in {targets}:
@@ -56,11 +63,11 @@ stat = read("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
 usage = int(read("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))
 fields = dict(line.split() for line in stat.splitlines())
 inactive = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
-boot = next(int(line.split()[1]) for line in open("/proc/stat") if line.startswith("btime"))
 started = float(open("/proc/1/stat").read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
 uptime = float(open("/proc/uptime").read().split()[0])
 import time
-print(usage - inactive, time.time() - uptime + started)
+peak = int(read("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes") or 0)
+print(usage - inactive, time.time() - uptime + started, peak)
 """
 
 
@@ -112,6 +119,17 @@ async def _uploads(site: client.Site) -> str:
     files = sum(len(image.renditions) for image in images)
     told = f"; refused: {', '.join(refused)}" if refused else ""
     return f"{len(images)} pictures, {files} renditions fetched in {time.monotonic() - began:.0f} s{told}"
+
+
+def waiting(site: Installation) -> str:
+    """What the init container does: waits at a database without tables, saying so, and passes at ours."""
+    pod = site.pods("gateway")[0]["metadata"]["name"]
+    script = WAIT_SCRIPT.read_text(encoding="utf-8")
+    passes = site.inside(pod, script)
+    waits = site.inside(pod, EMPTY_DATABASE + script, check=False)
+    if "the database is at version" not in passes or "has the provision job run?" not in waits:
+        raise Failed(f"at our database: {passes}; at an empty one: {waits}")
+    return next(line for line in waits.splitlines() if "waiting" in line)
 
 
 def provision_again(site: Installation) -> str:
@@ -227,15 +245,16 @@ def roll_back(site: Installation) -> str:
 
 
 def measure(site: Installation, tag: str) -> str:
-    """Size, cold start and idle memory of each image, a line each."""
+    """Size, cold start, idle memory, and the most memory so far (with the page cache) of each image."""
     lines = []
     for service in images.SERVICES:
         pod = site.pods(service)[0]["metadata"]["name"]
-        memory, started = map(float, site.inside(pod, MEASURE).split())
+        memory, started, peak = map(float, site.inside(pod, MEASURE).split())
         stamps = site.cluster.kubectl("logs", pod, "--timestamps", "-c", service).splitlines()
         serving = next((line for line in stamps if '"serving"' in line), None)
         cold = f"{_epoch(serving.split()[0]) - started:.1f} s" if serving else "?"
-        lines.append(f"{service}: {images.size(service, tag)}, {cold} to serving, {memory / 2**20:.0f} MiB idle")
+        told = f"{memory / 2**20:.0f} MiB idle, {peak / 2**20:.0f} at most"
+        lines.append(f"{service}: {images.size(service, tag)}, {cold} to serving, {told}")
     return "; ".join(lines)
 
 
