@@ -20,7 +20,7 @@ down: setup ## Stop what `make up ARGS=--detach` started
 	@$(BIN)/heliograph dev down $(ARGS)
 
 test: setup ## Run the tests: unit, ports over fake and real, integration on real servers
-	@$(BIN)/pytest -n 2 tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 
 check: setup ## Check style, types, import rules and locks
 	@$(BIN)/ruff format --check
