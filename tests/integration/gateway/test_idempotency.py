@@ -122,7 +122,7 @@ async def test_what_may_fare_better_later_is_not_kept(
 
     async def stalls() -> AsyncIterator[bytes]:
         yield picture()[:20]
-        await asyncio.sleep(30)
+        await asyncio.sleep(4)
 
     slow = await ann.post("/v1/images", content=stalls(), headers=KEY)
     assert [answer.status_code for answer in (forbidden, unknown, unread, slow)] == [403, 401, 415, 408]

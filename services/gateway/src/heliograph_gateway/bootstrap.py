@@ -15,6 +15,7 @@ from heliograph_common.bus.publish import publish
 from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
 from heliograph_common.db.engine import Database
 from heliograph_common.ingest.accept import Ingest
+from heliograph_common.ingest.collect import Collector
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
@@ -61,6 +62,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
     reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
 
+    collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
+
     async def reconcile() -> None:
         if bus.connected:  # without NATS nobody can tell what is stuck and what waits
             await reconciler.run_once()
@@ -71,6 +74,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]

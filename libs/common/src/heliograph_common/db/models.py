@@ -193,3 +193,28 @@ class IdempotencyKey(Base):
     headers: Mapped[list[Any] | None] = mapped_column(JSONB)
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BlobTombstone(Base):
+    """The blobs of these bytes may have been collected since ``made_at``: whoever put them before must look again before
+    a row may name them. Committed before the first object is deleted, forgotten after a day."""
+
+    __tablename__ = "blob_tombstones"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReplacedRendition(Base):
+    """An object that a row of ``renditions`` named until it named another or was deleted; triggers write it. It can be
+    collected when no other row names it."""
+
+    __tablename__ = "replaced_renditions"
+    __table_args__ = (
+        Index("ix_replaced_renditions_replaced_at", "replaced_at"),
+        Index("ix_replaced_renditions_sha256", "sha256"),
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    replaced_at: Mapped[datetime] = mapped_column(server_default=func.now())

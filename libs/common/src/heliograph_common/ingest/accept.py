@@ -17,6 +17,7 @@ from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import ImageStored, RenderImage, Stages, progress
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import blob_locks
 from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import ImageRow, find_by_content, insert_image
 from heliograph_common.ids import new_id
@@ -63,21 +64,28 @@ class Ingest:
             existing = await find_by_content(connection, owner, spooled.sha256)
         if existing is not None:
             return Accepted(existing, created=False)
-        await self._blobs.put(
-            keys.original(spooled.sha256),
-            spooled.file,
-            length=spooled.size,
-            content_type=spooled.header.mime_type,
-        )
-        accepted = await self._insert(_values(spooled, owner, name, source, source_ref, priority))
+        values = _values(spooled, owner, name, source, source_ref, priority)
+        accepted = None
+        while accepted is None:
+            await self._blobs.put(
+                keys.original(spooled.sha256),
+                spooled.file,
+                length=spooled.size,
+                content_type=spooled.header.mime_type,
+            )
+            accepted = await self._insert(values)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
         return accepted
 
-    async def _insert(self, values: dict[str, Any]) -> Accepted:
-        owner = values["owner"]
+    async def _insert(self, values: dict[str, Any]) -> Accepted | None:
+        """The row, or ``None`` when the original was collected after it was put: someone's deletion of the same bytes."""
+        owner, sha256 = values["owner"], values["sha256"]
         async with self._transactions.transaction() as transaction:
+            in_doubt = await blob_locks.share(transaction.connection, sha256)
+            if in_doubt and await self._blobs.head(keys.original(sha256)) is None:
+                return None
             created = await insert_image(transaction.connection, values)
-            row = await find_by_content(transaction.connection, owner, values["sha256"])
+            row = await find_by_content(transaction.connection, owner, sha256)
             if created:
                 transaction.event(_stored(values), owner=owner)
                 command = subjects.render(Priority(values["priority"]))

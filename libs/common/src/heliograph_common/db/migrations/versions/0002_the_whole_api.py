@@ -1,4 +1,4 @@
-"""The whole API: idempotency keys
+"""The whole API: idempotency keys, collection of blobs
 
 Revision ID: 0002
 Revises: 0001
@@ -10,6 +10,20 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
+
+# The services that write renditions need not know of the collection.
+_NOTE_REPLACED = """
+CREATE FUNCTION note_replaced_rendition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO replaced_renditions (key, sha256) VALUES (OLD.key, split_part(OLD.key, '/', 2))
+    ON CONFLICT (key) DO UPDATE SET replaced_at = now();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER rendition_replaced AFTER UPDATE OF key ON renditions
+    FOR EACH ROW WHEN (OLD.key IS DISTINCT FROM NEW.key) EXECUTE FUNCTION note_replaced_rendition();
+CREATE TRIGGER rendition_deleted AFTER DELETE ON renditions
+    FOR EACH ROW EXECUTE FUNCTION note_replaced_rendition();
+"""
 
 
 def upgrade() -> None:
@@ -29,8 +43,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"], unique=False)
+    op.create_table(
+        "blob_tombstones",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob_tombstones")),
+    )
+    op.create_table(
+        "replaced_renditions",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_replaced_renditions")),
+    )
+    op.create_index("ix_replaced_renditions_replaced_at", "replaced_renditions", ["replaced_at"], unique=False)
+    op.create_index("ix_replaced_renditions_sha256", "replaced_renditions", ["sha256"], unique=False)
+    op.execute(_NOTE_REPLACED)
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER rendition_deleted ON renditions")
+    op.execute("DROP TRIGGER rendition_replaced ON renditions")
+    op.execute("DROP FUNCTION note_replaced_rendition")
+    op.drop_index("ix_replaced_renditions_sha256", table_name="replaced_renditions")
+    op.drop_index("ix_replaced_renditions_replaced_at", table_name="replaced_renditions")
+    op.drop_table("replaced_renditions")
+    op.drop_table("blob_tombstones")
     op.drop_index("ix_idempotency_keys_created_at", table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
