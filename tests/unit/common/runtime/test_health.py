@@ -75,6 +75,20 @@ async def test_checks_run_once_for_many_probes() -> None:
     assert runs == 1
 
 
+async def test_a_failure_is_forgotten_sooner_than_a_success() -> None:
+    answers = iter([broken, fine])
+
+    async def at_first_broken() -> None:
+        await next(answers)()
+
+    health = serving(cache_seconds=10)
+    health.register("nats", at_first_broken)
+    assert not (await health.report()).ready
+    async with asyncio.timeout(8):
+        while not (await health.report()).ready:
+            await asyncio.sleep(0.05)
+
+
 def test_metrics_come_in_the_form_that_is_asked_for() -> None:
     client = TestClient(Starlette(routes=routes(Health())))
     assert client.get("/metrics").headers["content-type"].startswith("text/plain")

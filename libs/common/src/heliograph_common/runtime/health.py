@@ -65,9 +65,11 @@ class Health:
         self._checks[name] = _Registered(check, critical, timeout)
 
     async def report(self) -> Report:
-        """Runs all checks at once, or returns what they said within the last second."""
+        """Runs all checks at once, or returns what they said within the last second; a failure is kept a tenth of that,
+        because a process that has just started is asked a moment too early, and ready the next."""
         async with self._lock:
-            if time.monotonic() - self._checked_at >= self._cache_seconds:
+            failed = any(result.status == "failed" for result in self._results.values())
+            if time.monotonic() - self._checked_at >= self._cache_seconds / (10 if failed else 1):
                 results = await asyncio.gather(*(_run(registered) for registered in self._checks.values()))
                 self._results = dict(zip(self._checks, results, strict=True))
                 self._checked_at = time.monotonic()
