@@ -67,7 +67,7 @@ async def _stack(folder: Path, name: str) -> tuple[str, ...]:
         began_picture = time.perf_counter()
         picture = await send_first_picture(stack.connection)
         offset = began_picture - began
-    servers = max(at for line, at in lines if line.split()[0] in {"nats", "s3", "postgres"})
+    servers = max(at for line, at in lines if "is ready" in line and line.split()[0] in {"nats", "s3", "postgres"})
     provisioned = next(at for line, at in lines if "provisioned" in line)
     thumbnails = offset + picture.stages["thumbnails ready"]
     return (
