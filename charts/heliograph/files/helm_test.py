@@ -10,10 +10,12 @@ import urllib.error
 import urllib.request
 import zlib
 from datetime import timedelta
+from pathlib import Path
+
+from websockets.sync.client import connect
 
 from heliograph_common.auth.tokens import issue_token
 from heliograph_common.settings import AuthSettings
-from websockets.sync.client import connect
 
 API, EVENTS = os.environ["API"], os.environ["EVENTS"]
 DEADLINE = time.monotonic() + float(os.environ["SECONDS"])
@@ -21,8 +23,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 def secret():
-    with open(os.environ["HELIOGRAPH_AUTH__SECRET_FILE"], encoding="utf-8") as file:
-        return file.read().rstrip("\n")
+    return Path(os.environ["HELIOGRAPH_AUTH__SECRET_FILE"]).read_text(encoding="utf-8").rstrip("\n")
 
 
 def token():
@@ -31,7 +32,9 @@ def token():
     auth = AuthSettings(
         secret=secret(), issuer=os.environ["HELIOGRAPH_AUTH__ISSUER"], audience=os.environ["HELIOGRAPH_AUTH__AUDIENCE"]
     )
-    return issue_token(auth, subject="helm-test", scopes=["images:read", "images:write"], lifetime=timedelta(minutes=10))
+    return issue_token(
+        auth, subject="helm-test", scopes=["images:read", "images:write"], lifetime=timedelta(minutes=10)
+    )
 
 
 def picture():

@@ -9,6 +9,7 @@ import time
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
 from heliograph_common.db import migrations
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import Unavailable
@@ -33,7 +34,8 @@ async def main():
             if version is not None and version not in older:
                 print(f"the database is at version {version}", flush=True)
                 break
-            reason = f"the database is at version {version or 'none'}, {migrations.head()} is needed: has the provision job run?"
+            at, needed = version or "none", migrations.head()
+            reason = f"the database is at version {at}, {needed} is needed: has the provision job run?"
         except Unavailable as error:
             reason = str(error)
         if reason != said or time.monotonic() - said_at > SAY_AGAIN_SECONDS:
