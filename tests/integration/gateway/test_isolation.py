@@ -9,8 +9,9 @@ from typing import Any
 import httpx2
 from fastapi.routing import APIRoute
 from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.test_images import upload
+from tests.integration.gateway.test_images import change, upload
 
+from heliograph_common.db.engine import Database
 from heliograph_gateway.app import ROUTERS
 from heliograph_gateway.routes import meta
 
@@ -60,6 +61,18 @@ async def test_another_owner_gets_nothing(
         assert not [secret for secret in ("anns secret", *own) if secret in answer.text], route
         unchanged: dict[str, Any] = (await ann.get(f"/v1/images/{image['id']}")).json()
         assert unchanged == image, route
+
+
+async def test_what_looks_alike_is_looked_for_among_ones_own(
+    ann: httpx2.AsyncClient, bob: httpx2.AsyncClient, db: Database, picture: Callable[..., bytes]
+) -> None:
+    anns, bobs = await upload(ann, picture()), await upload(bob, picture())
+    for image in (anns, bobs):
+        await change(db, image["id"], phash=7)
+
+    assert (await bob.get(f"/v1/images?near={anns['id']}")).status_code == 404
+    for distance in (0, 8, 16):
+        assert (await ann.get(f"/v1/images?near={anns['id']}&distance={distance}")).json()["images"] == []
 
 
 async def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:

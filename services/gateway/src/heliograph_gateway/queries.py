@@ -42,7 +42,7 @@ async def page_of_images(
     connection: AsyncConnection, owner: str, wanted: ImageFilter, *, before: UUID | None, limit: int
 ) -> Sequence[ImageRow]:
     """Up to ``limit`` images, newest first, older than the image ``before``."""
-    statement = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *_conditions(wanted))
+    statement = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *conditions(wanted))
     if before is not None:
         statement = statement.where(Image.id < before)
     return (await connection.execute(statement.order_by(Image.id.desc()).limit(limit))).all()
@@ -98,29 +98,30 @@ async def delayed_by_priority(connection: AsyncConnection) -> dict[str, int]:
     return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
 
 
-def _conditions(wanted: ImageFilter) -> list[Any]:
-    conditions: list[Any] = []
+def conditions(wanted: ImageFilter) -> list[Any]:
+    """``wanted`` as SQL."""
+    found: list[Any] = []
     if wanted.status is not None:
-        conditions.append(Image.processing_status == wanted.status)
+        found.append(Image.processing_status == wanted.status)
     if wanted.source is not None:
-        conditions.append(Image.source == wanted.source)
+        found.append(Image.source == wanted.source)
     if wanted.q is not None:
-        conditions.append(Image.name.icontains(wanted.q, autoescape=True))
+        found.append(Image.name.icontains(wanted.q, autoescape=True))
     if wanted.created_after is not None:
-        conditions += [
+        found += [
             Image.created_at >= wanted.created_after,
             Image.id >= id_floor(wanted.created_after, -_CLOCKS_APART),
         ]
     if wanted.created_before is not None:
-        conditions += [
+        found += [
             Image.created_at < wanted.created_before,
             Image.id < id_floor(wanted.created_before, _CLOCKS_APART),
         ]
     if wanted.taken_after is not None:
-        conditions.append(Image.taken_at >= wanted.taken_after)
+        found.append(Image.taken_at >= wanted.taken_after)
     if wanted.taken_before is not None:
-        conditions.append(Image.taken_at < wanted.taken_before)
-    return conditions
+        found.append(Image.taken_at < wanted.taken_before)
+    return found
 
 
 def id_floor(moment: datetime, slack: timedelta) -> UUID:

@@ -97,6 +97,19 @@ class ImagePage(Shape):
     next: str | None
 
 
+class NearImage(ImageShape):
+    """An image and in how many of 64 bits its perceptual hash differs."""
+
+    distance: int
+
+
+class NearPage(Shape):
+    """Images near another, nearest first; ``next`` as in other pages."""
+
+    images: list[NearImage]
+    next: str | None
+
+
 class FileOutcome(Shape):
     """What became of one file of several."""
 

@@ -29,7 +29,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 _STATES = "('pending', 'processing', 'complete', 'failed')"
 _LIVE = text("deleted_at IS NULL")
 _FAILED = text("deleted_at IS NULL AND processing_status = 'failed'")
+_HASHED = text("deleted_at IS NULL AND phash IS NOT NULL")
 _UNFINISHED = text("deleted_at IS NULL AND processing_status IN ('pending', 'processing')")
+
+
+PHASH_BANDS: tuple[tuple[str, int, int], ...] = (
+    ("(phash & 4194303)", 0, 22),
+    ("((phash >> 22) & 2097151)", 22, 21),
+    ("((phash >> 43) & 2097151)", 43, 21),
+)
+"""The perceptual hash in three bands, each with an index: expression, lowest bit, number of bits. Queries must use the
+very same expressions."""
 
 
 class Base(DeclarativeBase):
@@ -62,6 +72,16 @@ class Image(Base):
         Index("ix_images_failed", "updated_at", postgresql_where=_FAILED),
         Index("ix_images_unfinished", "updated_at", postgresql_where=_UNFINISHED),
         Index("ix_images_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        *(
+            Index(
+                f"ix_images_near_{band}",
+                "owner",
+                text(expression),
+                postgresql_where=_HASHED,
+                postgresql_include=["phash", "id"],
+            )
+            for band, (expression, _, _) in enumerate(PHASH_BANDS)
+        ),
         *(
             CheckConstraint(f"{column} IN {_STATES}", name=column)
             for column in ("processing_status", "thumbnail_status", "variant_status", "analysis_status")

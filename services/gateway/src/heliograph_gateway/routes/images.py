@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
 from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.contracts import subjects
@@ -18,14 +20,25 @@ from heliograph_common.db.models import Image
 from heliograph_common.db.statements import ImageRow, stages_of
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway import cursor as cursors
+from heliograph_gateway import near as near_images
 from heliograph_gateway import queries, representation
-from heliograph_gateway.access import Deps, Reader, Writer, known_parameters
-from heliograph_gateway.problems import CONFLICT, INVALID_CURSOR, NOT_FOUND, PRECONDITION_FAILED, Problem
+from heliograph_gateway.access import Dependencies, Deps, Reader, Writer, known_parameters
+from heliograph_gateway.near import FARTHEST, Near, Position
+from heliograph_gateway.problems import (
+    CONFLICT,
+    INVALID_CURSOR,
+    INVALID_PARAMETER,
+    NOT_FOUND,
+    PRECONDITION_FAILED,
+    Problem,
+)
 from heliograph_gateway.queries import ImageFilter
 from heliograph_gateway.responses import check_match, json_response, next_link, problems, tagged
-from heliograph_gateway.schemas import ImagePage, ImageShape
+from heliograph_gateway.schemas import ImagePage, ImageShape, NearPage
 
 router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+
+_DISTANCE = 8
 
 
 def _filter(
@@ -49,20 +62,44 @@ def _filter(
     )
 
 
+@dataclass(frozen=True)
+class NearTo:
+    """What ``near`` and ``distance`` ask for."""
+
+    image_id: UUID
+    distance: int
+
+
+def _near(
+    near: Annotated[UUID | None, Query(description="Only images that look like this one of yours.")] = None,
+    distance: Annotated[
+        int | None, Query(ge=0, le=FARTHEST, description=f"With `near`: bits of 64 that may differ; {_DISTANCE}.")
+    ] = None,
+) -> NearTo | None:
+    if near is None and distance is not None:
+        errors = [{"parameter": "distance", "detail": "needs `near`"}]
+        raise Problem(INVALID_PARAMETER, "`distance` needs `near`", extra={"errors": errors})
+    return None if near is None else NearTo(near, _DISTANCE if distance is None else distance)
+
+
 @router.get(
     "/v1/images",
-    summary="List images, newest first",
-    responses={200: {"model": ImagePage}, **problems(INVALID_CURSOR)},
+    summary="List images, newest first, or those that look alike",
+    responses={200: {"model": ImagePage | NearPage}, **problems(INVALID_CURSOR, NOT_FOUND, CONFLICT)},
 )
 async def list_images(
     request: Request,
     deps: Deps,
     caller: Reader,
     wanted: Annotated[ImageFilter, Depends(_filter)],
+    near: Annotated[NearTo | None, Depends(_near)],
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
 ) -> Response:
-    """One page of the caller's images. ``Link: rel="next"`` leads on."""
+    """One page of the caller's images. ``Link: rel="next"`` leads on. With ``near``, those whose perceptual hash is within
+    ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold as well."""
+    if near is not None:
+        return await _list_near(request, deps, caller.subject, wanted, near, limit, cursor)
     before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
     async with deps.database.transaction() as connection:
         rows = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit + 1)
@@ -72,6 +109,39 @@ async def list_images(
     url, headers = next_link(request, more)
     images = [representation.image(row, renditions[row.id]) for row in page]
     return json_response({"images": images, "next": url}, headers=headers)
+
+
+async def _list_near(
+    request: Request,
+    deps: Dependencies,
+    owner: str,
+    wanted: ImageFilter,
+    near: NearTo,
+    limit: int,
+    cursor: str | None,
+) -> Response:
+    query = {**wanted.as_query(), "near": near.image_id, "distance": near.distance}
+    after = None if cursor is None else _near_position(cursors.decode(cursor, query))
+    async with deps.database.transaction() as connection:
+        to = await _hashed(connection, owner, near)
+        rows = await near_images.page(connection, owner, to, wanted, after=after, limit=limit + 1)
+        page = rows[:limit]
+        renditions = await queries.renditions_by_image(connection, [row.id for row in page])
+    more = cursors.encode(f"{page[-1].distance} {page[-1].id}", query) if len(rows) > limit else None
+    url, headers = next_link(request, more)
+    images = [{**representation.image(row, renditions[row.id]), "distance": row.distance} for row in page]
+    return json_response({"images": images, "next": url}, headers=headers)
+
+
+async def _hashed(connection: AsyncConnection, owner: str, near: NearTo) -> Near:
+    row = await statements.find_image(connection, near.image_id, owner=owner)
+    if row is None:
+        raise no_such_image(near.image_id)
+    if row.phash is None:
+        state = row.processing_status
+        detail = f"the image has no perceptual hash, it is {state}; it gets one with its thumbnails"
+        raise Problem(CONFLICT, detail, extra={"state": state})
+    return Near(of=row.id, phash=row.phash, distance=near.distance)
 
 
 @router.get(
@@ -148,6 +218,13 @@ def announce_retry(transaction: Transaction, row: ImageRow) -> None:
 def no_such_image(image_id: UUID) -> Problem:
     """404; the same for images of others."""
     return Problem(NOT_FOUND, f"you have no image {image_id}")
+
+
+def _near_position(text: str) -> Position:
+    distance, _, image_id = text.partition(" ")
+    if not distance.isdecimal():
+        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out")
+    return Position(int(distance), _position(image_id))
 
 
 def _position(text: str) -> UUID:

@@ -1,4 +1,4 @@
-"""The whole API: idempotency keys, collection of blobs
+"""The whole API: idempotency keys, collection of blobs, look-up by perceptual hash
 
 Revision ID: 0002
 Revises: 0001
@@ -10,6 +10,9 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
+
+_BANDS = ("(phash & 4194303)", "((phash >> 22) & 2097151)", "((phash >> 43) & 2097151)")
+_HASHED = sa.text("deleted_at IS NULL AND phash IS NOT NULL")
 
 # The services that write renditions need not know of the collection.
 _NOTE_REPLACED = """
@@ -59,9 +62,20 @@ def upgrade() -> None:
     op.create_index("ix_replaced_renditions_replaced_at", "replaced_renditions", ["replaced_at"], unique=False)
     op.create_index("ix_replaced_renditions_sha256", "replaced_renditions", ["sha256"], unique=False)
     op.execute(_NOTE_REPLACED)
+    for band, expression in enumerate(_BANDS):
+        op.create_index(
+            f"ix_images_near_{band}",
+            "images",
+            ["owner", sa.text(expression)],
+            unique=False,
+            postgresql_where=_HASHED,
+            postgresql_include=["phash", "id"],
+        )
 
 
 def downgrade() -> None:
+    for band in range(len(_BANDS)):
+        op.drop_index(f"ix_images_near_{band}", table_name="images", postgresql_where=_HASHED)
     op.execute("DROP TRIGGER rendition_deleted ON renditions")
     op.execute("DROP TRIGGER rendition_replaced ON renditions")
     op.execute("DROP FUNCTION note_replaced_rendition")
