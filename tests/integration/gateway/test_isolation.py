@@ -29,6 +29,8 @@ ADMIN_ONLY = {
     ("POST", "/v1/dead-letters/{letter_id}/replay"),
     ("DELETE", "/v1/dead-letters/{letter_id}"),
     ("PUT", "/v1/settings/display-sizes"),
+    ("POST", "/v1/settings/display-sizes/apply"),
+    ("GET", "/v1/settings/display-sizes/progress"),
 }
 OWN = {("GET", "/v1/images"), ("GET", "/v1/queue"), ("GET", "/v1/settings/display-sizes")}
 CREATES = {("POST", "/v1/images")}

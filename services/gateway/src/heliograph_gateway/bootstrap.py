@@ -28,6 +28,7 @@ from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.size_runs import SizeRuns
 from heliograph_gateway.uploads import Uploads
 
 _CLEAN_EVERY = 300.0
@@ -62,6 +63,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
     reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
 
+    size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
     collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
 
     async def reconcile() -> None:
@@ -74,6 +76,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),

@@ -97,6 +97,21 @@ class ImagePage(Shape):
     next: str | None
 
 
+class SizeRunShape(Shape):
+    """A pass over all images. ``total``: how many there were; of these ``queued`` were sent to be rendered, of which
+    ``waiting`` are not done yet. ``progress`` is 0 to 100."""
+
+    id: UUID
+    state: Literal["running", "complete", "superseded"]
+    total: int
+    queued: int
+    waiting: int
+    done: int
+    progress: int
+    started_at: datetime
+    finished_at: datetime | None
+
+
 class NearImage(ImageShape):
     """An image and in how many of 64 bits its perceptual hash differs."""
 

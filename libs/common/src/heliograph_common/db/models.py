@@ -238,3 +238,38 @@ class ReplacedRendition(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str]
     replaced_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DisplaySizeRun(Base):
+    """A pass over the images that there were, which has them rendered in the present display sizes. ``total``: those not
+    deleted when it began; ``seen``: how many it has come past, up to the id ``position`` of ``last``; ``queued``: how
+    many of these were sent to be rendered. One runs at a time."""
+
+    __tablename__ = "display_size_runs"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'complete', 'superseded')", name="state"),
+        Index("uq_display_size_runs_running", "state", unique=True, postgresql_where=text("state = 'running'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(server_default="running")
+    position: Mapped[UUID | None]
+    last: Mapped[UUID | None]
+    total: Mapped[int] = mapped_column(BigInteger)
+    seen: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    queued: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+
+class DisplaySizeCommand(Base):
+    """A command that a run has sent and that no thumbnailer has handled yet."""
+
+    __tablename__ = "display_size_commands"
+    __table_args__ = (Index("ix_display_size_commands_run_id", "run_id"),)
+
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("display_size_runs.id", ondelete="CASCADE"))
+    image_id: Mapped[UUID]
+    owner: Mapped[str]
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,4 +1,4 @@
-"""``/v1/settings/display-sizes``: the sizes that every new picture is rendered in."""
+"""``/v1/settings/display-sizes``: the sizes that every new picture is rendered in, and existing ones on request."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from starlette.responses import Response
 
 from heliograph_common.db import statements
 from heliograph_common.db.models import DisplaySize
+from heliograph_gateway import size_runs
 from heliograph_gateway.access import Admin, Deps, Reader, known_parameters
 from heliograph_gateway.problems import (
     BODY_TOO_LARGE,
     INVALID_BODY,
     INVALID_JSON,
+    NOT_FOUND,
     PRECONDITION_FAILED,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
-from heliograph_gateway.responses import check_match, problems, tagged
+from heliograph_gateway.responses import check_match, json_response, problems, tagged
 from heliograph_gateway.routes.renditions import ORIGINAL
-from heliograph_gateway.schemas import DisplaySizes
+from heliograph_gateway.schemas import DisplaySizes, SizeRunShape
 
 router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
 
+_PROGRESS = "/v1/settings/display-sizes/progress"
 _BODY_BYTES = 64 * 1024
 _FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
 _BODY: dict[str, Any] = {
@@ -59,7 +62,8 @@ async def get_display_sizes(request: Request, deps: Deps, _caller: Reader) -> Re
     openapi_extra=_BODY,
 )
 async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Response:
-    """New pictures are rendered in these sizes; pictures that there are keep theirs. ``If-Match`` is honoured."""
+    """New pictures are rendered in these sizes; pictures that there are keep theirs until
+    `POST …/apply`. ``If-Match`` is honoured."""
     wanted = _validated(await _read(request))
     rows = [{**size.model_dump(), "position": position} for position, size in enumerate(wanted.sizes)]
     async with deps.database.transaction() as connection:
@@ -68,6 +72,34 @@ async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Res
         await connection.execute(delete(DisplaySize))
         await connection.execute(insert(DisplaySize), rows)
         return tagged(request, await _present(connection))
+
+
+@router.post(
+    "/v1/settings/display-sizes/apply",
+    summary="Render existing images in the present display sizes",
+    status_code=202,
+    responses={202: {"model": SizeRunShape}, **problems()},
+)
+async def apply_display_sizes(deps: Deps, _caller: Admin) -> Response:
+    """Has the images of all owners rendered where they lack a size, at low priority and a few at a time; they stay
+    readable meanwhile. Whoever asks again has it begin anew."""
+    async with deps.database.transaction() as connection:
+        begun = await size_runs.start(connection)
+    return json_response(begun, 202, {"Location": _PROGRESS})
+
+
+@router.get(
+    _PROGRESS,
+    summary="Show how far the existing images are",
+    responses={200: {"model": SizeRunShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+)
+async def get_progress(request: Request, deps: Deps, _caller: Admin) -> Response:
+    """The newest run."""
+    async with deps.database.transaction() as connection:
+        found = await size_runs.progress(connection)
+    if found is None:
+        raise Problem(NOT_FOUND, "nobody has asked for it; POST /v1/settings/display-sizes/apply begins")
+    return tagged(request, found)
 
 
 async def _present(connection: AsyncConnection) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The whole API: idempotency keys, collection of blobs, look-up by perceptual hash
+"""The whole API: idempotency keys, collection of blobs, look-up by perceptual hash, runs over display sizes
 
 Revision ID: 0002
 Revises: 0001
@@ -62,6 +62,40 @@ def upgrade() -> None:
     op.create_index("ix_replaced_renditions_replaced_at", "replaced_renditions", ["replaced_at"], unique=False)
     op.create_index("ix_replaced_renditions_sha256", "replaced_renditions", ["sha256"], unique=False)
     op.execute(_NOTE_REPLACED)
+    op.create_table(
+        "display_size_runs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="running", nullable=False),
+        sa.Column("position", sa.Uuid(), nullable=True),
+        sa.Column("last", sa.Uuid(), nullable=True),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("queued", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('running', 'complete', 'superseded')", name=op.f("ck_display_size_runs_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_display_size_runs")),
+    )
+    op.create_index(
+        "uq_display_size_runs_running",
+        "display_size_runs",
+        ["state"],
+        unique=True,
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.create_table(
+        "display_size_commands",
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("image_id", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["display_size_runs.id"], name=op.f("fk_display_size_commands_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_display_size_commands")),
+    )
+    op.create_index("ix_display_size_commands_run_id", "display_size_commands", ["run_id"], unique=False)
     for band, expression in enumerate(_BANDS):
         op.create_index(
             f"ix_images_near_{band}",
@@ -76,6 +110,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     for band in range(len(_BANDS)):
         op.drop_index(f"ix_images_near_{band}", table_name="images", postgresql_where=_HASHED)
+    op.drop_index("ix_display_size_commands_run_id", table_name="display_size_commands")
+    op.drop_table("display_size_commands")
+    op.drop_index(
+        "uq_display_size_runs_running", table_name="display_size_runs", postgresql_where=sa.text("state = 'running'")
+    )
+    op.drop_table("display_size_runs")
     op.execute("DROP TRIGGER rendition_deleted ON renditions")
     op.execute("DROP TRIGGER rendition_replaced ON renditions")
     op.execute("DROP FUNCTION note_replaced_rendition")

@@ -1,0 +1,146 @@
+"""Renders the images that there are in new display sizes, on request: a pass over all owners' images, a few at a time.
+
+``routes/display_sizes.py`` starts a run and tells of its progress; ``bootstrap`` has ``SizeRuns.advance`` called again and
+again, in every replica: one acts at a time. Commands have low priority and at most ``waiting`` of them are in the queue, so
+that uploads overtake them all. A command is done when a thumbnailer's inbox row says so, however it ended. Images keep
+their renditions, and stay readable, until the new ones are there; renditions in sizes that are no longer wanted stay.
+Images that have not begun to render get the present sizes anyway; failed ones get them when they are retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.clock import rfc3339
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import RenderImage
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db.models import DisplaySizeCommand, DisplaySizeRun, Image, InboxRow
+from heliograph_common.ids import new_id
+from heliograph_common.messaging.transaction import Messenger, Transaction
+
+log = structlog.get_logger(__name__)
+
+_LOCK = 0x53495A45
+_CONSUMER = "thumbnailer"
+_LOST_AFTER = timedelta(hours=6)
+"""A command that nobody has handled by then is sent once more: NATS may have lost it with a disk."""
+
+
+class SizeRuns:
+    """``waiting``: the most commands of a run that may wait to be handled."""
+
+    def __init__(self, messenger: Messenger, *, waiting: int) -> None:
+        self._messenger = messenger
+        self._waiting = waiting
+
+    async def advance(self) -> None:
+        """Sends as many commands as others have been handled; ends the run when all have.
+
+        Raises:
+            DatabaseUnavailable: nothing was done.
+        """
+        async with self._messenger.transaction() as transaction:
+            connection = transaction.connection
+            lock = text("SELECT pg_try_advisory_xact_lock(:lock)")
+            if not (await connection.execute(lock, {"lock": _LOCK})).scalar_one():
+                return
+            run = (
+                await connection.execute(select(DisplaySizeRun.__table__).where(DisplaySizeRun.state == "running"))
+            ).one_or_none()
+            if run is None:
+                return
+            await _strike_off(connection)
+            await _send_lost_again(transaction)
+            room = self._waiting - await _waiting(connection)
+            seen = await _next_images(connection, run, room) if room > 0 and run.last is not None else []
+            chosen = [image for image in seen if image.processing_status in {"complete", "processing"}]
+            await _send(transaction, run.id, chosen)
+            changes: dict[str, Any] = {"seen": run.seen + len(seen), "queued": run.queued + len(chosen)}
+            if seen:
+                changes["position"] = seen[-1].id
+            elif room == self._waiting:
+                changes |= {"state": "complete", "finished_at": func.now()}
+                log.info("all images have the present display sizes", images=run.seen, rendered=run.queued)
+            await connection.execute(update(DisplaySizeRun).where(DisplaySizeRun.id == run.id).values(changes))
+
+
+async def start(connection: AsyncConnection) -> dict[str, Any]:
+    """Begins a run in place of the one that may be running, and returns its progress."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    running = update(DisplaySizeRun).where(DisplaySizeRun.state == "running")
+    await connection.execute(running.values(state="superseded", finished_at=func.now()))
+    await connection.execute(delete(DisplaySizeCommand))
+    live = select(Image.id).where(Image.deleted_at.is_(None))
+    total = select(func.count()).select_from(live.subquery()).scalar_subquery()
+    last = live.order_by(Image.id.desc()).limit(1).scalar_subquery()
+    await connection.execute(insert(DisplaySizeRun).values(id=new_id(), total=total, last=last))
+    begun = await progress(connection)
+    assert begun is not None  # noqa: S101 - it was inserted here
+    return begun
+
+
+async def progress(connection: AsyncConnection) -> dict[str, Any] | None:
+    """The newest run as clients see it; ``None`` when there never was one."""
+    newest = select(DisplaySizeRun.__table__).order_by(DisplaySizeRun.id.desc()).limit(1)
+    run = (await connection.execute(newest)).one_or_none()
+    if run is None:
+        return None
+    waiting = await _waiting(connection)
+    complete = run.state == "complete"
+    return {
+        "id": str(run.id),
+        "state": run.state,
+        "total": run.total,
+        "queued": run.queued,
+        "waiting": waiting,
+        "done": run.queued - waiting,
+        "progress": 100 if complete else min(99, 100 * (run.seen - waiting) // max(1, run.total)),
+        "started_at": rfc3339(run.started_at),
+        "finished_at": None if run.finished_at is None else rfc3339(run.finished_at),
+    }
+
+
+async def _strike_off(connection: AsyncConnection) -> None:
+    handled = select(InboxRow.message_id).where(
+        InboxRow.consumer == _CONSUMER, InboxRow.message_id == DisplaySizeCommand.message_id
+    )
+    await connection.execute(delete(DisplaySizeCommand).where(handled.exists()))
+
+
+async def _send_lost_again(transaction: Transaction) -> None:
+    lost = delete(DisplaySizeCommand).where(DisplaySizeCommand.sent_at < func.now() - _LOST_AFTER)
+    returned = lost.returning(
+        DisplaySizeCommand.run_id, DisplaySizeCommand.image_id.label("id"), DisplaySizeCommand.owner
+    )
+    for row in (await transaction.connection.execute(returned)).all():
+        await _send(transaction, row.run_id, [row])
+
+
+async def _waiting(connection: AsyncConnection) -> int:
+    return int((await connection.execute(select(func.count()).select_from(DisplaySizeCommand))).scalar_one())
+
+
+async def _next_images(connection: AsyncConnection, run: Any, limit: int) -> Sequence[Any]:
+    statement = select(Image.id, Image.owner, Image.processing_status).where(
+        Image.deleted_at.is_(None), Image.id <= run.last
+    )
+    if run.position is not None:
+        statement = statement.where(Image.id > run.position)
+    return (await connection.execute(statement.order_by(Image.id).limit(limit))).all()
+
+
+async def _send(transaction: Transaction, run_id: Any, images: Sequence[Any]) -> None:
+    rows = []
+    for image in images:
+        transaction.command(subjects.render(Priority.LOW), RenderImage(image_id=image.id), owner=image.owner)
+        sent = transaction.messages[-1].id
+        rows.append({"message_id": sent, "run_id": run_id, "image_id": image.id, "owner": image.owner})
+    if rows:
+        await transaction.connection.execute(insert(DisplaySizeCommand), rows)
