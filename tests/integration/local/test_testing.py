@@ -16,7 +16,7 @@ import urllib3
 from minio import Minio
 from nats.aio.client import Client
 
-from heliograph_local.testing import Bucket, Database, NatsAccount, Provision, Servers
+from heliograph_local.testing import Bucket, Database, NatsAccount, Servers
 from heliograph_local.testing.worlds import (
     copy_database,
     create_bucket,
@@ -29,25 +29,13 @@ from heliograph_local.testing.worlds import (
 from .conftest import eventually
 
 
-@pytest.fixture(scope="session")
-def provision() -> Provision:
-    """A schema of one table; the migrations are tested where they live."""
-
-    def run(environment: dict[str, str]) -> None:
-        url = environment["HELIOGRAPH_DATABASE__URL"].replace("+psycopg", "")
-        with psycopg.connect(url) as database:
-            database.execute("CREATE TABLE pictures (id int)")
-
-    return run
-
-
 def test_databases_are_copies_of_the_template(servers: Servers, database: Database) -> None:
     with psycopg.connect(database.libpq_url, autocommit=True) as mine:
-        assert mine.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
-        mine.execute("INSERT INTO pictures VALUES (1)")
+        assert mine.execute("SELECT count(*) FROM inbox").fetchone() == (0,)
+        mine.execute("INSERT INTO inbox VALUES ('someone', gen_random_uuid())")
         other = copy_database(servers, servers.database("heliograph_template"))
         with psycopg.connect(other.libpq_url) as theirs:
-            assert theirs.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
+            assert theirs.execute("SELECT count(*) FROM inbox").fetchone() == (0,)
     drop_database(servers, other)
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(other.libpq_url)

@@ -83,7 +83,14 @@ class Periodic:
             self._failures += 1
             delay = error.delay if isinstance(error, Temporary) else None
             pause = delay or min(self._interval * 2**self._failures, max(self._interval, BACKOFF_SECONDS))
-            log.warning("periodic run failed", task=self.name, failures=self._failures, pause=pause, exc_info=True)
+            log.warning(
+                "periodic run failed",
+                task=self.name,
+                failures=self._failures,
+                pause=pause,
+                error=repr(error),
+                exc_info=not isinstance(error, Temporary),  # an outage needs no stack trace a second
+            )
             return pause
         self._failures = 0
         self._last_success = time.monotonic()
