@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup up down test check lock format chaos bench clean
+.PHONY: help setup up down test check lock format e2e chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -22,12 +22,13 @@ down: setup ## Stop what `make up ARGS=--detach` started
 test: setup ## Run the tests: unit, ports over fake and real, integration on real servers
 	@$(BIN)/pytest -n 2 --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 
-check: setup ## Check style, types, import rules and locks
+check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@scripts/lock.sh --check
+	@scripts/check_charts.sh
 
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
 	@scripts/lock.sh $(ARGS)
@@ -35,6 +36,9 @@ lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade
 format: setup ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+e2e: setup ## On a cluster: build, install, use, break, upgrade, uninstall (KUBECONFIG, or the lab beside the checkout)
+	@$(BIN)/python -m tests.e2e $(ARGS)
 
 chaos: setup ## Fault tests: kill, stop and restart everything while a client keeps the books (ARGS=1,2 picks some)
 	@$(BIN)/python -m tests.chaos $(ARGS)
