@@ -6,11 +6,12 @@ radius are looked up in its index, which begins with the owner and holds the has
 the answer is that of a full comparison.
 
 Look-ups for distances 0 to 2, 3 to 5, 6 to 8 and 9 to 11: 3, 67, 718 and 4,918, whatever the number of images. Each finds
-few candidates as long as hashes differ: a band has two to four million values. Measured for one owner's 10,000 and 1,000,000
-random hashes: 3.2 and 3.4 ms at distance 8, 11 and 13 ms at 11 (PostgreSQL 18, one core). Limits: for distances 12 to 16 look-ups
-would be 24,000 and more, so all of the owner's hashes are read from one index instead, which is linear in that owner's
-images and in nothing else; and pictures without structure (blank pages) share few hashes, so that near one of them all of
-them are candidates, counted and sorted for every page.
+few candidates as long as hashes differ: a band has two to four million values. With an owner's 10,000 and 1,000,000 random
+hashes a page took 3.2 and 3.4 ms at distance 8, 11 and 13 ms at 11 (PostgreSQL 18, one core).
+
+Limits: for distances 12 to 16 look-ups would be 24,000 and more, so all of the owner's hashes are read from one index
+instead, which is linear in that owner's images (76 ms a million) and in nothing else; and pictures without structure (blank
+pages) share few hashes, so that near one of them all of them are candidates, counted and sorted for every page.
 """
 
 from __future__ import annotations
