@@ -1,7 +1,7 @@
 """``python -m tests.e2e``: Heliograph on a real cluster, from its images to its removal. Prints a table of steps.
 
-It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs only where that takes minutes and
-not tens of them, and otherwise says in one line that it did not.
+It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs on the lab only, where its parts are
+built already, and otherwise says in one line that it did not.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Upgrade again", partial(steps.upgrade, site, current))
         step("helm test", partial(steps.helm_test, site))
         step("Real pictures through the Service", partial(steps.uploads, site))
+        step("Most memory so far", partial(steps.most_memory, site))
         step("Pods wait for the provision job", partial(steps.waiting, site))
         step("Provision twice at once", partial(steps.provision_again, site))
         step("Render children are confined", partial(steps.confinement, site))

@@ -86,8 +86,10 @@ class Cluster:
 
 
 def find(*, if_built: bool) -> tuple[Cluster | None, str]:
-    """The cluster to use, or ``None`` and why there is none. ``if_built`` builds nothing that takes minutes."""
-    if os.environ.get("KUBECONFIG") and not _is_lab(os.environ["KUBECONFIG"]):
+    """The cluster to use, or ``None`` and why there is none. ``if_built`` takes the lab's only, and only where its parts are
+    built: nobody's CI shall install things in a cluster that happens to be in KUBECONFIG."""
+    named = os.environ.get("KUBECONFIG", "")
+    if named and not _is_lab(named) and not if_built:
         return _by_kubeconfig()
     if not LAB.exists():
         return None, "there is no cluster: set KUBECONFIG, or make one: kind create cluster --config k8s/kind.yaml"
