@@ -1,7 +1,7 @@
 """``python -m tests.e2e``: Heliograph on a real cluster, from its images to its removal. Prints a table of steps.
 
-It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs on the lab only, where its parts are
-built already, and otherwise says in one line that it did not.
+It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs on the lab only, where its parts
+are built already, and otherwise says in one line that it did not.
 """
 
 from __future__ import annotations
