@@ -12,6 +12,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.lag import lags, oldest_waiting
 from heliograph_common.bus.publish import publish
+from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
 from heliograph_common.db.engine import Database
 from heliograph_common.ingest.accept import Ingest
@@ -26,11 +27,13 @@ from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
+from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.size_runs import SizeRuns
 from heliograph_gateway.uploads import Uploads
 
+_LAG_EVERY = 10.0
 _CLEAN_EVERY = 300.0
 
 
@@ -66,6 +69,10 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
     collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
 
+    async def observe() -> None:
+        if bus.connected:
+            await observe_lag(partial(lags, bus, CONSUMERS), utc_now)
+
     async def reconcile() -> None:
         if bus.connected:  # without NATS nobody can tell what is stuck and what waits
             await reconciler.run_once()
@@ -76,6 +83,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),

@@ -20,6 +20,7 @@ import msgspec
 from heliograph_common import errors
 from heliograph_common.errors import BadImage, ImageTooLarge, RejectedImage, UnsupportedImage
 from heliograph_common.ingest import sniff
+from heliograph_common.telemetry import metrics
 from heliograph_thumbnailer import wire
 from heliograph_thumbnailer.budget import MemoryBudget
 from heliograph_thumbnailer.cost import predict
@@ -94,7 +95,7 @@ class RenderPool:
         Raises ``BadImage``, ``UnsupportedImage``, ``ImageTooLarge`` for the picture's own fault, ``RenderTimeout`` or
         ``RenderCrashed`` (temporary) where the child was killed or died. Waits for a slot and for memory first.
         """
-        with _descriptor(original) as descriptor:
+        with _counted(), _descriptor(original) as descriptor:
             size = os.fstat(descriptor).st_size
             header = sniff.sniff(lambda offset, length: os.pread(descriptor, length, offset))
             sniff.check(header, size, job.limits)
@@ -186,6 +187,20 @@ class RenderPool:
         task = asyncio.create_task(fork())
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Counts a render by how it ended; one that nobody waited for any more is not counted."""
+    try:
+        yield
+    except errors.RejectedImage:
+        metrics.render_children.labels(outcome="failed").inc()
+        raise
+    except RenderCrashed as error:
+        metrics.render_children.labels(outcome="timeout" if isinstance(error, RenderTimeout) else "killed").inc()
+        raise
+    metrics.render_children.labels(outcome="ok").inc()
 
 
 def _opened(message: wire.FromChild, descriptor: int | None) -> RenderEvent:

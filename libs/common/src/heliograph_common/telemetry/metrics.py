@@ -68,7 +68,7 @@ outbox_oldest_age = Gauge(
 render_seconds = Histogram(
     "heliograph_render_seconds", "Time of a render step", ("step", "format"), registry=REGISTRY, buckets=_STEP
 )
-# Render children by how they ended: ok, failed, killed, timeout, memory.
+# Renders by how they ended: ok, failed (the picture is at fault), killed, timeout.
 render_children = Counter(
     "heliograph_render_children_total", "Render child processes by outcome", ("outcome",), registry=REGISTRY
 )
