@@ -194,7 +194,7 @@ def _counted() -> Iterator[None]:
     """Counts a render by how it ended; one that nobody waited for any more is not counted."""
     try:
         yield
-    except errors.RejectedImage:
+    except RejectedImage:
         metrics.render_children.labels(outcome="failed").inc()
         raise
     except RenderCrashed as error:
