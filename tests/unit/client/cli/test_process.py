@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,11 +72,27 @@ def test_nothing_to_reach(environment: dict[str, str]) -> None:
     assert (unknown.returncode, "heliograph dev up" in unknown.stderr) == (3, True)
 
 
+@contextmanager
+def _interruptible(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that Ctrl-C reaches as in a terminal: one that a shell starts in the background inherits that SIGINT is
+    ignored. It is killed when the test ends early."""
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one call, no locks
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_ctrl_c_ends_a_watch_cleanly(fake: FakeServer, environment: dict[str, str]) -> None:
     fake.sockets.append(script(fake.event(1, subject="some-image")))
-    with subprocess.Popen(
-        [*COMMAND, "watch", "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with _interruptible([*COMMAND, "watch", "--json"], environment) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["subject"] == "some-image"
         process.send_signal(signal.SIGINT)
@@ -87,9 +105,7 @@ def test_ctrl_c_during_an_upload_tells_of_every_file(
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff a")
     command = [*COMMAND, "upload", str(tmp_path / "a.jpg"), "--wait", "--json"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with _interruptible(command, environment) as process:
         deadline = time.monotonic() + 30
         while not fake.subscriptions and time.monotonic() < deadline:
             time.sleep(0.02)
