@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
+
 Kind = Literal["thumbnail", "variant"]
 Fit = Literal["contain", "cover"]
 Format = Literal["jpeg", "webp"]
@@ -51,8 +53,13 @@ def variant(width: int, height: int, *, format: Format = "jpeg", quality: int = 
     return RenditionSpec(f"{width}x{height}", "variant", width, height, "cover", format, quality)
 
 
-THUMBNAILS = (thumbnail(150), thumbnail(300), thumbnail(600))
-VARIANTS = (variant(1080, 1920), variant(2160, 3840), variant(1038, 1278))
+def _defaults(kind: Kind) -> tuple[RenditionSpec, ...]:
+    return tuple(RenditionSpec(**vars(size)) for size in DEFAULT_SIZES if size.kind == kind)
+
+
+THUMBNAILS = _defaults("thumbnail")
+VARIANTS = _defaults("variant")
+"""What an installation renders until its administrator changes it; services read the configured sizes instead."""
 
 
 @dataclass(frozen=True, slots=True)
