@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from heliograph_common.db import migrations
+from heliograph_common.db import migrations, upload_models  # noqa: F401 - its tables are part of the metadata
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Base
 

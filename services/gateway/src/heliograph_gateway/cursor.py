@@ -19,7 +19,7 @@ _LONGEST = 512
 
 def encode(position: str, query: object) -> str:
     """The cursor after ``position`` in the results of ``query`` (anything that JSON can write)."""
-    token = json.dumps([_VERSION, position, _digest(query)], separators=(",", ":"))
+    token = json.dumps([_VERSION, position, _digest(query)], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 

@@ -12,6 +12,7 @@ class GatewayOwnSettings(BaseModel):
 
     body_timeout_seconds: float = Field(30.0, gt=0, description="Seconds a request body may make no progress.")
     cors_origins: list[str] = Field([], description="Origins whose pages may call the API; none by default.")
+    analysis_profiles: list[str] = Field([], description="Profiles that clients may ask for with `analyze`.")
     apply_waiting: int = Field(200, ge=1, description="Renders into new sizes that may wait at one time.")
     apply_seconds: float = Field(2.0, gt=0, description="Seconds between two looks for whether more may.")
     collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")

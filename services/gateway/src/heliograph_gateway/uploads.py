@@ -17,6 +17,7 @@ from heliograph_common.errors import HeliographError
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
 from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
 from heliograph_common.settings import LimitSettings
+from heliograph_gateway.asked import priority_of
 from heliograph_gateway.multipart import MultipartReader, Part
 from heliograph_gateway.problems import (
     BODY_TOO_LARGE,
@@ -172,20 +173,6 @@ class _Batch:
 
     def _refuse(self, name: str, problem: Problem) -> None:
         self.outcomes.append(Outcome(name, problem))
-
-
-def priority_of(value: str) -> Priority:
-    """The priority that a client names.
-
-    Raises:
-        Problem: there is none of that name.
-    """
-    try:
-        return Priority(value)
-    except ValueError:
-        known = ", ".join(priority.value for priority in Priority)
-        errors = [{"parameter": "priority", "detail": f"must be one of {known}"}]
-        raise Problem(INVALID_PARAMETER, f"`priority` must be one of {known}", extra={"errors": errors}) from None
 
 
 async def _text(part: Part) -> str:

@@ -1,14 +1,17 @@
-"""Where objects lie. Keys are made of what the object holds, so that writing twice writes the same to the same place."""
+"""Where objects lie. Keys are made of what the object holds, so that writing twice writes the same to the same place;
+but for uploads that are not finished, whose bytes nobody knows yet."""
 
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 ORIGINALS = "originals/"
 RENDITIONS = "renditions/"
+UPLOADS = "uploads/"
 
 
 def original(sha256: str) -> str:
@@ -24,6 +27,11 @@ def rendition(sha256: str, pipeline_version: str, name: str) -> str:
 def renditions(sha256: str) -> str:
     """The prefix of all renditions of one original."""
     return f"{RENDITIONS}{_checked(sha256, _SHA256)}/"
+
+
+def upload(upload_id: UUID, name: str) -> str:
+    """``uploads/<id>/<name>``: bytes that are not an image yet. ``name`` tells the objects of one upload apart."""
+    return f"{UPLOADS}{upload_id}/{_checked(name, _NAME)}"
 
 
 def _checked(part: str, form: re.Pattern[str]) -> str:

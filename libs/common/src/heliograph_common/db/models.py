@@ -30,6 +30,7 @@ _STATES = "('pending', 'processing', 'complete', 'failed')"
 _LIVE = text("deleted_at IS NULL")
 _FAILED = text("deleted_at IS NULL AND processing_status = 'failed'")
 _HASHED = text("deleted_at IS NULL AND phash IS NOT NULL")
+_WAITING = text("deleted_at IS NULL AND processing_status = 'pending'")
 _UNFINISHED = text("deleted_at IS NULL AND processing_status IN ('pending', 'processing')")
 
 
@@ -59,7 +60,8 @@ class Base(DeclarativeBase):
 class Image(Base):
     """One picture of one owner. ``bytes``, ``width`` and ``height`` (upright, pixels) are the original's. ``render_fence``
     is raised by whoever starts to render; a write that names an older one is refused. ``processing_attempts`` counts
-    failed attempts since the last success or retry."""
+    failed attempts since the last success or retry. ``requested_priority``: what the client asked for, where it got a
+    lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for nothing."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -71,6 +73,7 @@ class Image(Base):
         Index("ix_images_completed", "processing_completed_at", postgresql_where=_LIVE),
         Index("ix_images_failed", "updated_at", postgresql_where=_FAILED),
         Index("ix_images_unfinished", "updated_at", postgresql_where=_UNFINISHED),
+        Index("ix_images_waiting", "owner", postgresql_where=_WAITING),
         Index("ix_images_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         *(
             Index(
@@ -101,6 +104,8 @@ class Image(Base):
     height: Mapped[int]
     frames: Mapped[int] = mapped_column(server_default="1")
     priority: Mapped[str] = mapped_column(server_default="normal")
+    requested_priority: Mapped[str | None]
+    analysis_profile: Mapped[str | None]
     exif: Mapped[dict[str, Any] | None]
     taken_at: Mapped[datetime | None]
     thumbhash: Mapped[str | None]
@@ -273,3 +278,14 @@ class DisplaySizeCommand(Base):
     image_id: Mapped[UUID]
     owner: Mapped[str]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RateLimit(Base):
+    """One token bucket: ``full_at`` is when it will be full again (the theoretical arrival time of GCRA). Not logged:
+    what a crash forgets is at most one burst."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = (Index("ix_rate_limits_full_at", "full_at"), {"prefixes": ["UNLOGGED"]})
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    full_at: Mapped[datetime]

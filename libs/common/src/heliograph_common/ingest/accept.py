@@ -53,8 +53,10 @@ class Ingest:
         source: str,
         source_ref: str | None = None,
         priority: Priority = Priority.NORMAL,
+        analysis_profile: str | None = None,
     ) -> Accepted:
-        """Stores the file and has it rendered, or finds the image that it already is.
+        """Stores the file and has it rendered, or finds the image that it already is. ``analysis_profile``: what a vision
+        model is to tell about it once it is rendered.
 
         Raises:
             BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
@@ -65,6 +67,7 @@ class Ingest:
         if existing is not None:
             return Accepted(existing, created=False)
         values = _values(spooled, owner, name, source, source_ref, priority)
+        values["analysis_profile"] = analysis_profile
         accepted = None
         while accepted is None:
             await self._blobs.put(

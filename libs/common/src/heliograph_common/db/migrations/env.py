@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from heliograph_common.db import upload_models  # noqa: F401 - its tables are part of the metadata
 from heliograph_common.db.models import Base
 
 context.configure(
