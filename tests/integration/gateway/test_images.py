@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_bad_input import problem
 
@@ -20,6 +20,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image, Rendition
+from heliograph_gateway.queries import EXAMINED
 from heliograph_gateway.schemas import ImagePage, SignedUrl
 
 Picture = Callable[..., bytes]
@@ -110,6 +111,36 @@ async def test_filters(dated: dict[str, str], ann: httpx2.AsyncClient) -> None:
         answer = await ann.get(f"/v1/images?{query}")
         assert answer.status_code == 200, answer.text
         assert [image["id"] for image in answer.json()["images"]] == [dated[name] for name in expected], query
+
+
+async def test_a_filter_that_matches_rarely_leads_on_from_short_pages(ann: httpx2.AsyncClient, db: Database) -> None:
+    """No index serves text in names: each page looks at a bounded number of images, and none is left out."""
+    rare = [2, EXAMINED - 1, EXAMINED, 2 * EXAMINED + 7]
+    await many(db, "ann", 2 * EXAMINED + 10, rare)
+    names: list[str] = []
+    lengths: list[int] = []
+    url: str | None = "/v1/images?q=rare&limit=2"
+    while url is not None:
+        page = (await ann.get(url)).json()
+        names += [image["name"] for image in page["images"]]
+        lengths.append(len(page["images"]))
+        url = page["next"]
+
+    assert names == [f"rare-{number}" for number in sorted(rare, reverse=True)]
+    assert lengths == [1, 2, 1]
+    assert (await ann.get("/v1/images?q=nowhere")).json()["next"] is not None
+
+
+async def many(db: Database, owner: str, total: int, rare: Sequence[int]) -> None:
+    """So many rows of an owner, those of the numbers ``rare`` with another name; later numbers are newer."""
+    statement = text(
+        "INSERT INTO images (id, owner, name, source, sha256, bytes, mime_type, width, height) "
+        "SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid, :owner, "
+        "CASE WHEN n = ANY(:rare) THEN 'rare-' || n ELSE 'common' END, 'upload', 'x' || n, 1, 'image/png', 1, 1 "
+        "FROM generate_series(1, :total) AS n"
+    )
+    async with db.transaction() as connection:
+        await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare)})
 
 
 async def test_creation_bounds_are_exact(dated: dict[str, str], ann: httpx2.AsyncClient, db: Database) -> None:

@@ -1,5 +1,6 @@
 """What the gateway reads from PostgreSQL beside ``db.statements``: pages of images, counts. Every page is keyset
-pagination on the id, a UUIDv7, so a page costs the same wherever it is."""
+pagination on the id, a UUIDv7, so a page costs the same wherever it is. Filters that no index serves look at a bounded
+number of images a page: a page may be short, or empty, and still have a next one."""
 
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_APART = timedelta(hours=1)
 """More than the clock that makes ids may differ from PostgreSQL's, which sets ``created_at``."""
 
+EXAMINED = 5_000
+"""Images that one page looks at, at most, for filters that no index serves."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFilter:
@@ -38,14 +42,32 @@ class ImageFilter:
         return {"list": "images", **asdict(self)}
 
 
+@dataclass(frozen=True)
+class PageOfImages:
+    """Images, newest first, and the id after which the next page begins; ``None`` on the last."""
+
+    rows: Sequence[ImageRow]
+    next: UUID | None
+
+
 async def page_of_images(
     connection: AsyncConnection, owner: str, wanted: ImageFilter, *, before: UUID | None, limit: int
-) -> Sequence[ImageRow]:
-    """Up to ``limit`` images, newest first, older than the image ``before``."""
-    statement = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *conditions(wanted))
+) -> PageOfImages:
+    """Up to ``limit`` images older than the image ``before``, of at most ``EXAMINED`` that are looked at."""
+    window = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *_indexed(wanted))
     if before is not None:
-        statement = statement.where(Image.id < before)
-    return (await connection.execute(statement.order_by(Image.id.desc()).limit(limit))).all()
+        window = window.where(Image.id < before)
+    window = window.order_by(Image.id.desc())
+    if not _not_indexed(wanted, Image.__table__.c):
+        rows = (await connection.execute(window.limit(limit + 1))).all()
+        return PageOfImages(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+    seen = window.limit(EXAMINED).subquery()
+    found = select(seen).where(*_not_indexed(wanted, seen.c)).order_by(seen.c.id.desc())
+    rows = (await connection.execute(found.limit(limit + 1))).all()
+    if len(rows) > limit:
+        return PageOfImages(rows[:limit], rows[limit - 1].id)
+    last_seen = window.with_only_columns(Image.id).offset(EXAMINED - 1).limit(1)
+    return PageOfImages(rows, (await connection.execute(last_seen)).scalar_one_or_none())
 
 
 async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
@@ -100,27 +122,38 @@ async def delayed_by_priority(connection: AsyncConnection) -> dict[str, int]:
 
 def conditions(wanted: ImageFilter) -> list[Any]:
     """``wanted`` as SQL."""
+    return _indexed(wanted) + _not_indexed(wanted, Image.__table__.c)
+
+
+def _indexed(wanted: ImageFilter) -> list[Any]:
+    """What an index on (owner, …, id) serves: one column, and bounds on the id."""
     found: list[Any] = []
     if wanted.status is not None:
         found.append(Image.processing_status == wanted.status)
-    if wanted.source is not None:
+    elif wanted.source is not None:
         found.append(Image.source == wanted.source)
-    if wanted.q is not None:
-        found.append(Image.name.icontains(wanted.q, autoescape=True))
     if wanted.created_after is not None:
-        found += [
-            Image.created_at >= wanted.created_after,
-            Image.id >= id_floor(wanted.created_after, -_CLOCKS_APART),
-        ]
+        found.append(Image.id >= id_floor(wanted.created_after, -_CLOCKS_APART))
     if wanted.created_before is not None:
-        found += [
-            Image.created_at < wanted.created_before,
-            Image.id < id_floor(wanted.created_before, _CLOCKS_APART),
-        ]
+        found.append(Image.id < id_floor(wanted.created_before, _CLOCKS_APART))
+    return found
+
+
+def _not_indexed(wanted: ImageFilter, image: Any) -> list[Any]:
+    """The rest, asked of the columns of a table or a subquery."""
+    found: list[Any] = []
+    if wanted.status is not None and wanted.source is not None:
+        found.append(image.source == wanted.source)
+    if wanted.q is not None:
+        found.append(image.name.icontains(wanted.q, autoescape=True))
+    if wanted.created_after is not None:
+        found.append(image.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        found.append(image.created_at < wanted.created_before)
     if wanted.taken_after is not None:
-        found.append(Image.taken_at >= wanted.taken_after)
+        found.append(image.taken_at >= wanted.taken_after)
     if wanted.taken_before is not None:
-        found.append(Image.taken_at < wanted.taken_before)
+        found.append(image.taken_at < wanted.taken_before)
     return found
 
 

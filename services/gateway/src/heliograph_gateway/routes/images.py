@@ -96,18 +96,18 @@ async def list_images(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
 ) -> Response:
-    """One page of the caller's images. ``Link: rel="next"`` leads on. With ``near``, those whose perceptual hash is within
-    ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold as well."""
+    """One page of the caller's images. ``Link: rel="next"`` leads on until it is missing: a page that was filtered by name
+    or time may have fewer images than ``limit``, or none, and still have a next one. With ``near``, those whose perceptual
+    hash is within ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold too."""
     if near is not None:
         return await _list_near(request, deps, caller.subject, wanted, near, limit, cursor)
     before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
     async with deps.database.transaction() as connection:
-        rows = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit + 1)
-        page = rows[:limit]
-        renditions = await queries.renditions_by_image(connection, [row.id for row in page])
-    more = cursors.encode(str(page[-1].id), wanted.as_query()) if len(rows) > limit else None
+        page = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit)
+        renditions = await queries.renditions_by_image(connection, [row.id for row in page.rows])
+    more = None if page.next is None else cursors.encode(str(page.next), wanted.as_query())
     url, headers = next_link(request, more)
-    images = [representation.image(row, renditions[row.id]) for row in page]
+    images = [representation.image(row, renditions[row.id]) for row in page.rows]
     return json_response({"images": images, "next": url}, headers=headers)
 
 
