@@ -23,6 +23,7 @@ from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import api, build_app
+from heliograph_gateway.caller import Callers
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.uploads import Uploads
@@ -88,7 +89,7 @@ def connect() -> Connect:
             messenger=cast("Messenger", failing),
             uploads=Uploads(cast("Ingest", failing), LimitSettings()),
             blobs=MemoryBlobs(),
-            verifier=cast("TokenVerifier", Scopes()),
+            callers=Callers(cast("TokenVerifier", Scopes())),
             idempotency_keys=IdempotencyKeys(cast("Database", failing)),
             lags=_no_lags,
             dead_letters=failing,

@@ -14,17 +14,17 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from heliograph_common.auth.principal import ADMIN, IMAGES_READ, IMAGES_WRITE, Principal
-from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.bus.lag import Lag
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_gateway.caller import Callers
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
-from heliograph_gateway.problems import INVALID_PARAMETER, UNAUTHENTICATED, Problem
+from heliograph_gateway.problems import INVALID_PARAMETER, Problem
 from heliograph_gateway.uploads import Uploads
 
 
@@ -49,7 +49,7 @@ class Dependencies:
     messenger: Messenger
     uploads: Uploads
     blobs: Blobs
-    verifier: TokenVerifier
+    callers: Callers
     idempotency_keys: IdempotencyKeys
     lags: Callable[[], Awaitable[Sequence[Lag]]]
     dead_letters: DeadLetterStore
@@ -64,47 +64,37 @@ def dependencies(request: Request) -> Dependencies:
 
 Deps = Annotated[Dependencies, Depends(dependencies)]
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of this installation's issuer")
+_bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    scheme_name="bearer",
+    description="A token of this installation's issuer. Each operation names the scope that it needs; `admin` has all.",
+)
 
 
 async def principal(
-    deps: Deps, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    request: Request, deps: Deps, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
-    """Who calls.
+    """Who calls; the credentials are here for the OpenAPI document only.
 
     Raises:
         Problem: no bearer token was sent.
         Unauthenticated: it is not acceptable.
     """
-    if credentials is None:
-        raise Problem(
-            UNAUTHENTICATED,
-            "the request has no `Authorization: Bearer` header",
-            headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
-        )
-    caller = await deps.verifier.verify(credentials.credentials)
+    caller = await deps.callers.identify(request.scope)
     structlog.contextvars.bind_contextvars(owner=caller.subject)
     return caller
 
 
-async def _reader(caller: Annotated[Principal, Depends(principal)]) -> Principal:
-    caller.require(IMAGES_READ)
+async def _allowed(caller: Annotated[Principal, Depends(principal)], needed: SecurityScopes) -> Principal:
+    for scope in needed.scopes:
+        caller.require(scope)
     return caller
 
 
-async def _writer(caller: Annotated[Principal, Depends(principal)]) -> Principal:
-    caller.require(IMAGES_WRITE)
-    return caller
-
-
-async def _admin(caller: Annotated[Principal, Depends(principal)]) -> Principal:
-    caller.require(ADMIN)
-    return caller
-
-
-Reader = Annotated[Principal, Depends(_reader)]
-Writer = Annotated[Principal, Depends(_writer)]
-Admin = Annotated[Principal, Depends(_admin)]
+Reader = Annotated[Principal, Security(_allowed, scopes=[IMAGES_READ])]
+Writer = Annotated[Principal, Security(_allowed, scopes=[IMAGES_WRITE])]
+Admin = Annotated[Principal, Security(_allowed, scopes=[ADMIN])]
 
 
 def known_parameters(request: Request) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -23,7 +22,7 @@ from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
-from heliograph_gateway import idempotency
+from heliograph_gateway import openapi
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.guard import Guard
 from heliograph_gateway.idempotency import HEADER, REPLAYED, Idempotency
@@ -38,7 +37,6 @@ from heliograph_gateway.problems import (
     problem_of,
 )
 from heliograph_gateway.routes import dead_letters, display_sizes, images, meta, queue, renditions, uploads
-from heliograph_gateway.schemas import ProblemDocument
 from heliograph_gateway.settings import GatewaySettings
 
 log = structlog.get_logger(__name__)
@@ -70,6 +68,7 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # TelemetryMiddleware does it, for all services
     )
     app.state.dependencies = dependencies
@@ -77,8 +76,8 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
         app.include_router(router)
     app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
     _handle_errors(app)
-    _document_problems(app)
-    app.add_middleware(Idempotency, keys=dependencies.idempotency_keys, verifier=dependencies.verifier)
+    _document(app)
+    app.add_middleware(Idempotency, keys=dependencies.idempotency_keys, callers=dependencies.callers)
     if settings.gateway.cors_origins:  # around all others, so that browsers may read their refusals too
         app.add_middleware(
             CORSMiddleware,
@@ -146,28 +145,10 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-def _document_problems(app: FastAPI) -> None:
-    """OpenAPI 3.1 with the problem document among the schemas and without FastAPI's own validation answers."""
-
-    def openapi() -> dict[str, Any]:
+def _document(app: FastAPI) -> None:
+    def openapi_document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = openapi.document(app)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    schemas = document["components"]["schemas"]
-    schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
-    for path, methods in document["paths"].items():
-        if path.startswith("/v1/") and "post" in methods:
-            idempotency.document(methods["post"])
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
-        invalid = operation["responses"].get("422", {})
-        if "application/json" in invalid.get("content", {}):
-            del operation["responses"]["422"]
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    return document
+    app.openapi = openapi_document  # type: ignore[method-assign]

@@ -27,6 +27,7 @@ from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
+from heliograph_gateway.caller import Callers
 from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
@@ -54,7 +55,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             messenger=messenger,
             uploads=Uploads(Ingest(database, messenger, blobs), settings.limits),
             blobs=blobs,
-            verifier=TokenVerifier(settings.auth),
+            callers=Callers(TokenVerifier(settings.auth)),
             idempotency_keys=idempotency_keys,
             lags=partial(lags, bus, CONSUMERS),
             dead_letters=DeadLetters(bus),

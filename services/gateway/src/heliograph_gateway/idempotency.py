@@ -21,8 +21,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph_common.auth.tokens import TokenVerifier
-from heliograph_common.errors import HeliographError, Unauthenticated
+from heliograph_common.errors import HeliographError
+from heliograph_gateway.caller import Callers
 from heliograph_gateway.fingerprint import BodyDigest, fingerprint
 from heliograph_gateway.idempotency_keys import Answer, Claim, IdempotencyKeys, Known
 from heliograph_gateway.problems import (
@@ -50,29 +50,20 @@ _COME_BACK = 2
 class Idempotency:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: ASGIApp, *, keys: IdempotencyKeys, verifier: TokenVerifier) -> None:
+    def __init__(self, app: ASGIApp, *, keys: IdempotencyKeys, callers: Callers) -> None:
         self._app = app
         self._keys = keys
-        self._verifier = verifier
+        self._callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith("/v1/"):
-            headers = Headers(scope=scope)
-            keys = headers.getlist(HEADER)
-            owner = await self._owner(headers) if keys else None
-            if owner is not None:
-                await self._guarded(_Exchange(scope, receive, send), owner, keys)
+            keys = Headers(scope=scope).getlist(HEADER)
+            caller = await self._callers.known(scope) if keys else None
+            if caller is not None:
+                await self._guarded(_Exchange(scope, receive, send), caller.subject, keys)
                 return
         await self._app(scope, receive, send)
-
-    async def _owner(self, headers: Headers) -> str | None:
-        """Who calls; ``None`` where the application is to refuse the request."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        try:
-            return (await self._verifier.verify(token.strip())).subject if scheme.lower() == "bearer" else None
-        except Unauthenticated:
-            return None
 
     async def _guarded(self, exchange: _Exchange, owner: str, keys: list[str]) -> None:
         try:

@@ -1,0 +1,60 @@
+"""Who calls: the one place that says it. A request's token is verified once, whoever asks first.
+
+Asked by the middleware before the application runs (``rate_limits.py``, ``idempotency.py``) and by ``access.py`` for the
+routes. What was found, a principal or a refusal, stays in the request's ASGI scope. Leaves out what a caller may do
+(``access.py``) and how tokens are checked (``auth``).
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from heliograph_common.auth.principal import Principal
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.errors import Unauthenticated
+from heliograph_gateway.problems import UNAUTHENTICATED, Problem
+
+_FOUND = "heliograph.caller"
+
+
+class Callers:
+    """Knows callers by their tokens."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    async def identify(self, scope: Scope) -> Principal:
+        """Who calls.
+
+        Raises:
+            Problem: no bearer token was sent.
+            Unauthenticated: it is not acceptable.
+        """
+        found: Principal | Exception | None = scope.get(_FOUND)
+        if found is None:
+            try:
+                found = await self._look(Headers(scope=scope))
+            except (Problem, Unauthenticated) as refusal:
+                found = refusal
+            scope[_FOUND] = found
+        if isinstance(found, Principal):
+            return found
+        raise found
+
+    async def known(self, scope: Scope) -> Principal | None:
+        """Who calls; ``None`` where the application is to refuse the request."""
+        try:
+            return await self.identify(scope)
+        except (Problem, Unauthenticated):
+            return None
+
+    async def _look(self, headers: Headers) -> Principal:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return await self._verifier.verify(token.strip())
+        raise Problem(
+            UNAUTHENTICATED,
+            "the request has no `Authorization: Bearer` header",
+            headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
+        )
