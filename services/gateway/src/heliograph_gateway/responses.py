@@ -55,14 +55,29 @@ def next_link(request: Request, cursor: str | None) -> tuple[str | None, dict[st
 def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route for the OpenAPI document: its own problems and those of every authenticated route."""
     everywhere = ("invalid-parameter", "unauthenticated", "forbidden", "internal-error", "database-unavailable")
+    return open_problems(*(KINDS[slug] for slug in everywhere), *kinds)
+
+
+def open_problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that needs no token: only its own."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for kind in (*(KINDS[slug] for slug in everywhere), *kinds):
+    for kind in kinds:
         add_problem(documented, kind.status, kind)
     return documented
 
 
+def header(name: str) -> dict[str, Any]:
+    """``headers`` of a response that has one of ``openapi.HEADERS`` which no rule there gives it."""
+    return {name: {"$ref": f"#/components/headers/{name}"}}
+
+
 def add_problem(responses: dict[Any, dict[str, Any]], status: int | str, kind: Kind) -> None:
-    """Names ``kind`` among the ``responses`` of an operation, under ``status``."""
+    """Names ``kind`` among the ``responses`` of an operation, under ``status``; its example is a component."""
     schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
-    slot = responses.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {"schema": schema}}})
-    slot["description"] += f"{'; ' if slot['description'] else ''}[{kind.title}]({kind.type})"
+    slot = responses.setdefault(
+        status, {"description": "", "content": {MEDIA_TYPE: {"schema": schema, "examples": {}}}}
+    )
+    examples = slot["content"][MEDIA_TYPE]["examples"]
+    if kind.slug not in examples:
+        slot["description"] += f"{'; ' if slot['description'] else ''}[{kind.title}]({kind.type})"
+        examples[kind.slug] = {"$ref": f"#/components/examples/{kind.slug}"}

@@ -24,7 +24,7 @@ from heliograph_gateway.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
-from heliograph_gateway.responses import check_match, json_response, problems, tagged
+from heliograph_gateway.responses import check_match, header, json_response, problems, tagged
 from heliograph_gateway.routes.renditions import ORIGINAL
 from heliograph_gateway.schemas import DisplaySizes, SizeRunShape
 
@@ -78,7 +78,7 @@ async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Res
     "/v1/settings/display-sizes/apply",
     summary="Render existing images in the present display sizes",
     status_code=202,
-    responses={202: {"model": SizeRunShape}, **problems()},
+    responses={202: {"model": SizeRunShape, "headers": header("Location")}, **problems()},
 )
 async def apply_display_sizes(deps: Deps, _caller: Admin) -> Response:
     """Has the images of all owners rendered where they lack a size, at low priority and a few at a time; they stay
@@ -93,7 +93,7 @@ async def apply_display_sizes(deps: Deps, _caller: Admin) -> Response:
     summary="Show how far the existing images are",
     responses={200: {"model": SizeRunShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
 )
-async def get_progress(request: Request, deps: Deps, _caller: Admin) -> Response:
+async def get_display_sizes_progress(request: Request, deps: Deps, _caller: Admin) -> Response:
     """The newest run."""
     async with deps.database.transaction() as connection:
         found = await size_runs.progress(connection)

@@ -6,15 +6,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from heliograph_gateway import problems
-from heliograph_gateway.problems import KINDS, NOT_FOUND, Problem
+from heliograph_gateway.problems import INTERNAL, KINDS, NOT_FOUND, Problem
+from heliograph_gateway.responses import open_problems
 
 router = APIRouter(tags=["about"])
 
 _LINKS = ("/openapi.json", "/problems", "/readyz", "/livez")
 
 
-@router.get("/", summary="What this is", response_class=HTMLResponse)
-async def front_page(request: Request) -> Response:
+@router.get("/", summary="What this is", response_class=HTMLResponse, responses=open_problems(INTERNAL))
+async def get_front_page(request: Request) -> Response:
     """A page with links."""
     links = "".join(f'<li><a href="{link}">{link}</a>' for link in _LINKS)
     return HTMLResponse(
@@ -24,7 +25,9 @@ async def front_page(request: Request) -> Response:
     )
 
 
-@router.get("/problems", summary="All kinds of problems", response_class=HTMLResponse)
+@router.get(
+    "/problems", summary="All kinds of problems", response_class=HTMLResponse, responses=open_problems(INTERNAL)
+)
 async def list_problems() -> Response:
     """A page with a link to each."""
     items = "".join(f'<li>{kind.status} <a href="{kind.type}">{kind.title}</a>' for kind in KINDS.values())
@@ -33,8 +36,13 @@ async def list_problems() -> Response:
     )
 
 
-@router.get("/problems/{slug}", summary="What a problem means and what to do", response_class=HTMLResponse)
-async def show_problem(slug: str) -> Response:
+@router.get(
+    "/problems/{slug}",
+    summary="What a problem means and what to do",
+    response_class=HTMLResponse,
+    responses=open_problems(NOT_FOUND, INTERNAL),
+)
+async def get_problem(slug: str) -> Response:
     """The page that a problem's ``type`` points to."""
     if slug not in KINDS:
         raise Problem(NOT_FOUND, "there is no such kind of problem; /problems lists them")
