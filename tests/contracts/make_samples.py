@@ -10,6 +10,7 @@ import msgspec
 
 from heliograph_common.contracts.envelope import Envelope
 from heliograph_common.contracts.messages import (
+    AnalyzeImage,
     Body,
     DeadLetter,
     ImageDeleted,
@@ -43,6 +44,7 @@ def samples() -> list[Body]:
     name = "Möwe.jpg"
     return [
         RenderImage(image_id=IMAGE),
+        AnalyzeImage(image_id=IMAGE, profile="food"),
         ImageStored(
             image_id=IMAGE, name=name, progress=20, stages=NEW, source="upload", mime_type="image/jpeg",
             bytes=2_345_678, width=4000, height=3000, priority=Priority.HIGH,

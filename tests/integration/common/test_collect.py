@@ -69,7 +69,7 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.blobs = Slow()
-        self.ingest = Ingest(database, Messenger(database, Nobody()), self.blobs)
+        self.ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
         self.collector = Collector(database, self.blobs, grace=_GRACE)
 
     async def accept(self, owner: str, seed: int = 0) -> Accepted:

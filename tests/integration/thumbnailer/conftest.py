@@ -76,7 +76,9 @@ async def world(settings: ServiceSettings) -> AsyncIterator[World]:
     await bus.wait_connected()
     await provision(bus.jetstream, settings.nats)
     await relay.start()
-    yield World(settings, database, bus, blobs, relay, messenger, Ingest(database, messenger, blobs))
+    yield World(
+        settings, database, bus, blobs, relay, messenger, Ingest(database, messenger, blobs, waiting_before_low=100)
+    )
     await relay.stop(2)
     await bus.stop(2)
     await blobs.close()

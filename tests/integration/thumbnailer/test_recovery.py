@@ -147,7 +147,7 @@ async def test_commands_from_the_outbox_alone(
     )
     await relay.start()
     messenger = Messenger(world.database, relay)
-    holding = dataclasses.replace(world, ingest=Ingest(world.database, messenger, world.blobs))
+    holding = dataclasses.replace(world, ingest=Ingest(world.database, messenger, world.blobs, waiting_before_low=100))
     await world.relay.stop(1)  # it would sweep the commands into NATS, as a service without the setting does
     accepted = await holding.accept(make_jpeg())
     async with running(settings):

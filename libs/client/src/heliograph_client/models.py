@@ -80,7 +80,8 @@ class ImageError(Model):
 
 class Image(Model):
     """An image with its renditions. ``progress`` runs from 0 to 100. ``created`` is only set on the answer to an upload:
-    ``False`` when the same bytes were there already."""
+    ``False`` when the same bytes were there already. ``requested_priority`` is what was asked for where ``priority`` is
+    lower, because many of the caller's pictures were waiting; ``notice`` says so in words."""
 
     id: UUID
     name: str
@@ -96,6 +97,8 @@ class Image(Model):
     updated_at: datetime
     completed_at: datetime | None = None
     priority: Priority = "normal"
+    requested_priority: Priority | None = None
+    notice: str | None = None
     thumbhash: str | None = None
     dominant_color: str | None = None
     phash: str | None = None

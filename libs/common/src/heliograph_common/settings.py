@@ -82,12 +82,15 @@ class LogSettings(BaseModel):
 
 
 class LimitSettings(BaseModel):
-    """What a picture may cost."""
+    """What a picture may cost, and when one owner has more of them than others should wait for."""
 
     file_bytes: int = Field(50 * 1024 * 1024, ge=1)
     pixels: int = Field(50_000_000, ge=1, description="Pixels of one picture, frames summed.")
     frames: int = Field(1000, ge=1)
     files_per_request: int = Field(10, ge=1)
+    waiting_before_low: int = Field(
+        100, ge=0, description="Pictures of one owner that may wait; the next ones are queued at low priority."
+    )
 
 
 class ServiceSettings(BaseSettings):

@@ -6,9 +6,20 @@ All ways of uploading read their parameters with these, so that the same words m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from heliograph_common.contracts.subjects import Priority
 from heliograph_gateway.problems import INVALID_PARAMETER, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked for with the pictures of one request. ``name`` is for a request with one picture; empty takes the
+    file's own. ``profile``: the analysis, one that ``profile_of`` has let pass."""
+
+    priority: Priority = Priority.NORMAL
+    profile: str | None = None
+    name: str = ""
 
 
 def priority_of(value: str) -> Priority:

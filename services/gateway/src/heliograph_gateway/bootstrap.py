@@ -45,6 +45,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     blobs = MinioBlobs(settings.s3)
     relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
     messenger = Messenger(database, relay)
+    ingest = Ingest(database, messenger, blobs, waiting_before_low=settings.limits.waiting_before_low)
     idempotency_keys = IdempotencyKeys(database)
     health.register("database", database.ready)
     health.register("blobs", blobs.ready, timeout=5.0)
@@ -53,7 +54,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Dependencies(
             database=database,
             messenger=messenger,
-            uploads=Uploads(Ingest(database, messenger, blobs), settings.limits),
+            uploads=Uploads(ingest, settings.limits, settings.gateway.analysis_profiles),
             blobs=blobs,
             callers=Callers(TokenVerifier(settings.auth)),
             idempotency_keys=idempotency_keys,

@@ -59,7 +59,7 @@ UNKNOWN_PART = Kind(
     "unknown-part",
     400,
     "The request has a part that is not known",
-    "Name pictures `file`; the only field is `priority`.",
+    "Name pictures `file`; the fields are `priority`, `analyze` and `name`.",
 )
 BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood", "Compare it with /openapi.json.")
 INVALID_IDEMPOTENCY_KEY = Kind(

@@ -35,6 +35,8 @@ def image(row: ImageRow, renditions: Sequence[Row[Any]]) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "priority": row.priority,
+        "requested_priority": row.requested_priority,
+        "notice": _notice(row),
         "thumbhash": row.thumbhash,
         "dominant_color": row.dominant_color,
         "phash": None if row.phash is None else f"{row.phash & _U64:016x}",
@@ -77,6 +79,15 @@ def matches(header: str, tag: str, *, weak: bool) -> bool:
         if (stripped.removeprefix("W/") if weak else stripped) == tag:
             return True
     return False
+
+
+def _notice(row: ImageRow) -> str | None:
+    if row.requested_priority is None or row.processing_status != "pending":
+        return None
+    return (
+        f"queued at `{row.priority}` instead of `{row.requested_priority}`: many of your pictures are waiting already; "
+        "this one is rendered after them, and after those of others who wait for few"
+    )
 
 
 def _error(row: ImageRow) -> dict[str, Any] | None:

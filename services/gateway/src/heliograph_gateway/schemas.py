@@ -62,7 +62,9 @@ class ImageError(Shape):
 
 
 class ImageShape(Shape):
-    """One image. ``width`` and ``height`` are those of the upright original; ``progress`` is 0 to 100."""
+    """One image. ``width`` and ``height`` are those of the upright original; ``progress`` is 0 to 100.
+    ``requested_priority`` is what was asked for where ``priority`` is lower, because many of the owner's pictures were waiting;
+    ``notice`` says so in words while this one waits too."""
 
     id: UUID
     name: str
@@ -77,6 +79,8 @@ class ImageShape(Shape):
     created_at: datetime
     updated_at: datetime
     priority: PriorityName
+    requested_priority: PriorityName | None
+    notice: str | None
     thumbhash: str | None
     dominant_color: str | None
     phash: str | None

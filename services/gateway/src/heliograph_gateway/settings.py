@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
@@ -12,7 +14,11 @@ class GatewayOwnSettings(BaseModel):
 
     body_timeout_seconds: float = Field(30.0, gt=0, description="Seconds a request body may make no progress.")
     cors_origins: list[str] = Field([], description="Origins whose pages may call the API; none by default.")
-    analysis_profiles: list[str] = Field([], description="Profiles that clients may ask for with `analyze`.")
+    analysis_profiles: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]] = Field(
+        [],
+        description="Profiles that clients may ask for with `analyze`. Name one once an analyzer takes it: until then its "
+        "commands wait in the stream WORK, and images with it stay short of 100 percent.",
+    )
     apply_waiting: int = Field(200, ge=1, description="Renders into new sizes that may wait at one time.")
     apply_seconds: float = Field(2.0, gt=0, description="Seconds between two looks for whether more may.")
     collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")

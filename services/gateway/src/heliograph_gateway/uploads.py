@@ -6,18 +6,17 @@ it is read; one bad file costs the others nothing. What is accepted, and how it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from starlette.requests import ClientDisconnect
 
-from heliograph_common.contracts.subjects import Priority
 from heliograph_common.errors import HeliographError
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
 from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
 from heliograph_common.settings import LimitSettings
-from heliograph_gateway.asked import priority_of
+from heliograph_gateway.asked import Asked, priority_of, profile_of
 from heliograph_gateway.multipart import MultipartReader, Part
 from heliograph_gateway.problems import (
     BODY_TOO_LARGE,
@@ -32,6 +31,9 @@ from heliograph_gateway.problems import (
 SOURCE = "upload"
 FILE_PART = "file"
 PRIORITY_PART = "priority"
+ANALYZE_PART = "analyze"
+NAME_PART = "name"
+FIELDS = (PRIORITY_PART, ANALYZE_PART, NAME_PART)
 
 _PART_OVERHEAD = 16 * 1024
 _FIELD_BYTES = 1024
@@ -46,11 +48,12 @@ class Outcome:
 
 
 class Uploads:
-    """Takes files in for owners, within ``limits``."""
+    """Takes files in for owners, within ``limits``. ``profiles``: the analyses that may be asked for."""
 
-    def __init__(self, ingest: Ingest, limits: LimitSettings) -> None:
+    def __init__(self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str] = ()) -> None:
         self._ingest = ingest
         self.limits = limits
+        self.profiles = profiles
 
     def body_cap(self, *, multipart: bool) -> int:
         """The most bytes that a request body may have."""
@@ -67,21 +70,19 @@ class Uploads:
         if length > (cap := self.body_cap(multipart=multipart)):
             raise self._too_large(cap, multipart=multipart)
 
-    async def raw(self, body: AsyncIterator[bytes], *, owner: str, name: str, priority: Priority) -> Accepted:
+    async def raw(self, body: AsyncIterator[bytes], owner: str, asked: Asked) -> Accepted:
         """Takes in a body that is one picture.
 
         Raises:
             HeliographError: it is refused, or a server is away.
         """
         async with spool(body, limits_of(self.limits)) as spooled:
-            return await self._ingest.accept(spooled, owner=owner, name=name, source=SOURCE, priority=priority)
+            return await _accept(self._ingest, spooled, owner, asked.name, asked)
 
-    async def multipart(
-        self, body: AsyncIterator[bytes], boundary: bytes, *, owner: str, priority: Priority
-    ) -> list[Outcome]:
+    async def multipart(self, body: AsyncIterator[bytes], boundary: bytes, owner: str, asked: Asked) -> list[Outcome]:
         """Takes in all files of a multipart body. Never raises for what a file or the body is; that is an outcome."""
         reader = MultipartReader(self._capped(body), boundary)
-        batch = _Batch(self._ingest, self.limits, owner, priority)
+        batch = _Batch(self._ingest, self.limits, self.profiles, owner, asked)
         await batch.take(reader.parts())
         return batch.outcomes
 
@@ -103,14 +104,18 @@ class Uploads:
 
 
 class _Batch:
-    """The parts of one request, in their order. A field counts for the file right before it and for all after it."""
+    """The parts of one request, in their order. A field counts for the file right before it and for all after it; ``name``
+    is for the only file."""
 
-    def __init__(self, ingest: Ingest, limits: LimitSettings, owner: str, priority: Priority) -> None:
+    def __init__(
+        self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str], owner: str, asked: Asked
+    ) -> None:
         self.outcomes: list[Outcome] = []
         self._ingest = ingest
         self._limits = limits
+        self._profiles = profiles
         self._owner = owner
-        self._priority = priority
+        self._asked = asked
         self._files = 0
 
     async def take(self, parts: AsyncGenerator[Part, None]) -> None:
@@ -148,9 +153,7 @@ class _Batch:
 
     async def _accept(self, spooled: Spooled, name: str) -> None:
         try:
-            accepted = await self._ingest.accept(
-                spooled, owner=self._owner, name=name, source=SOURCE, priority=self._priority
-            )
+            accepted = await _accept(self._ingest, spooled, self._owner, self._asked.name or name, self._asked)
         except HeliographError as error:
             self._refuse(name, problem_of(error))
         else:
@@ -164,15 +167,37 @@ class _Batch:
                 if self._files > self._limits.files_per_request:
                     detail = f"a request may have {self._limits.files_per_request} files; the rest was not read"
                     raise Problem(TOO_MANY_FILES, detail)
+                self._check_name()
                 return part
-            if part.name == PRIORITY_PART:
-                self._priority = priority_of(await _text(part))
+            if part.name in FIELDS:
+                await self._field(part)
             else:
                 self._refuse(safe_name(part.filename or part.name), _unknown(part.name))
         return None
 
+    async def _field(self, part: Part) -> None:
+        value = await _text(part)
+        if part.name == PRIORITY_PART:
+            self._asked = replace(self._asked, priority=priority_of(value))
+        elif part.name == ANALYZE_PART:
+            self._asked = replace(self._asked, profile=profile_of(value, self._profiles))
+        else:
+            self._asked = replace(self._asked, name=value)
+            self._check_name()
+
+    def _check_name(self) -> None:
+        if self._asked.name and self._files > 1:
+            detail = "`name` is for a request with one file; of several each has its `filename`"
+            raise Problem(INVALID_PARAMETER, detail, extra={"errors": [{"parameter": NAME_PART, "detail": detail}]})
+
     def _refuse(self, name: str, problem: Problem) -> None:
         self.outcomes.append(Outcome(name, problem))
+
+
+async def _accept(ingest: Ingest, spooled: Spooled, owner: str, name: str, asked: Asked) -> Accepted:
+    return await ingest.accept(
+        spooled, owner=owner, name=name, source=SOURCE, priority=asked.priority, analysis_profile=asked.profile
+    )
 
 
 async def _text(part: Part) -> str:
@@ -185,7 +210,7 @@ async def _text(part: Part) -> str:
 
 
 def _unknown(name: str) -> Problem:
-    known = (FILE_PART, PRIORITY_PART)
+    known = (FILE_PART, *FIELDS)
     near = get_close_matches(name.lower(), known, n=1)
     shown = safe_name(name)
     hint = f"did you mean `{near[0]}`?" if near else "pictures are parts named `file`"

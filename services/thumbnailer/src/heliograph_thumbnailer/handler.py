@@ -27,6 +27,7 @@ from heliograph_common.contracts.messages import (
 )
 from heliograph_common.db.statements import ImageRow, stages_of
 from heliograph_common.errors import HeliographError, NotFound, Permanent, RejectedImage, Temporary
+from heliograph_common.ingest import analysis
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_common.messaging.worker import Job
@@ -128,6 +129,7 @@ class RenderHandler:
             row = await store.save_thumbnails(transaction.connection, held, done.renditions, done.facts)
             if done.renditions:
                 transaction.event(_thumbnails_ready(row, done.renditions), owner=row.owner)
+            await analysis.send_if_due(transaction, row)
         _note_latency("thumbnails", row)
 
     async def _variants(self, job: Job, held: Claim, renditions: Sequence[Rendition]) -> None:

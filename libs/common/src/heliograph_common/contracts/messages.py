@@ -49,6 +49,15 @@ class RenderImage(Body, frozen=True, kw_only=True):
     image_id: UUID
 
 
+class AnalyzeImage(Body, frozen=True, kw_only=True):
+    """Command: have a vision model tell about one picture, as ``profile`` says. Its thumbnails can be fetched."""
+
+    type: ClassVar[str] = "analyze.image"
+
+    image_id: UUID
+    profile: str
+
+
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A rendition as events tell of it: pixels, format (``jpeg``, ``webp``), size in bytes; ``limited`` when the source
     was smaller than what was asked for."""
@@ -103,7 +112,7 @@ class VariantsReady(ImageEvent, frozen=True, kw_only=True):
 
 
 class ImageReady(ImageEvent, frozen=True, kw_only=True):
-    """Event: every rendition of the picture can be fetched."""
+    """Event: every rendition of the picture can be fetched. An analysis may still be to come: see ``stages``."""
 
     type: ClassVar[str] = "image.ready"
 
@@ -147,7 +156,7 @@ class DeadLetter(Body, frozen=True, kw_only=True):
     died_at: datetime
 
 
-COMMANDS: tuple[type[Body], ...] = (RenderImage,)
+COMMANDS: tuple[type[Body], ...] = (RenderImage, AnalyzeImage)
 EVENTS: tuple[type[ImageEvent], ...] = (
     ImageStored,
     ThumbnailsReady,

@@ -34,6 +34,11 @@ def render(priority: Priority) -> str:
     return f"work.render.{priority.value}"
 
 
+def analyze(profile: str) -> str:
+    """The subject of commands that ask a vision model, such as ``work.analyze.food``."""
+    return f"work.analyze.{profile}"
+
+
 def event(event_type: str) -> str:
     """The subject of an event type, such as ``events.image.ready`` for ``image.ready``."""
     return f"events.{event_type}"

@@ -61,7 +61,8 @@ class Image(Base):
     """One picture of one owner. ``bytes``, ``width`` and ``height`` (upright, pixels) are the original's. ``render_fence``
     is raised by whoever starts to render; a write that names an older one is refused. ``processing_attempts`` counts
     failed attempts since the last success or retry. ``requested_priority``: what the client asked for, where it got a
-    lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for nothing."""
+    lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for nothing; ``analysis_queued_at``:
+    when the command for that was sent, once there were thumbnails."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -106,6 +107,7 @@ class Image(Base):
     priority: Mapped[str] = mapped_column(server_default="normal")
     requested_priority: Mapped[str | None]
     analysis_profile: Mapped[str | None]
+    analysis_queued_at: Mapped[datetime | None]
     exif: Mapped[dict[str, Any] | None]
     taken_at: Mapped[datetime | None]
     thumbhash: Mapped[str | None]
@@ -282,10 +284,11 @@ class DisplaySizeCommand(Base):
 
 class RateLimit(Base):
     """One token bucket: ``full_at`` is when it will be full again (the theoretical arrival time of GCRA). Not logged:
-    what a crash forgets is at most one burst."""
+    what a crash forgets is at most one burst. Pages are left half empty and ``full_at`` has no index, so that an update
+    touches one page and leaves nothing to vacuum (heap-only tuples)."""
 
     __tablename__ = "rate_limits"
-    __table_args__ = (Index("ix_rate_limits_full_at", "full_at"), {"prefixes": ["UNLOGGED"]})
+    __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
 
     key: Mapped[str] = mapped_column(primary_key=True)
     full_at: Mapped[datetime]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,6 +41,31 @@ async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> b
     return (await connection.execute(statement)).first() is not None
 
 
+async def waiting(connection: AsyncConnection, owner: str, *, up_to: int) -> int:
+    """How many of the owner's images nobody has begun to render; counts no further than ``up_to``."""
+    some = select(Image.id).where(
+        Image.owner == owner, Image.deleted_at.is_(None), Image.processing_status == "pending"
+    )
+    counted = select(func.count()).select_from(some.limit(up_to).subquery())
+    return int((await connection.execute(counted)).scalar_one())
+
+
+async def want_analysis(connection: AsyncConnection, image_id: UUID, profile: str) -> ImageRow | None:
+    """Notes that an image is to be analysed, in place of what was asked before. The same profile again is nothing new unless
+    it failed: ``None`` then, and when the image is deleted."""
+    values = {"analysis_profile": profile, "analysis_status": "pending", "analysis_queued_at": None}
+    new = or_(Image.analysis_profile.is_distinct_from(profile), Image.analysis_status == "failed")
+    wanted = update(Image).where(Image.id == image_id, Image.deleted_at.is_(None), new)
+    statement = wanted.values(updated_at=func.now(), **values).returning(*Image.__table__.columns)
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def note_analysis_queued(connection: AsyncConnection, image_id: UUID) -> ImageRow:
+    """Notes that the command to analyse the image is sent in this transaction."""
+    noted = update(Image).where(Image.id == image_id).values(analysis_queued_at=func.now())
+    return (await connection.execute(noted.returning(*Image.__table__.columns))).one()
+
+
 async def renditions_of(connection: AsyncConnection, image_id: UUID) -> Sequence[Row[Any]]:
     """All renditions of an image, thumbnails first, small before large."""
     statement = (
@@ -57,8 +82,10 @@ async def display_sizes(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(statement)).all()
 
 
-async def reset_processing(connection: AsyncConnection, image_id: UUID) -> ImageRow | None:
-    """Closes the circuit of a failed image; ``None`` when it is not failed (any more)."""
+async def reset_processing(
+    connection: AsyncConnection, image_id: UUID, columns: Mapping[str, str | None] | None = None
+) -> ImageRow | None:
+    """Closes the circuit of a failed image and sets ``columns``; ``None`` when it is not failed (any more)."""
     statement = (
         update(Image)
         .where(Image.id == image_id, Image.deleted_at.is_(None), Image.processing_status == "failed")
@@ -70,6 +97,7 @@ async def reset_processing(connection: AsyncConnection, image_id: UUID) -> Image
             processing_retryable=None,
             processing_attempts=0,
             updated_at=func.now(),
+            **(columns or {}),
         )
         .returning(*Image.__table__.columns)
     )

@@ -1,6 +1,7 @@
 """Takes a checked file in: original to the object store, then image row and messages in one transaction.
 
-Uploads and imports both end here. The same bytes of the same owner are one image.
+Uploads and imports both end here. The same bytes of the same owner are one image. Its priority is ``fairness``'s to
+grant; asking a vision model about it is ``analysis``'s.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import time
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import ImageStored, RenderImage, Stages, progress
+from heliograph_common.contracts.messages import ImageStored, RenderImage, progress
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import blob_locks
 from heliograph_common.db.engine import Database
-from heliograph_common.db.statements import ImageRow, find_by_content, insert_image
+from heliograph_common.db.statements import ImageRow, find_by_content, insert_image, stages_of
 from heliograph_common.ids import new_id
+from heliograph_common.ingest import analysis, fairness
 from heliograph_common.ingest.ports import Transactions
 from heliograph_common.ingest.spool import Spooled
 from heliograph_common.telemetry import metrics
@@ -39,10 +40,14 @@ class Accepted:
 class Ingest:
     """Accepts files for owners."""
 
-    def __init__(self, database: Database, transactions: Transactions, blobs: Blobs) -> None:
+    def __init__(
+        self, database: Database, transactions: Transactions, blobs: Blobs, *, waiting_before_low: int
+    ) -> None:
+        """``waiting_before_low``: how many pictures of an owner may wait before the next ones are queued at ``low``."""
         self._database = database
         self._transactions = transactions
         self._blobs = blobs
+        self._before_low = waiting_before_low
 
     async def accept(
         self,
@@ -56,7 +61,7 @@ class Ingest:
         analysis_profile: str | None = None,
     ) -> Accepted:
         """Stores the file and has it rendered, or finds the image that it already is. ``analysis_profile``: what a vision
-        model is to tell about it once it is rendered.
+        model is to tell about it, one of those that the installation has; it is asked for an image found, too.
 
         Raises:
             BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
@@ -65,9 +70,8 @@ class Ingest:
         async with self._database.transaction() as connection:
             existing = await find_by_content(connection, owner, spooled.sha256)
         if existing is not None:
-            return Accepted(existing, created=False)
-        values = _values(spooled, owner, name, source, source_ref, priority)
-        values["analysis_profile"] = analysis_profile
+            return await self._found(existing, analysis_profile)
+        values = _values(spooled, owner, name, source, source_ref) | _analysis(analysis_profile)
         accepted = None
         while accepted is None:
             await self._blobs.put(
@@ -76,26 +80,32 @@ class Ingest:
                 length=spooled.size,
                 content_type=spooled.header.mime_type,
             )
-            accepted = await self._insert(values)
+            accepted = await self._insert(values, priority)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
         return accepted
 
-    async def _insert(self, values: dict[str, Any]) -> Accepted | None:
+    async def _found(self, row: ImageRow, profile: str | None) -> Accepted:
+        if profile is not None:
+            async with self._transactions.transaction() as transaction:
+                row = await analysis.ask(transaction, row, profile)
+        return Accepted(row, created=False)
+
+    async def _insert(self, values: dict[str, Any], asked: Priority) -> Accepted | None:
         """The row, or ``None`` when the original was collected after it was put: someone's deletion of the same bytes."""
         owner, sha256 = values["owner"], values["sha256"]
         async with self._transactions.transaction() as transaction:
             in_doubt = await blob_locks.share(transaction.connection, sha256)
             if in_doubt and await self._blobs.head(keys.original(sha256)) is None:
                 return None
-            created = await insert_image(transaction.connection, values)
+            granted = await fairness.grant(transaction.connection, owner, asked, before_low=self._before_low)
+            created = await insert_image(transaction.connection, values | granted.columns())
             row = await find_by_content(transaction.connection, owner, sha256)
-            if created:
-                transaction.event(_stored(values), owner=owner)
-                command = subjects.render(Priority(values["priority"]))
-                transaction.command(command, RenderImage(image_id=values["id"]), owner=owner)
+            if created and row is not None:
+                transaction.event(_stored(row), owner=owner)
+                transaction.command(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
         if row is None:  # deleted between the conflict and the look: the next try creates it anew
-            return await self._insert(values | {"id": new_id()})
-        return Accepted(row, created=created)
+            return await self._insert(values | {"id": new_id()}, asked)
+        return Accepted(row, created=True) if created else await self._found(row, values["analysis_profile"])
 
 
 def safe_name(raw: str) -> str:
@@ -106,9 +116,7 @@ def safe_name(raw: str) -> str:
     return clean[:_MAX_NAME] or "unnamed"
 
 
-def _values(
-    spooled: Spooled, owner: str, name: str, source: str, source_ref: str | None, priority: Priority
-) -> dict[str, Any]:
+def _values(spooled: Spooled, owner: str, name: str, source: str, source_ref: str | None) -> dict[str, Any]:
     header = spooled.header
     width, height = header.upright
     return {
@@ -123,22 +131,24 @@ def _values(
         "width": width,
         "height": height,
         "frames": header.frames,
-        "priority": priority.value,
     }
 
 
-def _stored(values: dict[str, Any]) -> ImageStored:
-    stages = Stages()
-    image_id: UUID = values["id"]
+def _analysis(profile: str | None) -> dict[str, str | None]:
+    return {"analysis_profile": profile, "analysis_status": None if profile is None else "pending"}
+
+
+def _stored(row: ImageRow) -> ImageStored:
+    stages = stages_of(row)
     return ImageStored(
-        image_id=image_id,
-        name=values["name"],
+        image_id=row.id,
+        name=row.name,
         progress=progress(stages),
         stages=stages,
-        source=values["source"],
-        mime_type=values["mime_type"],
-        bytes=values["bytes"],
-        width=values["width"],
-        height=values["height"],
-        priority=Priority(values["priority"]),
+        source=row.source,
+        mime_type=row.mime_type,
+        bytes=row.bytes,
+        width=row.width,
+        height=row.height,
+        priority=Priority(row.priority),
     )

@@ -18,6 +18,7 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
 from heliograph_common.db.models import Image
 from heliograph_common.db.statements import ImageRow, stages_of
+from heliograph_common.ingest import fairness
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway import cursor as cursors
 from heliograph_gateway import near as near_images
@@ -189,19 +190,23 @@ async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: U
     responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT)},
 )
 async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
-    """Closes the circuit of a failed image and queues it again; 409 when it has not failed."""
+    """Closes the circuit of a failed image and queues it again; 409 when it has not failed. Its priority is what was asked
+    for at its upload, or `low` while many other pictures of the caller wait."""
     async with deps.messenger.transaction() as transaction:
         found = await queries.lock_image(transaction.connection, image_id, caller.subject)
         if found is None:
             raise no_such_image(image_id)
-        row = await statements.reset_processing(transaction.connection, image_id)
+        asked = Priority(found.requested_priority or found.priority)
+        before_low = deps.uploads.limits.waiting_before_low
+        granted = await fairness.grant(transaction.connection, caller.subject, asked, before_low=before_low)
+        row = await statements.reset_processing(transaction.connection, image_id, granted.columns())
         if row is None:
             raise Problem(
                 CONFLICT,
                 f"only a failed image can be tried again; this one is {found.processing_status}",
                 extra={"state": found.processing_status},
             )
-        command = subjects.render(Priority(row.priority))
+        command = subjects.render(granted.priority)
         transaction.command(command, RenderImage(image_id=image_id), owner=row.owner)
         announce_retry(transaction, row)
         renditions = await statements.renditions_of(transaction.connection, image_id)

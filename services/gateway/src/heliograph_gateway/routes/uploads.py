@@ -13,6 +13,7 @@ from heliograph_common.errors import HeliographError
 from heliograph_common.ingest.accept import Accepted
 from heliograph_gateway import representation
 from heliograph_gateway.access import Dependencies, Deps, Writer, known_parameters
+from heliograph_gateway.asked import Asked, profile_of
 from heliograph_gateway.multipart import boundary_of
 from heliograph_gateway.problems import (
     BAD_IMAGE,
@@ -40,8 +41,9 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": (
-            "One picture as it is, or several as parts named `file`. A `priority` field counts for the file right "
-            "before it and for all after it. The type is told by content, not by name or header."
+            "One picture as it is, or several as parts named `file`. The fields `priority` and `analyze` count for the file "
+            "right before them and for all after them and take the place of the parameters of that name; `name` is for a "
+            "request with one file. The type is told by content, not by name or header."
         ),
         "content": {
             "multipart/form-data": {
@@ -50,6 +52,8 @@ _BODY: dict[str, Any] = {
                     "required": ["file"],
                     "properties": {
                         "priority": {"type": "string", "enum": [priority.value for priority in Priority]},
+                        "analyze": {"type": "string"},
+                        "name": {"type": "string"},
                         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
                     },
                 }
@@ -83,21 +87,25 @@ async def upload_images(
     deps: Deps,
     caller: Writer,
     priority: Annotated[PriorityName, Query()] = "normal",
-    name: Annotated[str, Query(max_length=4096, description="The picture's name, for a raw body.")] = "",
+    analyze: Annotated[str, Query(max_length=64, description="A profile: what a vision model is to tell.")] = "",
+    name: Annotated[str, Query(max_length=4096, description="The picture's name, where there is one file.")] = "",
 ) -> Response:
-    """Takes pictures in. 201 and the image, 200 when the caller has had the same bytes before."""
+    """Takes pictures in. 201 and the image, 200 when the caller has had the same bytes before; an analysis that was not
+    asked for then is asked for now. Whoever has many pictures waiting has the next ones queued at `low`, whatever
+    `priority` says: `requested_priority` and `notice` of the image tell so."""
     content_type = request.headers.get("content-type", "")
     essence = content_type.partition(";")[0].strip().lower()
     multipart = essence == "multipart/form-data"
     if not multipart and essence and not essence.startswith("image/") and essence not in _RAW_TYPES:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"{essence[:100]} is not taken; send {_ACCEPTED}", headers=_accept())
+    asked = Asked(priority=Priority(priority), profile=profile_of(analyze, deps.uploads.profiles), name=name)
     boundary = boundary_of(content_type) if multipart else b""
     deps.uploads.check_length(int(request.headers.get("content-length", 0)), multipart=multipart)
     body = request.stream()
     if multipart:
-        outcomes = await deps.uploads.multipart(body, boundary, owner=caller.subject, priority=Priority(priority))
+        outcomes = await deps.uploads.multipart(body, boundary, caller.subject, asked)
     else:
-        accepted = await deps.uploads.raw(body, owner=caller.subject, name=name, priority=Priority(priority))
+        accepted = await deps.uploads.raw(body, caller.subject, asked)
         outcomes = [Outcome(accepted.row.name, accepted)]
     return await _answer(request, deps, outcomes)
 

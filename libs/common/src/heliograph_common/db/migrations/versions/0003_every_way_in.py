@@ -19,6 +19,7 @@ _WAITING = sa.text("deleted_at IS NULL AND processing_status = 'pending'")
 def upgrade() -> None:
     op.add_column("images", sa.Column("requested_priority", sa.Text(), nullable=True))
     op.add_column("images", sa.Column("analysis_profile", sa.Text(), nullable=True))
+    op.add_column("images", sa.Column("analysis_queued_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_images_waiting", "images", ["owner"], unique=False, postgresql_where=_WAITING)
     op.create_table(
         "direct_uploads",
@@ -58,8 +59,8 @@ def upgrade() -> None:
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limits")),
         prefixes=["UNLOGGED"],  # what a crash forgets is at most one burst
+        postgresql_with={"fillfactor": 50},  # each request updates a row: the new version fits the same page
     )
-    op.create_index("ix_rate_limits_full_at", "rate_limits", ["full_at"], unique=False)
 
 
 def _of_every_upload() -> list[sa.Column[Any]]:
@@ -83,5 +84,6 @@ def downgrade() -> None:
     op.drop_table("tus_uploads")
     op.drop_table("direct_uploads")
     op.drop_index("ix_images_waiting", table_name="images", postgresql_where=_WAITING)
+    op.drop_column("images", "analysis_queued_at")
     op.drop_column("images", "analysis_profile")
     op.drop_column("images", "requested_priority")
