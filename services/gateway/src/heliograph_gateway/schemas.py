@@ -63,8 +63,8 @@ class ImageError(Shape):
 
 class ImageShape(Shape):
     """One image. ``width`` and ``height`` are those of the upright original; ``progress`` is 0 to 100.
-    ``requested_priority`` is what was asked for where ``priority`` is lower, because many of the owner's pictures were waiting;
-    ``notice`` says so in words while this one waits too."""
+    ``requested_priority`` is what was asked for where ``priority`` is lower, because many pictures of the owner were
+    waiting; ``notice`` says so in words while this one waits too."""
 
     id: UUID
     name: str
