@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from heliograph_gateway.fingerprint import BodyDigest, fingerprint
-from heliograph_gateway.idempotency import parse_key
+from heliograph_gateway.idempotency import document, parse_key
 from heliograph_gateway.problems import INVALID_IDEMPOTENCY_KEY, Problem
 
 
@@ -89,3 +92,36 @@ def test_all_of_a_request_counts() -> None:
     ]
 
     assert len({fingerprint(*request) for request in requests}) == len(requests)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "k",
+        "a b",
+        '"',
+        '"a b"',
+        '"a\\"b"',
+        '"a\\b"',
+        "a" * 255,
+        "a" * 256,
+        '"' + "a" * 255 + '"',
+        "a,b",
+        "a\\b",
+        "",
+        '""',
+        "-~!",
+    ],
+)
+def test_the_documented_pattern_says_what_is_taken(key: str) -> None:
+    operation: dict[str, Any] = {"responses": {}}
+    document(operation)
+    pattern = operation["parameters"][0]["schema"]["pattern"]
+    try:
+        parse_key([key])
+    except Problem:
+        taken = False
+    else:
+        taken = True
+
+    assert bool(re.search(pattern, key)) == taken

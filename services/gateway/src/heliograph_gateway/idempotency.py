@@ -39,6 +39,7 @@ REPLAYED = "Idempotency-Replayed"
 
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')  # RFC 8941, 3.3.3
 _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]{1,255}")  # what most clients send
+_PATTERN = r"""^([!#-+\x2d-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"""  # both, as the document tells it
 _NOT_KEPT = frozenset({401, 403, 408, 429, 499})
 _OF_THE_MOMENT = frozenset({"connection", "content-length", "date", "retry-after", "trace-id"})
 _LARGEST_ANSWER = 1024 * 1024
@@ -148,7 +149,7 @@ def document(operation: dict[str, Any]) -> None:
                 "A new key for every new request, the same to repeat it: a repetition within 24 hours gets the first "
                 f"answer, with `{REPLAYED}: true`, and causes nothing. An upload must be sent whole again."
             ),
-            "schema": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[\x20-\x7e]+$"},
+            "schema": {"type": "string", "pattern": _PATTERN},
             "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
         }
     )

@@ -53,8 +53,15 @@ HEADERS: dict[str, tuple[str, Object]] = {
 _ALWAYS = {"Trace-Id", "Retry-After", "WWW-Authenticate"}
 """Those that are never missing where ``_add_headers`` puts them."""
 
-_RESOURCES = {"ImageShape": "image_id"}
-"""Whose id is which path parameter: an answer with such a shape links to all operations on the thing."""
+_RESOURCES = {
+    "ImageShape": ("image_id", "/id"),
+    "ImagePage": ("image_id", "/images/0/id"),
+    "DeadLetterPage": ("letter_id", "/dead_letters/0/id"),
+}
+"""Which path parameter is found where in an answer of this shape: it links to all operations that take it."""
+
+_LINKED_WITH = {"name": "original"}
+"""What a link gives for a further path parameter; operations with others are not linked."""
 
 _PROBES = {
     "/livez": ("getLiveness", "Whether the process lives", {"200": "text/plain"}),
@@ -225,19 +232,21 @@ def _add_links(made: Object, operation: Object) -> None:
         shapes = {choice.get("$ref", "").rpartition("/")[2] for choice in schema.get("anyOf", [schema])}
         for shape in sorted(shapes & _RESOURCES.keys()):
             if status[0] == "2":
-                response["links"] = _links(made, _RESOURCES[shape])
+                response.setdefault("links", {}).update(_links(made, *_RESOURCES[shape]))
 
 
-def _links(made: Object, parameter: str) -> Object:
-    return {
-        operation["operationId"]: {
-            "operationId": operation["operationId"],
-            "parameters": {parameter: "$response.body#/id"},
-            "description": operation["summary"],
-        }
-        for _, _, operation in operations(made)
-        if [each["name"] for each in operation.get("parameters", ()) if each["required"]] == [parameter]
-    }
+def _links(made: Object, parameter: str, pointer: str) -> Object:
+    links = {}
+    for _, _, operation in operations(made):
+        taken = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+        if parameter in taken and taken - {parameter} <= _LINKED_WITH.keys():
+            given = {name: _LINKED_WITH[name] for name in sorted(taken - {parameter})}
+            links[operation["operationId"]] = {
+                "operationId": operation["operationId"],
+                "parameters": {parameter: f"$response.body#{pointer}", **given},
+                "description": operation["summary"],
+            }
+    return links
 
 
 def _add_examples(operation: Object, schemas: Object) -> None:

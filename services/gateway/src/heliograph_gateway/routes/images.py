@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
@@ -25,6 +24,7 @@ from heliograph_gateway import near as near_images
 from heliograph_gateway import queries, representation
 from heliograph_gateway.access import Dependencies, Deps, Reader, Writer, known_parameters
 from heliograph_gateway.near import FARTHEST, Near, Position
+from heliograph_gateway.parameters import Moment
 from heliograph_gateway.problems import (
     CONFLICT,
     INVALID_CURSOR,
@@ -47,10 +47,10 @@ def _filter(
     status: Annotated[Literal["pending", "processing", "complete", "failed"] | None, Query()] = None,
     source: Annotated[str | None, Query(max_length=64)] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=255, description="Text in the name.")] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="Inclusive.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
-    taken_after: Annotated[AwareDatetime | None, Query(description="Inclusive.")] = None,
-    taken_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
+    taken_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
+    taken_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
 ) -> ImageFilter:
     return ImageFilter(
         status=status,

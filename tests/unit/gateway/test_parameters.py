@@ -1,0 +1,34 @@
+"""Parameters take what the document says and nothing that only looks like it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from heliograph_gateway.parameters import Moment
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-20T09:30:00Z", "2026-11-20T09:30:00.000Z", "2026-11-20t09:30:00z", "2026-11-20T10:30:00+01:00"]
+)
+def test_a_moment_is_rfc_3339(text: str) -> None:
+    assert TypeAdapter(Moment).validate_python(text) == datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "1795166400",
+        "2026-11-20",
+        "2026-11-20T09:30:00",
+        "2026-11-20 09:30:00Z",
+        "2026-11-20T10:30:00 01:00",
+        "now",
+    ],
+)
+def test_what_would_have_to_be_guessed_is_no_moment(text: str) -> None:
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        TypeAdapter(Moment).validate_python(text)
