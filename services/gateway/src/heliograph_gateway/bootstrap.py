@@ -15,6 +15,7 @@ from heliograph_common.bus.publish import publish
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
 from heliograph_common.db.engine import Database
+from heliograph_common.db.upload_models import DirectUpload, TusUpload
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
 from heliograph_common.messaging.reconcile import Reconciler
@@ -32,10 +33,12 @@ from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.size_runs import SizeRuns
+from heliograph_gateway.upload_collector import UploadCollector
 from heliograph_gateway.uploads import Uploads
 
 _LAG_EVERY = 10.0
 _CLEAN_EVERY = 300.0
+_ORPHANS_EVERY = 3600.0
 
 
 async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
@@ -70,6 +73,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
 
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
     collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
+    upload_collector = UploadCollector(database, blobs, (DirectUpload, TusUpload))
 
     async def observe() -> None:
         if bus.connected:
@@ -88,6 +92,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
+        Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
+        Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]

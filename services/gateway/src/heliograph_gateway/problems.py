@@ -100,6 +100,18 @@ IDEMPOTENCY_IN_FLIGHT = Kind(
     "The first request with this Idempotency-Key is not answered yet",
     "Send the same request again after Retry-After seconds.",
 )
+UPLOAD_NOT_THERE = Kind(
+    "upload-not-there",
+    409,
+    "The file has not arrived yet",
+    "PUT the file to the address in `upload.url`, wait for its 200, then complete the upload again.",
+)
+UPLOAD_EXPIRED = Kind(
+    "upload-expired",
+    410,
+    "The upload was not finished in time",
+    "Begin a new upload and finish it before `expires_at`.",
+)
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "It has changed meanwhile", "Read it again and send the new ETag in If-Match."
 )
@@ -130,6 +142,12 @@ IDEMPOTENCY_MISMATCH = Kind(
     422,
     "The Idempotency-Key was used for another request",
     "Use a new key for every new request, and the old one only to repeat the very same.",
+)
+UPLOAD_MISMATCH = Kind(
+    "upload-mismatch",
+    422,
+    "The file is not the one that was announced",
+    "Announce size and hash of the very bytes that you send, in a new upload, and PUT them unchanged.",
 )
 BAD_IMAGE = Kind("bad-image", 422, "The picture is broken", "Export the picture anew and send it again.")
 EMPTY_IMAGE = Kind("empty-image", 422, "The file is empty", "Choose another file.")

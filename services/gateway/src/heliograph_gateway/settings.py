@@ -21,6 +21,13 @@ class GatewayOwnSettings(BaseModel):
     )
     apply_waiting: int = Field(200, ge=1, description="Renders into new sizes that may wait at one time.")
     apply_seconds: float = Field(2.0, gt=0, description="Seconds between two looks for whether more may.")
+    upload_seconds: float = Field(
+        86_400.0, gt=0, description="Seconds an unfinished direct or resumable upload is kept, finished ones included."
+    )
+    batch_files: int = Field(100, ge=1, description="Direct uploads that one request may create or complete.")
+    completing: int = Field(
+        8, ge=1, description="Direct uploads checked at one time; each may take `limits.file_bytes` of temporary disk."
+    )
     collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")
     collect_seconds: float = Field(600.0, gt=0, description="Seconds between two looks for files to collect.")
     reconcile_seconds: float = Field(60.0, gt=0, description="Seconds between two looks for images that are stuck.")

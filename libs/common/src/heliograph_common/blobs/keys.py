@@ -13,6 +13,8 @@ ORIGINALS = "originals/"
 RENDITIONS = "renditions/"
 UPLOADS = "uploads/"
 
+_UPLOAD = re.compile(rf"{UPLOADS}([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})/{_NAME.pattern}")
+
 
 def original(sha256: str) -> str:
     """``originals/<sha256>``; ``sha256`` in 64 lower-case hexadecimal digits, else ``ValueError``."""
@@ -31,7 +33,18 @@ def renditions(sha256: str) -> str:
 
 def upload(upload_id: UUID, name: str) -> str:
     """``uploads/<id>/<name>``: bytes that are not an image yet. ``name`` tells the objects of one upload apart."""
-    return f"{UPLOADS}{upload_id}/{_checked(name, _NAME)}"
+    return f"{uploads(upload_id)}{_checked(name, _NAME)}"
+
+
+def uploads(upload_id: UUID) -> str:
+    """The prefix of all objects of one upload."""
+    return f"{UPLOADS}{upload_id}/"
+
+
+def upload_of(key: str) -> UUID | None:
+    """Whose object ``key`` is; ``None`` for keys that ``upload`` does not make."""
+    found = _UPLOAD.fullmatch(key)
+    return UUID(found[1]) if found else None
 
 
 def _checked(part: str, form: re.Pattern[str]) -> str:

@@ -23,7 +23,7 @@ from minio import Minio
 from minio.datatypes import Object
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
-from heliograph_common.blobs.port import BlobInfo
+from heliograph_common.blobs.port import BlobInfo, Sink
 from heliograph_common.errors import BlobsUnavailable, NotFound
 from heliograph_common.settings import S3Settings
 from heliograph_common.telemetry import spans
@@ -94,7 +94,7 @@ class MinioBlobs:
         await self._call("get", key, lambda: self._download(key, buffer))
         return buffer.getvalue()
 
-    async def download_to(self, key: str, file: BinaryIO) -> int:
+    async def download_to(self, key: str, file: Sink) -> int:
         """See ``Blobs.download_to``."""
         return await self._call("get", key, lambda: self._download(key, file))
 
@@ -169,7 +169,7 @@ class MinioBlobs:
             self._bucket, key, file, size, content_type, part_size=PART_BYTES, num_parallel_uploads=1
         )
 
-    def _download(self, key: str, file: BinaryIO) -> int:
+    def _download(self, key: str, file: Sink) -> int:
         written = 0
         answer = self._client.get_object(self._bucket, key)
         try:

@@ -19,6 +19,13 @@ class BlobInfo:
     modified: datetime
 
 
+class Sink(Protocol):
+    """Where a download goes: a file, or anything else that takes bytes in their order."""
+
+    def write(self, data: bytes, /) -> int:
+        """Takes the next bytes, all of them, and returns how many; called in a thread."""
+
+
 class Blobs(Protocol):
     """Objects by key in one bucket. Every method raises ``BlobsUnavailable`` when the store cannot be used."""
 
@@ -37,9 +44,9 @@ class Blobs(Protocol):
             NotFound: there is no such object.
         """
 
-    async def download_to(self, key: str, file: BinaryIO) -> int:
+    async def download_to(self, key: str, file: Sink) -> int:
         """Writes the object into ``file`` from where that stands and returns how many bytes; after an error the file
-        holds a part.
+        holds a part. What the file's own ``write`` raises ends the download and passes as it is.
 
         Raises:
             NotFound: there is no such object.

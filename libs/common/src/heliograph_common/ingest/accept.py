@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
@@ -27,6 +30,10 @@ from heliograph_common.ingest.spool import Spooled
 from heliograph_common.telemetry import metrics
 
 _MAX_NAME = 255
+
+Settle = Callable[[AsyncConnection, ImageRow], Awaitable[None]]
+"""What else happens in the transaction that accepts a file, such as noting that its upload is over. What it raises undoes
+the whole: no image then."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,11 @@ class Ingest:
         source_ref: str | None = None,
         priority: Priority = Priority.NORMAL,
         analysis_profile: str | None = None,
+        settle: Settle | None = None,
     ) -> Accepted:
         """Stores the file and has it rendered, or finds the image that it already is. ``analysis_profile``: what a vision
         model is to tell about it, one of those that the installation has; it is asked for an image found, too.
+        ``settle`` is given the image in either case.
 
         Raises:
             BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
@@ -70,7 +79,7 @@ class Ingest:
         async with self._database.transaction() as connection:
             existing = await find_by_content(connection, owner, spooled.sha256)
         if existing is not None:
-            return await self._found(existing, analysis_profile)
+            return await self._found(existing, analysis_profile, settle)
         values = _values(spooled, owner, name, source, source_ref) | _analysis(analysis_profile)
         accepted = None
         while accepted is None:
@@ -80,17 +89,21 @@ class Ingest:
                 length=spooled.size,
                 content_type=spooled.header.mime_type,
             )
-            accepted = await self._insert(values, priority)
+            accepted = await self._insert(values, priority, settle)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
         return accepted
 
-    async def _found(self, row: ImageRow, profile: str | None) -> Accepted:
-        if profile is not None:
-            async with self._transactions.transaction() as transaction:
+    async def _found(self, row: ImageRow, profile: str | None, settle: Settle | None) -> Accepted:
+        if profile is None and settle is None:
+            return Accepted(row, created=False)
+        async with self._transactions.transaction() as transaction:
+            if profile is not None:
                 row = await analysis.ask(transaction, row, profile)
+            if settle is not None:
+                await settle(transaction.connection, row)
         return Accepted(row, created=False)
 
-    async def _insert(self, values: dict[str, Any], asked: Priority) -> Accepted | None:
+    async def _insert(self, values: dict[str, Any], asked: Priority, settle: Settle | None) -> Accepted | None:
         """The row, or ``None`` when the original was collected after it was put: someone's deletion of the same bytes."""
         owner, sha256 = values["owner"], values["sha256"]
         async with self._transactions.transaction() as transaction:
@@ -103,9 +116,13 @@ class Ingest:
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
                 transaction.command(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
+                if settle is not None:
+                    await settle(transaction.connection, row)
         if row is None:  # deleted between the conflict and the look: the next try creates it anew
-            return await self._insert(values | {"id": new_id()}, asked)
-        return Accepted(row, created=True) if created else await self._found(row, values["analysis_profile"])
+            return await self._insert(values | {"id": new_id()}, asked, settle)
+        if created:
+            return Accepted(row, created=True)
+        return await self._found(row, values["analysis_profile"], settle)
 
 
 def safe_name(raw: str) -> str:

@@ -51,8 +51,8 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def write(self, chunk: bytes) -> None:
-        """Adds the next piece.
+    def write(self, chunk: bytes) -> int:
+        """Adds the next piece and returns its length, as a file does: objects can be downloaded into it.
 
         Raises:
             ImageTooLarge: with it the file is over the cap; stop reading.
@@ -64,7 +64,7 @@ class Spool:
                 "save the picture smaller or have the limit raised"
             )
         self._hash.update(chunk)
-        self._file.write(chunk)
+        return self._file.write(chunk)
 
     def finish(self) -> Spooled:
         """The whole file, checked by its header.

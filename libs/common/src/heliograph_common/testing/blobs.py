@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote
 
-from heliograph_common.blobs.port import BlobInfo, Blobs
+from heliograph_common.blobs.port import BlobInfo, Blobs, Sink
 from heliograph_common.clock import Clock, utc_now
 from heliograph_common.errors import BlobsUnavailable, NotFound
 
@@ -46,7 +46,7 @@ class MemoryBlobs:
         """See ``Blobs.get``."""
         return self._stored(key).content
 
-    async def download_to(self, key: str, file: BinaryIO) -> int:
+    async def download_to(self, key: str, file: Sink) -> int:
         """See ``Blobs.download_to``."""
         return file.write(self._stored(key).content)
 

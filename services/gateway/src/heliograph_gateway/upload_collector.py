@@ -1,0 +1,115 @@
+"""Collects uploads that nobody finished: rows past their time with their objects, and objects that no row knows.
+
+``bootstrap`` runs it now and then with the tables of uploads that take more than one request (``db.upload_models``), for
+all of which the same holds: the objects of an upload lie under ``keys.uploads(id)``, and an upload that has expired never
+lives again. Several replicas at once do double work and no harm. What became an image is no business of this.
+
+Objects without a row come from clients that still write when their upload is gone: a signed URL lets them, and a slow PUT
+may end long after it began. Keys are in the order of ids, which are times, so a look for them ends where uploads are too
+young to have any: it costs what was left behind, not what is in the making.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select
+
+from heliograph_common.blobs import keys
+from heliograph_common.blobs.port import Blobs
+from heliograph_common.clock import Clock, utc_now
+from heliograph_common.db.engine import Database
+from heliograph_common.db.upload_models import UnfinishedUpload
+from heliograph_common.ids import made_at
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(minutes=15)
+"""Longer than a completion takes that began right before its upload expired."""
+ORPHAN_AGE = timedelta(days=1)
+"""Far longer than the clocks of the gateways, the database and the object store are apart."""
+_BATCH = 100
+
+
+class UploadCollector:
+    """``sources``: the tables whose rows it collects, and in which it looks for the row of an object."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        sources: Sequence[type[UnfinishedUpload]],
+        *,
+        now: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._sources = sources
+        self._now = now
+
+    async def collect_expired(self) -> int:
+        """Removes all uploads that are past their time, whatever became of them; returns how many.
+
+        Raises:
+            DatabaseUnavailable, BlobsUnavailable: the rest is left for the next run.
+        """
+        removed = 0
+        for source in self._sources:
+            while due := await self._due(source):
+                for upload_id in due:  # objects first: whoever dies in between leaves a row that is found again
+                    await self._delete([info.key async for info in self._blobs.list(keys.uploads(upload_id))])
+                removed += await self._forget(source, due)
+        if removed:
+            log.info("expired uploads collected", uploads=removed)
+        return removed
+
+    async def collect_orphans(self) -> int:
+        """Deletes objects of uploads that have no row, once they are older than ``ORPHAN_AGE``; returns how many.
+
+        Raises:
+            DatabaseUnavailable, BlobsUnavailable: the rest is left for the next run.
+        """
+        deleted = 0
+        horizon = self._now() - ORPHAN_AGE
+        found: list[tuple[UUID, str]] = []
+        async for info in self._blobs.list(keys.UPLOADS):
+            upload_id = keys.upload_of(info.key)
+            if upload_id is None:  # not of our making
+                continue
+            if made_at(upload_id) > horizon:
+                break
+            if info.modified < horizon:
+                found.append((upload_id, info.key))
+            if len(found) == _BATCH:
+                deleted += await self._delete_orphans(found)
+                found = []
+        deleted += await self._delete_orphans(found)
+        if deleted:
+            log.info("objects without an upload collected", objects=deleted)
+        return deleted
+
+    async def _due(self, source: type[UnfinishedUpload]) -> Sequence[UUID]:
+        expired = select(source.id).where(source.expires_at < self._now() - GRACE)
+        async with self._database.transaction() as connection:
+            return (await connection.execute(expired.order_by(source.expires_at).limit(_BATCH))).scalars().all()
+
+    async def _forget(self, source: type[UnfinishedUpload], ids: Sequence[UUID]) -> int:
+        async with self._database.transaction() as connection:
+            return (await connection.execute(delete(source).where(source.id.in_(ids)))).rowcount
+
+    async def _delete_orphans(self, found: Sequence[tuple[UUID, str]]) -> int:
+        known: set[UUID] = set()
+        async with self._database.transaction() as connection:
+            for source in self._sources:
+                rows = select(source.id).where(source.id.in_({upload_id for upload_id, _ in found}))
+                known.update((await connection.execute(rows)).scalars())
+        orphans = [key for upload_id, key in found if upload_id not in known]
+        await self._delete(orphans)
+        return len(orphans)
+
+    async def _delete(self, objects: Sequence[str]) -> None:
+        for key in objects:
+            await self._blobs.delete(key)
