@@ -17,7 +17,7 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.settings import HttpSettings
 from heliograph_notifier.bootstrap import build
 from heliograph_notifier.server import EventServer
-from heliograph_notifier.settings import NotifierSettings, SocketSettings
+from heliograph_notifier.settings import CompatSettings, NotifierSettings, SocketSettings
 
 ROOT = Path(__file__).parents[3]
 if str(ROOT) not in sys.path:
@@ -57,10 +57,14 @@ async def start_notifier(nats_server: NatsServer, bus: Bus) -> AsyncIterator[Sta
     del bus  # the streams must be there
     running: list[Notifier] = []
 
-    async def start(**sockets: Any) -> Notifier:
+    async def start(*, old_clients: bool = True, **sockets: Any) -> Notifier:
         chosen = {"drain_notice_seconds": 0.1, "drain_spread_seconds": 0.2, "abort_seconds": 0.5, **sockets}
         settings = NotifierSettings(
-            nats=nats_server.settings, auth=AUTH, http=HttpSettings(port=0), sockets=SocketSettings(**chosen)
+            nats=nats_server.settings,
+            auth=AUTH,
+            http=HttpSettings(port=0),
+            sockets=SocketSettings(**chosen),
+            compat=CompatSettings(enabled=old_clients),
         )
         health = Health(cache_seconds=0)
         components = await build(settings, health)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_notifier.admin_socket import ADMIN_PATH, serve_admin_socket
 from heliograph_notifier.door import Door
 from heliograph_notifier.problems import Refused, refuse
 from heliograph_notifier.request import Request
@@ -15,10 +16,12 @@ PATH = "/v1/events"
 
 
 class App:
-    """Serves ``/v1/events`` and nothing else; probes and metrics have a port of their own."""
+    """Serves ``/v1/events``, and with ``old_clients`` the socket of the system that it replaces; nothing else: probes and
+    metrics have a port of their own."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, *, old_clients: bool) -> None:
         self._door = door
+        self._old_clients = old_clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or socket."""
@@ -30,6 +33,9 @@ class App:
             await refuse(scope, send, refused)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == ADMIN_PATH and self._old_clients:
+            await self._admin(scope, receive, send)
+            return
         if scope["path"] != PATH:
             raise Refused(404, "not-found", f"there is nothing at {scope['path']}; events are at {PATH}")
         scope["route"] = SimpleNamespace(path=PATH)  # what telemetry names the request by
@@ -45,6 +51,13 @@ class App:
             )
         else:
             await serve_sse(scope, receive, send, self._door)
+
+    async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = SimpleNamespace(path=ADMIN_PATH)
+        if scope["type"] != "websocket":
+            detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
+            raise Refused(426, "bad-request", detail, headers={"upgrade": "websocket"})
+        await serve_admin_socket(scope, receive, send, self._door)
 
     async def _preflight(self, request: Request, send: Send) -> None:
         request.check_origin(self._door.settings.origins)

@@ -33,6 +33,7 @@ async def build(settings: NotifierSettings, health: Health) -> Sequence[Componen
     replay = Replay(hub, reader, concurrent=sockets.replays, stall=sockets.stall_seconds)
     feed = Feed(hub, reader, warm=sockets.ring_events, tell_reset=replay.reset)
     door = Door(hub, replay, TokenVerifier(settings.auth), sockets)
+    app = App(door, old_clients=settings.compat.enabled)
     metrics.socket_queue_bytes.set_function(hub.queued_bytes)
 
     async def following() -> None:
@@ -44,4 +45,4 @@ async def build(settings: NotifierSettings, health: Health) -> Sequence[Componen
 
     health.register("events", following)
     health.register("nats", bus.ready, critical=False)  # without it sockets stay open, and nothing new comes
-    return [bus, feed, EventServer(TelemetryMiddleware(App(door)), hub, settings.http, sockets)]
+    return [bus, feed, EventServer(TelemetryMiddleware(app), hub, settings.http, sockets)]

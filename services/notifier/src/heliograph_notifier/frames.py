@@ -15,6 +15,7 @@ import msgspec
 from heliograph_common.bus.ordered import StreamedMessage
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import CONTENT_TYPE, Envelope, decode
+from heliograph_notifier.admin_events import admin_event
 from heliograph_notifier.cursor import Cursor
 
 SOURCE = "/heliograph"
@@ -27,7 +28,19 @@ class Event:
     """One event, ready to be sent. ``type`` is without the prefix (``image.ready``); ``subject`` the id of what it is
     about; ``accepted_at`` when the picture was accepted, where the event says so."""
 
-    __slots__ = ("_cursor", "_payload_at", "_sse", "accepted_at", "frame", "owner", "seq", "size", "subject", "type")
+    __slots__ = (
+        "_admin_frame",
+        "_cursor",
+        "_payload_at",
+        "_sse",
+        "accepted_at",
+        "frame",
+        "owner",
+        "seq",
+        "size",
+        "subject",
+        "type",
+    )
 
     def __init__(self, seq: int, message: Envelope, payload: bytes, cursor: str) -> None:
         self.seq = seq
@@ -40,6 +53,7 @@ class Event:
         self._payload_at = len(self.frame) - len(payload)
         self._cursor = cursor
         self._sse: bytes | None = None
+        self._admin_frame: bytes | None = None
 
     @property
     def sse(self) -> bytes:
@@ -48,6 +62,14 @@ class Event:
             payload = self.frame[self._payload_at :]
             self._sse = sse_block(payload, event=TYPE_PREFIX + self.type, cursor=self._cursor)
         return self._sse
+
+    @property
+    def admin_frame(self) -> bytes:
+        """The event as ``/api/ws/admin`` sends it, made when first asked for."""
+        if self._admin_frame is None:
+            told = msgspec.json.decode(self.frame[self._payload_at :])
+            self._admin_frame = text_frame(admin_event(self.type, told["time"], told["data"]))
+        return self._admin_frame
 
 
 def encode_event(message: StreamedMessage, epoch: str) -> Event:

@@ -43,7 +43,7 @@ class Verifier(Protocol):
 
 
 class Request:
-    """One request or handshake for ``/v1/events``."""
+    """One request or handshake."""
 
     def __init__(self, scope: Scope) -> None:
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -78,7 +78,7 @@ class Request:
                 400,
                 "bad-request",
                 "a token in the URL ends up in logs, treat it as leaked and get a new one; send it in the Authorization "
-                "header, or with the subprotocol heliograph.v1 in the first frame",
+                "header, or in the first frame (of /v1/events with the subprotocol heliograph.v1)",
             )
 
     def check_origin(self, allowed: Sequence[str]) -> None:
@@ -95,11 +95,11 @@ class Request:
                 403, "forbidden", f"pages of {origin} may not connect here; add it to HELIOGRAPH_SOCKETS__ORIGINS"
             )
 
-    async def principal(self, verifier: Verifier) -> Principal | None:
+    async def principal(self, verifier: Verifier, *, scope: str = READ_SCOPE) -> Principal | None:
         """Whom the ``Authorization`` header's token speaks for; ``None`` without the header.
 
         Raises:
-            Refused: the token is not acceptable or may not read.
+            Refused: the token is not acceptable or lacks ``scope``.
         """
         header = self._headers.get("authorization")
         if header is None:
@@ -109,7 +109,7 @@ class Request:
             raise unauthenticated("the Authorization header must have the form: Bearer <token>")
         try:
             principal = await verifier.verify(token.strip())
-            principal.require(READ_SCOPE)
+            principal.require(scope)
         except Unauthenticated as error:
             raise unauthenticated(str(error)) from error
         except Forbidden as error:

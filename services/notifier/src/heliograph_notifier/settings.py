@@ -31,8 +31,15 @@ class SocketSettings(BaseModel):
     drain_spread_seconds: float = Field(10.0, ge=0, description="Over which closes, and reconnects, are spread.")
 
 
+class CompatSettings(BaseModel):
+    """The routes of the systems that Heliograph replaces."""
+
+    enabled: bool = Field(True, description="Whether their clients are served: here ``/api/ws/admin``.")
+
+
 class NotifierSettings(ServiceSettings):
     """All that the notifier reads."""
 
     auth: AuthSettings = AuthSettings()
     sockets: SocketSettings = SocketSettings()
+    compat: CompatSettings = CompatSettings()

@@ -4,15 +4,11 @@ token may come in the first frame)."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
-import structlog
 
-from heliograph_common.errors import Forbidden, Unauthenticated
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
 from heliograph_notifier.client import Client, QueueLimits
 from heliograph_notifier.codes import CloseCode, reset_reason
@@ -23,11 +19,10 @@ from heliograph_notifier.frames import Event, control, text_frame
 from heliograph_notifier.problems import Refused, problem
 from heliograph_notifier.protocol import WIRE, Wire
 from heliograph_notifier.request import READ_SCOPE, Principal, Request, unauthenticated
+from heliograph_notifier.session import Session
 
 CLOUDEVENTS = "cloudevents.json"
 HELIOGRAPH = "heliograph.v1"
-
-log = structlog.get_logger(__name__)
 
 
 class _Auth(msgspec.Struct, tag_field="op", tag="auth", forbid_unknown_fields=True):
@@ -149,21 +144,14 @@ async def _check(request: Request, subprotocols: Sequence[str], door: Door) -> _
     return _Handshake(subprotocol, principal, asked, request.cursor)
 
 
-class _Session:
-    """The conversation on one accepted socket."""
+class _Session(Session):
+    """The conversation on one accepted socket. ``cursor``: of the URL, for the first subscription."""
+
+    _client: WebSocketClient
 
     def __init__(self, client: WebSocketClient, door: Door, cursor: str | None) -> None:
-        self._client = client
-        self._cursor = cursor  # of the URL, for the first subscription
-        self._door = door
-        self._loop = asyncio.get_running_loop()
-        self._principal: Principal | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._deadline = self._loop.call_later(
-            door.settings.auth_seconds, client.close, CloseCode.AUTH_TIMEOUT, "no token came in time"
-        )
-        self._minute = 0.0
-        self._frames = 0
+        super().__init__(client, door, scope=READ_SCOPE)
+        self._cursor = cursor
 
     async def only_listen(self, receive: Receive) -> None:
         """``cloudevents.json``: clients have nothing to say."""
@@ -179,46 +167,20 @@ class _Session:
                 return
             await self._handle(message.get("text"))
 
-    def authenticated(self, principal: Principal) -> None:
-        """Takes the socket's first or renewed token into use, and watches its expiry."""
-        if self._principal is None:
-            if not self._door.admit(self._client, principal.subject):
-                return
-        elif principal.subject != self._principal.subject:
-            self._client.close(CloseCode.FORBIDDEN, "the new token is another subject's; open another socket for it")
-            return
-        self._principal = principal
-        if self._client.filter.all_owners and not principal.is_admin:
-            self._client.close(CloseCode.FORBIDDEN, "the new token may not see all owners")
-            return
-        self._deadline.cancel()
-        left = (principal.expires_at - datetime.now(UTC)).total_seconds()
-        self._deadline = self._loop.call_later(
-            max(left, 0.0), self._client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
-        )
-        self._client.tell("auth_ok", subject=principal.subject, expires_at=principal.expires_at)
+    def authenticated(self, principal: Principal) -> bool:
+        """Says so as well."""
+        stays = super().authenticated(principal)
+        if stays:
+            self._client.tell("auth_ok", subject=principal.subject, expires_at=principal.expires_at)
+        return stays
 
     def subscribe(self, asked: Filter, cursor: str | None = None) -> None:
         """Starts the events, anew where they have started already."""
-        if self._principal is None or self._client.closed:
-            return
         cursor, self._cursor = cursor or self._cursor, None
-        self._stop_following()
-        self._client.filter = asked
-        self._client.owner = None if asked.all_owners else self._principal.subject
-        self._client.position = 0
-        self._following = asyncio.create_task(self._door.replay.follow(self._client, cursor), name="replay")
-        self._following.add_done_callback(self._followed)
-
-    def end(self) -> None:
-        """The socket is gone."""
-        self._deadline.cancel()
-        self._stop_following()
-        self._door.leave(self._client, self._principal.subject if self._principal else None)
+        self.follow(asked, cursor)
 
     async def _handle(self, text: str | None) -> None:
-        if self._too_many():
-            self._client.close(CloseCode.POLICY, f"more than {self._door.settings.frames_per_minute} frames a minute")
+        if self.too_many():
             return
         try:
             frame = _decoder.decode(text or "")
@@ -226,7 +188,7 @@ class _Session:
             self._wrong(f"not a frame of {HELIOGRAPH}: {error}")
             return
         if isinstance(frame, _Auth):
-            await self._authenticate(frame.token)
+            await self.authenticate(frame.token)
         elif isinstance(frame, _Ping):
             # Through the queue, so that the cursor never runs ahead of events that still wait.
             cursor = self._door.hub.cursor_of(self._client)
@@ -250,37 +212,8 @@ class _Session:
         else:
             self._client.filter = asked
 
-    async def _authenticate(self, token: str) -> None:
-        try:
-            principal = await self._door.verifier.verify(token)
-            principal.require(READ_SCOPE)
-        except Unauthenticated as error:
-            self._client.close(CloseCode.UNAUTHENTICATED, str(error))
-        except Forbidden as error:
-            self._client.close(CloseCode.FORBIDDEN, str(error))
-        else:
-            self.authenticated(principal)
-
     def _wrong(self, detail: str) -> None:
         if self._principal is None:
             self._client.close(CloseCode.BAD_FRAME, detail)
         else:
             self._client.tell("error", problem=problem(400, "bad-request", detail))
-
-    def _too_many(self) -> bool:
-        now = self._loop.time()
-        if now - self._minute > 60:
-            self._minute, self._frames = now, 0
-        self._frames += 1
-        return self._frames > self._door.settings.frames_per_minute
-
-    def _stop_following(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            self._following = None
-        self._door.hub.leave(self._client)
-
-    def _followed(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a replay failed", exc_info=task.exception())
-            self._client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")
