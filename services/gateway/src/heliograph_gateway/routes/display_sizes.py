@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Request
-from pydantic import ValidationError
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.db import statements
 from heliograph_common.db.models import DisplaySize
-from heliograph_gateway import size_runs
+from heliograph_gateway import json_body, size_runs
 from heliograph_gateway.access import Admin, Deps, Reader, known_parameters
 from heliograph_gateway.problems import (
     BODY_TOO_LARGE,
@@ -31,14 +29,7 @@ from heliograph_gateway.schemas import DisplaySizes, SizeRunShape
 router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
 
 _PROGRESS = "/v1/settings/display-sizes/progress"
-_BODY_BYTES = 64 * 1024
 _FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/DisplaySizes"}}},
-    }
-}
 
 
 @router.get(
@@ -59,12 +50,12 @@ async def get_display_sizes(request: Request, deps: Deps, _caller: Reader) -> Re
         200: {"model": DisplaySizes},
         **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, PRECONDITION_FAILED, UNSUPPORTED_MEDIA_TYPE),
     },
-    openapi_extra=_BODY,
+    openapi_extra=json_body.documented(DisplaySizes),
 )
 async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Response:
     """New pictures are rendered in these sizes; pictures that there are keep theirs until
     `POST …/apply`. ``If-Match`` is honoured."""
-    wanted = _validated(await _read(request))
+    wanted = _checked(await json_body.read(request, DisplaySizes))
     rows = [{**size.model_dump(), "position": position} for position, size in enumerate(wanted.sizes)]
     async with deps.database.transaction() as connection:
         await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
@@ -107,36 +98,10 @@ async def _present(connection: AsyncConnection) -> dict[str, Any]:
     return {"sizes": [{field: getattr(row, field) for field in _FIELDS} for row in rows]}
 
 
-async def _read(request: Request) -> bytes:
-    essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if essence != "application/json":
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json", headers={"Accept": "application/json"})
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise Problem(BODY_TOO_LARGE, f"the body is larger than the limit of {_BODY_BYTES:,} bytes")
-    return bytes(body)
-
-
-def _validated(body: bytes) -> DisplaySizes:
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(INVALID_JSON, str(error)) from None
-    try:
-        wanted = DisplaySizes.model_validate(decoded, strict=True)
-    except ValidationError as error:
-        raise _invalid([("/".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]) from None
+def _checked(wanted: DisplaySizes) -> DisplaySizes:
     names = [size.name for size in wanted.sizes]
-    wrong = [(f"sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
-    wrong += [(f"sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
+    wrong = [(f"/sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
+    wrong += [(f"/sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
     if wrong:
-        raise _invalid(wrong)
+        raise json_body.invalid(wrong)
     return wanted
-
-
-def _invalid(wrong: list[tuple[str, str]]) -> Problem:
-    errors = [{"pointer": f"/{pointer}", "detail": detail} for pointer, detail in wrong]
-    detail = "; ".join(f"{error['pointer']}: {error['detail']}" for error in errors[:5])
-    return Problem(INVALID_BODY, detail, extra={"errors": errors})
