@@ -43,8 +43,11 @@ e2e: setup ## On a cluster: build, install, use, break, upgrade, uninstall (KUBE
 chaos: setup ## Fault tests: kill, stop and restart everything while a client keeps the books (ARGS=1,2 picks some)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: setup ## Benchmarks, each beside its peer (ARGS=P1,P4 picks some)
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: setup ## Benchmarks, each beside its peer (make bench P7, or ARGS=P1,P4, picks some)
+	@$(BIN)/python -m benchmarks $(ARGS) $(filter P%,$(MAKECMDGOALS))
+
+P%: # the name of a benchmark, after `bench`
+	@:
 
 clean: ## Remove what was built
 	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

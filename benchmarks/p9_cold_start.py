@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,13 +20,11 @@ import psutil
 from benchmarks import stacks
 from benchmarks.report import progress, show, step, verdict
 from heliograph_local.first_picture import send_first_picture
-from heliograph_local.ports import HOST
 from heliograph_local.services import SERVICES, Service
 from heliograph_local.stack import Stack
 
 SERVICE_AIM, STACK_AIM = 1.5, 10.0
 _STARTS = 4
-_LIMIT = 60.0
 
 
 @dataclass
@@ -105,35 +102,10 @@ def _services(stack: Stack) -> list[Start]:
 
 
 def _start(stack: Stack, service: Service, into: Start) -> None:
-    ports = {"HELIOGRAPH_HTTP__PORT": str(_free_port()), "HELIOGRAPH_HTTP__MANAGEMENT_PORT": str(_free_port())}
-    environment = stack.environment(next(service.replica_names())) | ports
-    url = f"http://{HOST}:{ports['HELIOGRAPH_HTTP__MANAGEMENT_PORT']}/readyz"
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", service.module],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_ready(url, process)
+    with stacks.beside(stack, service) as process:
         into.wall.append(time.perf_counter() - began)
         into.cpu.append(sum(psutil.Process(process.pid).cpu_times()[:2]))
-    finally:
-        process.terminate()
-        process.wait(_LIMIT)
-
-
-def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    with httpx2.Client(trust_env=False, timeout=5) as client:
-        deadline = time.monotonic() + _LIMIT
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                if client.get(url).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.01)
-    raise RuntimeError(f"{url} was not ready within {_LIMIT:g} s")
 
 
 def _import(service: Service, into: Start) -> None:
@@ -143,12 +115,6 @@ def _import(service: Service, into: Start) -> None:
     after = os.times()
     into.wall.append(time.perf_counter() - began)
     into.cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind((HOST, 0))
-        return int(taken.getsockname()[1])
 
 
 def _print(starts: Sequence[Start], stack_rows: Sequence[Sequence[str]]) -> None:

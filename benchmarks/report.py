@@ -45,6 +45,14 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note
     _console.print()
 
 
+def lines(title: str, found: Sequence[str]) -> None:
+    """Prints ``found`` under a title, one below the other."""
+    _console.print(title, style="bold")
+    for line in found:
+        _console.print(f"  {line}", markup=False)
+    _console.print()
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest of ``values`` that at least ``percent`` % of them do not exceed (nearest rank)."""
     ranked = sorted(values)

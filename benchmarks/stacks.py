@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import psutil
 
 from benchmarks.report import step
+from heliograph_local.ports import HOST
 from heliograph_local.services import Service
 from heliograph_local.stack import Stack
+
+_LIMIT = 60.0
 
 
 @contextmanager
@@ -33,6 +42,55 @@ async def running(services: Sequence[Service]) -> AsyncIterator[Stack]:
     with data_folder() as folder:
         async with Stack(folder, services, report=step) as stack:
             yield stack
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A process of a service that a benchmark started itself, and where its clients reach it."""
+
+    pid: int
+    url: str
+
+
+@contextmanager
+def beside(stack: Stack, service: Service, **environment: str) -> Iterator[Beside]:
+    """One more process of ``service`` over the servers of ``stack``, ready; ``environment`` is set on top.
+
+    Raises:
+        RuntimeError: it was not ready within a minute.
+    """
+    port, management = _free_port(), _free_port()
+    ports = {"HELIOGRAPH_HTTP__PORT": str(port), "HELIOGRAPH_HTTP__MANAGEMENT_PORT": str(management)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", service.module],
+        env=stack.environment(next(service.replica_names())) | ports | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_ready(f"http://{HOST}:{management}/readyz", process)
+        yield Beside(process.pid, f"http://{HOST}:{port}")
+    finally:
+        process.terminate()
+        process.wait(_LIMIT)
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    with httpx2.Client(trust_env=False, timeout=5) as client:
+        deadline = time.monotonic() + _LIMIT
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if client.get(url).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                time.sleep(0.01)
+    raise RuntimeError(f"{url} was not ready within {_LIMIT:g} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        return int(taken.getsockname()[1])
 
 
 def cpu_seconds(pid: int) -> float:

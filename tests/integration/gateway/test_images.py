@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import event, insert, select, text, update
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_bad_input import problem
 
@@ -20,7 +20,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image, Rendition
-from heliograph_gateway.queries import EXAMINED
+from heliograph_gateway.queries import EXAMINED, ImageFilter, page_of_images
 from heliograph_gateway.schemas import ImagePage, SignedUrl
 
 Picture = Callable[..., bytes]
@@ -131,16 +131,44 @@ async def test_a_filter_that_matches_rarely_leads_on_from_short_pages(ann: httpx
     assert (await ann.get("/v1/images?q=nowhere")).json()["next"] is not None
 
 
-async def many(db: Database, owner: str, total: int, rare: Sequence[int]) -> None:
+async def test_a_page_reads_only_its_owners_index(db: Database) -> None:
+    """Whoever has many images, all older than those of others, must not wait for a walk through theirs."""
+    await many(db, "ann", 8_000)
+    await many(db, "bob", 8_000, first=8_001)
+    async with db.transaction() as connection:
+        await connection.execute(text("ANALYZE images"))
+        for wanted in (
+            ImageFilter(),
+            ImageFilter(status="pending"),
+            ImageFilter(source="upload"),
+            ImageFilter(q="com"),
+        ):
+            statements: list[tuple[str, Any]] = []
+
+            def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any, to: Any = statements) -> None:
+                to.append((statement, parameters))
+
+            event.listen(connection.sync_connection, "before_cursor_execute", note)
+            page = await page_of_images(connection, "ann", wanted, before=None, limit=50)
+            event.remove(connection.sync_connection, "before_cursor_execute", note)
+            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statements[0][0]}"
+            plan = (await connection.exec_driver_sql(explain, statements[0][1])).scalar_one()[0]["Plan"]
+
+            assert len(page.rows) == 50
+            assert "pk_images" not in str(plan), wanted
+            assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 40, wanted
+
+
+async def many(db: Database, owner: str, total: int, rare: Sequence[int] = (), *, first: int = 1) -> None:
     """So many rows of an owner, those of the numbers ``rare`` with another name; later numbers are newer."""
     statement = text(
         "INSERT INTO images (id, owner, name, source, sha256, bytes, mime_type, width, height) "
         "SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid, :owner, "
         "CASE WHEN n = ANY(:rare) THEN 'rare-' || n ELSE 'common' END, 'upload', 'x' || n, 1, 'image/png', 1, 1 "
-        "FROM generate_series(1, :total) AS n"
+        "FROM generate_series(:first, :first + :total - 1) AS n"
     )
     async with db.transaction() as connection:
-        await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare)})
+        await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare), "first": first})
 
 
 async def test_creation_bounds_are_exact(dated: dict[str, str], ann: httpx2.AsyncClient, db: Database) -> None:

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute
 
 from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
+_LEAST, _GREATEST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_APART = timedelta(hours=1)
 """More than the clock that makes ids may differ from PostgreSQL's, which sets ``created_at``."""
@@ -54,20 +56,47 @@ async def page_of_images(
     connection: AsyncConnection, owner: str, wanted: ImageFilter, *, before: UUID | None, limit: int
 ) -> PageOfImages:
     """Up to ``limit`` images older than the image ``before``, of at most ``EXAMINED`` that are looked at."""
-    window = select(Image.__table__).where(Image.owner == owner, Image.deleted_at.is_(None), *_indexed(wanted))
-    if before is not None:
-        window = window.where(Image.id < before)
-    window = window.order_by(Image.id.desc())
+    window = _window(owner, wanted, before)
     if not _not_indexed(wanted, Image.__table__.c):
         rows = (await connection.execute(window.limit(limit + 1))).all()
         return PageOfImages(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
     seen = window.limit(EXAMINED).subquery()
-    found = select(seen).where(*_not_indexed(wanted, seen.c)).order_by(seen.c.id.desc())
+    # In the order that the index gives, all of it: else PostgreSQL reads and sorts the window before the first row.
+    order = (seen.c[column.key].desc() for column in (*_prefix(owner, wanted)[0], Image.id))
+    found = select(seen).where(*_not_indexed(wanted, seen.c)).order_by(*order)
     rows = (await connection.execute(found.limit(limit + 1))).all()
     if len(rows) > limit:
         return PageOfImages(rows[:limit], rows[limit - 1].id)
     last_seen = window.with_only_columns(Image.id).offset(EXAMINED - 1).limit(1)
     return PageOfImages(rows, (await connection.execute(last_seen)).scalar_one_or_none())
+
+
+def _window(owner: str, wanted: ImageFilter, before: UUID | None) -> Select[Any]:
+    """The owner's images, newest first, from one index on (owner, id), (owner, status, id) or (owner, source, id).
+
+    Written as a range of that index. Asked for ``owner = …`` in the order of ids, PostgreSQL may walk the ids of all
+    owners instead and skip those of others: quick for whoever has many new images, a walk through millions of rows for
+    whoever has many old ones. It cannot know which it is.
+    """
+    columns, values = _prefix(owner, wanted)
+    first = _LEAST if wanted.created_after is None else id_floor(wanted.created_after, -_CLOCKS_APART)
+    end = _GREATEST if wanted.created_before is None else id_floor(wanted.created_before, _CLOCKS_APART)
+    end = end if before is None else min(end, before)
+    key = tuple_(*columns, Image.id)
+    return (
+        select(Image.__table__)
+        .where(key >= tuple_(*values, first), key < tuple_(*values, end), Image.deleted_at.is_(None))
+        .order_by(*(column.desc() for column in (*columns, Image.id)))
+    )
+
+
+def _prefix(owner: str, wanted: ImageFilter) -> tuple[list[InstrumentedAttribute[str]], list[str]]:
+    """The columns before the id in the index to use, and their values."""
+    if wanted.status is not None:
+        return [Image.owner, Image.processing_status], [owner, wanted.status]
+    if wanted.source is not None:
+        return [Image.owner, Image.source], [owner, wanted.source]
+    return [Image.owner], [owner]
 
 
 async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
@@ -122,25 +151,16 @@ async def delayed_by_priority(connection: AsyncConnection) -> dict[str, int]:
 
 def conditions(wanted: ImageFilter) -> list[Any]:
     """``wanted`` as SQL."""
-    return _indexed(wanted) + _not_indexed(wanted, Image.__table__.c)
-
-
-def _indexed(wanted: ImageFilter) -> list[Any]:
-    """What an index on (owner, …, id) serves: one column, and bounds on the id."""
     found: list[Any] = []
     if wanted.status is not None:
         found.append(Image.processing_status == wanted.status)
-    elif wanted.source is not None:
+    if wanted.source is not None:
         found.append(Image.source == wanted.source)
-    if wanted.created_after is not None:
-        found.append(Image.id >= id_floor(wanted.created_after, -_CLOCKS_APART))
-    if wanted.created_before is not None:
-        found.append(Image.id < id_floor(wanted.created_before, _CLOCKS_APART))
-    return found
+    return found + _not_indexed(wanted, Image.__table__.c)
 
 
 def _not_indexed(wanted: ImageFilter, image: Any) -> list[Any]:
-    """The rest, asked of the columns of a table or a subquery."""
+    """What ``_window`` leaves out, asked of the columns of a table or a subquery."""
     found: list[Any] = []
     if wanted.status is not None and wanted.source is not None:
         found.append(image.source == wanted.source)
