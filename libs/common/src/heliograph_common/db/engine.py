@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -26,15 +27,7 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.connect_timeout,
             pool_pre_ping=True,  # a restart of PostgreSQL must not cost the first request after it
-            connect_args={
-                "connect_timeout": max(1, round(settings.connect_timeout)),
-                "application_name": application,
-                # A frozen or cut-off process must not keep its locks: whoever takes its work over would wait for it.
-                "options": f"-c idle_in_transaction_session_timeout={round(settings.idle_transaction * 1000)}",
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-            },
+            connect_args=connect_arguments(settings, application),
         )
 
     @property
@@ -75,6 +68,19 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self._engine.dispose()
+
+
+def connect_arguments(settings: DatabaseSettings, application: str) -> dict[str, Any]:
+    """What every connection of ours tells libpq, beside where the server is."""
+    return {
+        "connect_timeout": max(1, round(settings.connect_timeout)),
+        "application_name": application,
+        # A frozen or cut-off process must not keep its locks: whoever takes its work over would wait for it.
+        "options": f"-c idle_in_transaction_session_timeout={round(settings.idle_transaction * 1000)}",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
 
 
 def _cause(error: Exception) -> str:
