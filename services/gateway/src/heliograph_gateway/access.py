@@ -92,9 +92,24 @@ async def _allowed(caller: Annotated[Principal, Depends(principal)], needed: Sec
     return caller
 
 
+async def old_principal(
+    request: Request, deps: Deps, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Principal:
+    """Who calls a route of the systems that Heliograph replaces; see ``Callers.identify_old``."""
+    caller = await deps.callers.identify_old(request.scope)
+    structlog.contextvars.bind_contextvars(owner=caller.subject)
+    return caller
+
+
+async def _old_allowed(caller: Annotated[Principal, Depends(old_principal)], needed: SecurityScopes) -> Principal:
+    return await _allowed(caller, needed)
+
+
 Reader = Annotated[Principal, Security(_allowed, scopes=[IMAGES_READ])]
 Writer = Annotated[Principal, Security(_allowed, scopes=[IMAGES_WRITE])]
 Admin = Annotated[Principal, Security(_allowed, scopes=[ADMIN])]
+OldReader = Annotated[Principal, Security(_old_allowed, scopes=[IMAGES_READ])]
+OldWriter = Annotated[Principal, Security(_old_allowed, scopes=[IMAGES_WRITE])]
 
 
 def known_parameters(request: Request) -> None:

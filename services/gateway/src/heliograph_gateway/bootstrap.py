@@ -59,7 +59,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             messenger=messenger,
             uploads=Uploads(ingest, settings.limits, settings.gateway.analysis_profiles),
             blobs=blobs,
-            callers=Callers(TokenVerifier(settings.auth)),
+            callers=Callers(TokenVerifier(settings.auth), anonymous_owner=settings.compat.anonymous_owner),
             idempotency_keys=idempotency_keys,
             lags=partial(lags, bus, CONSUMERS),
             dead_letters=DeadLetters(bus),

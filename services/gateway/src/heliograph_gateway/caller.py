@@ -7,10 +7,12 @@ routes. What was found, a principal or a refusal, stays in the request's ASGI sc
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from heliograph_common.auth.principal import Principal
+from heliograph_common.auth.principal import IMAGES_READ, IMAGES_WRITE, Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.errors import Unauthenticated
 from heliograph_gateway.problems import UNAUTHENTICATED, Problem
@@ -19,10 +21,12 @@ _FOUND = "heliograph.caller"
 
 
 class Callers:
-    """Knows callers by their tokens."""
+    """Knows callers by their tokens. ``anonymous_owner``: who callers without one are, on the routes that ask
+    ``identify_old``; empty: nobody."""
 
-    def __init__(self, verifier: TokenVerifier) -> None:
+    def __init__(self, verifier: TokenVerifier, *, anonymous_owner: str = "") -> None:
         self._verifier = verifier
+        self._anonymous = _anonymous(anonymous_owner) if anonymous_owner else None
 
     async def identify(self, scope: Scope) -> Principal:
         """Who calls.
@@ -42,6 +46,18 @@ class Callers:
             return found
         raise found
 
+    async def identify_old(self, scope: Scope) -> Principal:
+        """Who calls a route of the systems that Heliograph replaces. Whoever sends an ``Authorization`` header, whatever
+        is in it, is never anonymous.
+
+        Raises:
+            Problem: no bearer token was sent, and nobody may call without one.
+            Unauthenticated: it is not acceptable.
+        """
+        if self._anonymous is None or "authorization" in Headers(scope=scope):
+            return await self.identify(scope)
+        return self._anonymous
+
     async def known(self, scope: Scope) -> Principal | None:
         """Who calls; ``None`` where the application is to refuse the request."""
         try:
@@ -58,3 +74,8 @@ class Callers:
             "the request has no `Authorization: Bearer` header",
             headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
         )
+
+
+def _anonymous(owner: str) -> Principal:
+    """May read and write images, and nothing that needs ``admin``."""
+    return Principal(owner, frozenset({IMAGES_READ, IMAGES_WRITE}), datetime.max.replace(tzinfo=UTC))

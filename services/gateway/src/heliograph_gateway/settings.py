@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
 
@@ -34,9 +34,29 @@ class GatewayOwnSettings(BaseModel):
     stuck_after_seconds: float = Field(300.0, gt=0, description="Seconds without progress after which one is stuck.")
 
 
+class CompatSettings(BaseModel):
+    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+
+    enabled: bool = Field(True, description="Whether these routes are there.")
+    anonymous_owner: str = Field(
+        "",
+        max_length=255,
+        description="Who owns what callers without a token upload and see on these routes, and on no others. Empty "
+        "answers them 401. Set it only where everyone who reaches the gateway may do all of that.",
+    )
+
+    @field_validator("anonymous_owner")
+    @classmethod
+    def _is_a_subject(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be printable, as a token's subject")
+        return value
+
+
 class GatewaySettings(ServiceSettings):
     """All that the gateway reads."""
 
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
+    compat: CompatSettings = CompatSettings()

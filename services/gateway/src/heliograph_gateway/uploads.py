@@ -6,7 +6,7 @@ it is read; one bad file costs the others nothing. What is accepted, and how it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -85,6 +85,24 @@ class Uploads:
         batch = _Batch(self._ingest, self.limits, self.profiles, owner, asked)
         await batch.take(reader.parts())
         return batch.outcomes
+
+    async def one(self, body: AsyncIterator[bytes], boundary: bytes, owner: str, *, names: Collection[str]) -> Accepted:
+        """Takes in a multipart body whose one picture is a part with one of ``names``; other parts are passed over.
+
+        Raises:
+            Problem, HeliographError: the body or the picture is refused, or a server is away. The picture is taken in
+                all the same where it came whole and what is refused comes after it.
+        """
+        accepted = None
+        async for part in MultipartReader(self._capped(body), boundary).parts():
+            if part.name not in names:
+                continue
+            if accepted is not None:
+                raise Problem(TOO_MANY_FILES, "this route takes one picture a request; the first was taken in")
+            accepted = await self.raw(part.chunks, owner, Asked(name=part.filename or ""))
+        if accepted is None:
+            raise Problem(MISSING_FILE, f"no part is named {' or '.join(f'`{name}`' for name in names)}")
+        return accepted
 
     async def _capped(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         cap = self.body_cap(multipart=True)

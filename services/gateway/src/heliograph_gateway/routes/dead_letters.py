@@ -19,10 +19,10 @@ from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway import cursor as cursors
+from heliograph_gateway import retries
 from heliograph_gateway.access import Admin, Dependencies, Deps, known_parameters
 from heliograph_gateway.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND, Problem
 from heliograph_gateway.responses import json_response, next_link, problems
-from heliograph_gateway.routes.images import announce_retry
 from heliograph_gateway.schemas import DeadLetterPage, DeadLetterShape, Replayed
 
 router = APIRouter(tags=["dead letters"], dependencies=[Depends(known_parameters)])
@@ -133,7 +133,7 @@ async def _close_circuit(transaction: Transaction, letter: StoredLetter) -> bool
     row = None if image_id is None else await statements.reset_processing(transaction.connection, image_id)
     if row is None:
         return False
-    announce_retry(transaction, row)
+    retries.announce(transaction, row)
     return True
 
 

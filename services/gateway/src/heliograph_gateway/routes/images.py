@@ -11,17 +11,13 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import ImageDeleted, ImageRetried, RenderImage, progress
-from heliograph_common.contracts.subjects import Priority
+from heliograph_common.contracts.messages import ImageDeleted, progress
 from heliograph_common.db import statements
 from heliograph_common.db.models import Image
-from heliograph_common.db.statements import ImageRow, stages_of
-from heliograph_common.ingest import fairness
-from heliograph_common.messaging.transaction import Transaction
+from heliograph_common.db.statements import stages_of
 from heliograph_gateway import cursor as cursors
 from heliograph_gateway import near as near_images
-from heliograph_gateway import queries, representation
+from heliograph_gateway import queries, representation, retries
 from heliograph_gateway.access import Dependencies, Deps, Reader, Writer, known_parameters
 from heliograph_gateway.near import FARTHEST, Near, Position
 from heliograph_gateway.parameters import Moment
@@ -192,32 +188,14 @@ async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: U
 async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
     """Closes the circuit of a failed image and queues it again; 409 when it has not failed. Its priority is what was asked
     for at its upload, or `low` while many other pictures of the caller wait."""
-    async with deps.messenger.transaction() as transaction:
-        found = await queries.lock_image(transaction.connection, image_id, caller.subject)
-        if found is None:
-            raise no_such_image(image_id)
-        asked = Priority(found.requested_priority or found.priority)
-        before_low = deps.uploads.limits.waiting_before_low
-        granted = await fairness.grant(transaction.connection, caller.subject, asked, before_low=before_low)
-        row = await statements.reset_processing(transaction.connection, image_id, granted.columns())
-        if row is None:
-            raise Problem(
-                CONFLICT,
-                f"only a failed image can be tried again; this one is {found.processing_status}",
-                extra={"state": found.processing_status},
-            )
-        command = subjects.render(granted.priority)
-        transaction.command(command, RenderImage(image_id=image_id), owner=row.owner)
-        announce_retry(transaction, row)
-        renditions = await statements.renditions_of(transaction.connection, image_id)
-    return tagged(request, representation.image(row, renditions), 202)
-
-
-def announce_retry(transaction: Transaction, row: ImageRow) -> None:
-    """States that the image of ``row`` is on its way again."""
-    stages = stages_of(row)
-    body = ImageRetried(image_id=row.id, name=row.name, progress=progress(stages), stages=stages)
-    transaction.event(body, owner=row.owner)
+    before_low = deps.uploads.limits.waiting_before_low
+    retried = await retries.retry(deps.messenger, image_id, caller.subject, before_low=before_low)
+    if retried is None:
+        raise no_such_image(image_id)
+    if not retried.queued:
+        state = retried.row.processing_status
+        raise Problem(CONFLICT, f"only a failed image can be tried again; this one is {state}", extra={"state": state})
+    return tagged(request, representation.image(retried.row, retried.renditions), 202)
 
 
 def no_such_image(image_id: UUID) -> Problem:
