@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from heliograph_gateway.parameters import Moment
+from heliograph_gateway.parameters import Moment, Whole
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_a_moment_is_rfc_3339(text: str) -> None:
 def test_what_would_have_to_be_guessed_is_no_moment(text: str) -> None:
     with pytest.raises(ValidationError, match="RFC 3339"):
         TypeAdapter(Moment).validate_python(text)
+
+
+@pytest.mark.parametrize("value", [300, 300.0])
+def test_an_integer_is_one_however_it_is_written(value: float) -> None:
+    assert TypeAdapter(Whole).validate_python(value, strict=True) == 300
+
+
+@pytest.mark.parametrize("value", [300.5, "300", True, float("inf"), float("nan"), None])
+def test_what_is_no_integer_stays_none(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Whole).validate_python(value, strict=True)

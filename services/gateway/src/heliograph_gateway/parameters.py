@@ -1,4 +1,4 @@
-"""Types of query parameters that are stricter than pydantic's own: routes annotate with them, the document shows them."""
+"""Types of parameters and fields that pydantic reads otherwise than their schemas say: routes and shapes use them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def _rfc3339(value: Any) -> Any:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 """A point in time. Pydantic alone would take a bare number for seconds, and guess."""
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer in a JSON body as JSON Schema has it: 300.0 is one. Languages without integers write them so."""

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from heliograph_gateway.parameters import Whole
+
 State = Literal["pending", "processing", "complete", "failed"]
 PriorityName = Literal["high", "normal", "low"]
 
@@ -223,11 +225,11 @@ class Size(Shape):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
     kind: Literal["thumbnail", "variant"]
-    width: Annotated[int, Field(ge=1, le=16_384)]
-    height: Annotated[int, Field(ge=1, le=16_384)]
+    width: Annotated[Whole, Field(ge=1, le=16_384)]
+    height: Annotated[Whole, Field(ge=1, le=16_384)]
     fit: Literal["cover", "contain"]
     format: Literal["jpeg", "webp"]
-    quality: Annotated[int, Field(ge=1, le=100)]
+    quality: Annotated[Whole, Field(ge=1, le=100)]
 
 
 class DisplaySizes(Shape):

@@ -18,12 +18,13 @@ from heliograph_gateway.multipart import boundary_of
 from heliograph_gateway.problems import (
     BAD_IMAGE,
     BLOBS_UNAVAILABLE,
-    BODY_TIMEOUT,
     BODY_TOO_LARGE,
     EMPTY_IMAGE,
     IMAGE_TOO_LARGE,
     INVALID_MULTIPART,
+    MISSING_FILE,
     TOO_MANY_FILES,
+    UNKNOWN_PART,
     UNSUPPORTED_IMAGE,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
@@ -54,7 +55,7 @@ _BODY: dict[str, Any] = {
                         "priority": {"type": "string", "enum": [priority.value for priority in Priority]},
                         "analyze": {"type": "string"},
                         "name": {"type": "string"},
-                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
                     },
                 }
             },
@@ -68,7 +69,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": ImageShape | UploadOutcomes, "description": "The caller has had these bytes before"},
     **problems(
         INVALID_MULTIPART,
-        BODY_TIMEOUT,
+        MISSING_FILE,
+        UNKNOWN_PART,
         IMAGE_TOO_LARGE,
         BODY_TOO_LARGE,
         TOO_MANY_FILES,
