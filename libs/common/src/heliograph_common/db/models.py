@@ -30,7 +30,6 @@ _STATES = "('pending', 'processing', 'complete', 'failed')"
 _LIVE = text("deleted_at IS NULL")
 _FAILED = text("deleted_at IS NULL AND processing_status = 'failed'")
 _HASHED = text("deleted_at IS NULL AND phash IS NOT NULL")
-_WAITING = text("deleted_at IS NULL AND processing_status = 'pending'")
 _UNFINISHED = text("deleted_at IS NULL AND processing_status IN ('pending', 'processing')")
 
 
@@ -74,7 +73,6 @@ class Image(Base):
         Index("ix_images_completed", "processing_completed_at", postgresql_where=_LIVE),
         Index("ix_images_failed", "updated_at", postgresql_where=_FAILED),
         Index("ix_images_unfinished", "updated_at", postgresql_where=_UNFINISHED),
-        Index("ix_images_waiting", "owner", postgresql_where=_WAITING),
         Index("ix_images_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         *(
             Index(

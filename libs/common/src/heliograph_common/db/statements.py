@@ -43,8 +43,13 @@ async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> b
 
 async def waiting(connection: AsyncConnection, owner: str, *, up_to: int) -> int:
     """How many of the owner's images nobody has begun to render; counts no further than ``up_to``."""
-    some = select(Image.id).where(
-        Image.owner == owner, Image.deleted_at.is_(None), Image.processing_status == "pending"
+    # A range and its order, which ix_images_owner_processing_status_id alone can give: with an equality PostgreSQL may take
+    # the index of all unfinished images, or of all ids, and filter all of them for an owner who has none. The newest come
+    # first: they are rendered last, so there are no dead entries to step over before the limit is reached.
+    some = (
+        select(Image.id)
+        .where(Image.owner == owner, Image.deleted_at.is_(None), Image.processing_status.between("pending", "pending"))
+        .order_by(Image.processing_status.desc(), Image.id.desc())
     )
     counted = select(func.count()).select_from(some.limit(up_to).subquery())
     return int((await connection.execute(counted)).scalar_one())

@@ -13,14 +13,11 @@ from sqlalchemy.dialects import postgresql
 revision = "0003"
 down_revision = "0002"
 
-_WAITING = sa.text("deleted_at IS NULL AND processing_status = 'pending'")
-
 
 def upgrade() -> None:
     op.add_column("images", sa.Column("requested_priority", sa.Text(), nullable=True))
     op.add_column("images", sa.Column("analysis_profile", sa.Text(), nullable=True))
     op.add_column("images", sa.Column("analysis_queued_at", sa.DateTime(timezone=True), nullable=True))
-    op.create_index("ix_images_waiting", "images", ["owner"], unique=False, postgresql_where=_WAITING)
     op.create_table(
         "direct_uploads",
         *_of_every_upload(),
@@ -83,7 +80,6 @@ def downgrade() -> None:
     op.drop_table("tus_parts")
     op.drop_table("tus_uploads")
     op.drop_table("direct_uploads")
-    op.drop_index("ix_images_waiting", table_name="images", postgresql_where=_WAITING)
     op.drop_column("images", "analysis_queued_at")
     op.drop_column("images", "analysis_profile")
     op.drop_column("images", "requested_priority")
