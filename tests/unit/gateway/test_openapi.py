@@ -86,6 +86,17 @@ def test_every_operation_is_described(path: str, method: str, operation: Operati
     assert any(status[0] in "23" for status in operation["responses"]), f"{method} {path} never works"
 
 
+def test_no_bound_of_a_field_is_lost() -> None:
+    """Pydantic writes ``ge`` for ``minimum`` where a validator stands before a field's bounds."""
+
+    def keys(node: object) -> set[str]:
+        if isinstance(node, dict):
+            return set(node).union(*map(keys, node.values()))
+        return set().union(*map(keys, node)) if isinstance(node, list) else set()
+
+    assert not keys(DOCUMENT) & {"ge", "gt", "le", "lt", "min_length", "max_length", "multiple_of"}
+
+
 def test_operation_ids_are_unique() -> None:
     identifiers = [operation["operationId"] for _, _, operation in OPERATIONS]
     assert len(identifiers) == len(set(identifiers))

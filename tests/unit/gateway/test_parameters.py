@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from heliograph_gateway.parameters import Moment, Whole
+from heliograph_gateway.parameters import WHOLE, Moment
 
 
 @pytest.mark.parametrize(
@@ -36,10 +37,10 @@ def test_what_would_have_to_be_guessed_is_no_moment(text: str) -> None:
 
 @pytest.mark.parametrize("value", [300, 300.0])
 def test_an_integer_is_one_however_it_is_written(value: float) -> None:
-    assert TypeAdapter(Whole).validate_python(value, strict=True) == 300
+    assert TypeAdapter(Annotated[int, WHOLE]).validate_python(value, strict=True) == 300
 
 
 @pytest.mark.parametrize("value", [300.5, "300", True, float("inf"), float("nan"), None])
 def test_what_is_no_integer_stays_none(value: object) -> None:
     with pytest.raises(ValidationError):
-        TypeAdapter(Whole).validate_python(value, strict=True)
+        TypeAdapter(Annotated[int, WHOLE]).validate_python(value, strict=True)

@@ -24,5 +24,5 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""An integer in a JSON body as JSON Schema has it: 300.0 is one. Languages without integers write them so."""
+WHOLE = BeforeValidator(_whole)
+"""Marks an integer in a JSON body as JSON Schema has it: 300.0 is one. Stands last, or the document loses the bounds."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heliograph_gateway.parameters import Whole
+from heliograph_gateway.parameters import WHOLE
 
 State = Literal["pending", "processing", "complete", "failed"]
 PriorityName = Literal["high", "normal", "low"]
@@ -225,14 +225,29 @@ class Size(Shape):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
     kind: Literal["thumbnail", "variant"]
-    width: Annotated[Whole, Field(ge=1, le=16_384)]
-    height: Annotated[Whole, Field(ge=1, le=16_384)]
+    width: Annotated[int, Field(ge=1, le=16_384), WHOLE]
+    height: Annotated[int, Field(ge=1, le=16_384), WHOLE]
     fit: Literal["cover", "contain"]
     format: Literal["jpeg", "webp"]
-    quality: Annotated[Whole, Field(ge=1, le=100)]
+    quality: Annotated[int, Field(ge=1, le=100), WHOLE]
 
 
 class DisplaySizes(Shape):
     """All sizes, in the order in which they are rendered."""
 
     sizes: Annotated[list[Size], Field(min_length=1, max_length=20)]
+
+
+class TusUploadShape(Shape):
+    """A resumable upload: ``offset`` of ``length`` bytes are stored (null: nobody knows yet how many there are to be). The
+    link ``image`` is there once ``state`` is complete; ``partial`` ones are for concatenation, and never become one."""
+
+    id: UUID
+    state: Literal["open", "complete"]
+    name: str
+    offset: int
+    length: int | None
+    partial: bool
+    created_at: datetime
+    expires_at: datetime
+    links: dict[str, str]
