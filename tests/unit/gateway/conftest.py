@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx2
@@ -21,11 +22,13 @@ from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_common.testing.ratelimit import MemoryRateLimits
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import api, build_app
 from heliograph_gateway.caller import Callers
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
-from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.settings import GatewaySettings, RateLimitSettings
+from heliograph_gateway.tus import ResumableUploads
 from heliograph_gateway.uploads import Uploads
 
 
@@ -79,18 +82,29 @@ def connect() -> Connect:
         *,
         caller: str = "ann|images:read images:write",
         guarded: bool = True,
+        buckets: MemoryRateLimits | None = None,
+        rate_limits: RateLimitSettings | None = None,
         **own: Any,
     ) -> httpx2.AsyncClient:
         settings = GatewaySettings()
         settings.gateway = settings.gateway.model_copy(update=own)
+        settings.rate_limits = rate_limits or settings.rate_limits
         failing = Failing(error or AssertionError("no server is needed here"))
         dependencies = Dependencies(
             database=cast("Database", failing),
             messenger=cast("Messenger", failing),
             uploads=Uploads(cast("Ingest", failing), LimitSettings()),
+            tus=ResumableUploads(
+                cast("Database", failing),
+                cast("Ingest", failing),
+                MemoryBlobs(),
+                LimitSettings(),
+                keep=timedelta(hours=1),
+            ),
             blobs=MemoryBlobs(),
             callers=Callers(cast("TokenVerifier", Scopes())),
             idempotency_keys=IdempotencyKeys(cast("Database", failing)),
+            rate_limits=buckets or MemoryRateLimits(),
             lags=_no_lags,
             dead_letters=failing,
             signed_url_seconds=60,

@@ -22,9 +22,11 @@ from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.bus.lag import Lag
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.ratelimit.port import RateLimits
 from heliograph_gateway.caller import Callers
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.problems import INVALID_PARAMETER, Problem
+from heliograph_gateway.tus import ResumableUploads
 from heliograph_gateway.uploads import Uploads
 
 
@@ -48,9 +50,11 @@ class Dependencies:
     database: Database
     messenger: Messenger
     uploads: Uploads
+    tus: ResumableUploads
     blobs: Blobs
     callers: Callers
     idempotency_keys: IdempotencyKeys
+    rate_limits: RateLimits
     lags: Callable[[], Awaitable[Sequence[Lag]]]
     dead_letters: DeadLetterStore
     signed_url_seconds: int

@@ -22,7 +22,7 @@ from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
-from heliograph_gateway import openapi
+from heliograph_gateway import openapi, rate_limits
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.guard import Guard
 from heliograph_gateway.idempotency import HEADER, REPLAYED, Idempotency
@@ -36,22 +36,28 @@ from heliograph_gateway.problems import (
     Problem,
     problem_of,
 )
-from heliograph_gateway.routes import dead_letters, display_sizes, images, meta, queue, renditions, uploads
+from heliograph_gateway.rate_limits import Throttle
+from heliograph_gateway.routes import compat, dead_letters, display_sizes, images, meta, queue, renditions, tus, uploads
 from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.tus_headers import REQUEST_HEADERS, RESPONSE_HEADERS
+from heliograph_gateway.tus_protocol import TusProtocol
 
 log = structlog.get_logger(__name__)
 
 ROUTERS = (
     uploads.router,
+    tus.router,
     images.router,
     renditions.router,
     queue.router,
     dead_letters.router,
     display_sizes.router,
+    compat.router,
     meta.router,
 )
 _PROBES = ("/livez", "/readyz")
-_EXPOSED = ["ETag", REPLAYED, "Link", "Location", "Retry-After", "Trace-Id"]
+_ALLOWED = ["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "traceparent"]
+_EXPOSED = ["ETag", REPLAYED, "Link", "Location", "Retry-After", "Trace-Id", *RESPONSE_HEADERS, *rate_limits.HEADERS]
 
 
 def build_app(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> ASGIApp:
@@ -72,18 +78,29 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
         telemetry={"tracing": False, "metrics": False, "logs": False},  # TelemetryMiddleware does it, for all services
     )
     app.state.dependencies = dependencies
+    app.state.health = health
     for router in ROUTERS:
-        app.include_router(router)
+        if router is not compat.router or settings.compat.enabled:
+            app.include_router(router)
     app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
     _handle_errors(app)
     _document(app)
     app.add_middleware(Idempotency, keys=dependencies.idempotency_keys, callers=dependencies.callers)
+    if settings.rate_limits.enabled:
+        app.add_middleware(
+            Throttle,
+            routes=[route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)],
+            settings=settings.rate_limits,
+            limits=dependencies.rate_limits,
+            callers=dependencies.callers,
+        )
+    app.add_middleware(TusProtocol)
     if settings.gateway.cors_origins:  # around all others, so that browsers may read their refusals too
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.gateway.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "traceparent"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[*_ALLOWED, *REQUEST_HEADERS],
             expose_headers=_EXPOSED,
         )
     return app
@@ -91,31 +108,39 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def _problem(_: Request, error: Problem) -> Response:
-        return error.response()
+    async def _problem(request: Request, error: Problem) -> Response:
+        return _refusal(request, error)
 
     @app.exception_handler(HeliographError)
     async def _ours(request: Request, error: HeliographError) -> Response:
         problem = problem_of(error)
         if isinstance(error, Unavailable) or problem.kind is INTERNAL:
             log.warning("request refused", path=request.url.path, error=str(error), type=problem.kind.slug)
-        return problem.response()
+        return _refusal(request, problem)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        return _validation_problem(error.errors()).response()
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        return _refusal(request, _validation_problem(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return _http_problem(request, error).response()
+        return _refusal(request, _http_problem(request, error))
 
     @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, __: Exception) -> Response:
-        return Problem(INTERNAL, "the request could not be handled").response()  # Starlette raises it on; Guard logs it
+    async def _unforeseen(request: Request, __: Exception) -> Response:
+        # Starlette raises it on, and Guard logs it.
+        return _refusal(request, Problem(INTERNAL, "the request could not be handled"))
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=CLIENT_GONE)  # for the log and the metrics; nobody reads it
+
+
+def _refusal(request: Request, problem: Problem) -> Response:
+    """The problem; to older clients with an ``error`` that says what ``detail`` says, as some of their systems did."""
+    if request.scope.get("route") in compat.router.routes:
+        problem.extra["error"] = problem.detail
+    return problem.response()
 
 
 def _validation_problem(found: Sequence[Any]) -> Problem:

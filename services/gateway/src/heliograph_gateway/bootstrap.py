@@ -15,12 +15,14 @@ from heliograph_common.bus.publish import publish
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
 from heliograph_common.db.engine import Database
+from heliograph_common.db.single import SingleStatements
 from heliograph_common.db.upload_models import DirectUpload, TusUpload
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.ratelimit.store import PostgresRateLimits
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
@@ -33,6 +35,7 @@ from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.size_runs import SizeRuns
+from heliograph_gateway.tus import ResumableUploads
 from heliograph_gateway.upload_collector import UploadCollector
 from heliograph_gateway.uploads import Uploads
 
@@ -50,6 +53,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     messenger = Messenger(database, relay)
     ingest = Ingest(database, messenger, blobs, waiting_before_low=settings.limits.waiting_before_low)
     idempotency_keys = IdempotencyKeys(database)
+    statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
+    rate_limits = PostgresRateLimits(statements)
     health.register("database", database.ready)
     health.register("blobs", blobs.ready, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it
@@ -58,9 +63,13 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             database=database,
             messenger=messenger,
             uploads=Uploads(ingest, settings.limits, settings.gateway.analysis_profiles),
+            tus=ResumableUploads(
+                database, ingest, blobs, settings.limits, keep=timedelta(seconds=settings.gateway.upload_seconds)
+            ),
             blobs=blobs,
             callers=Callers(TokenVerifier(settings.auth), anonymous_owner=settings.compat.anonymous_owner),
             idempotency_keys=idempotency_keys,
+            rate_limits=rate_limits,
             lags=partial(lags, bus, CONSUMERS),
             dead_letters=DeadLetters(bus),
             signed_url_seconds=settings.s3.signed_url_seconds,
@@ -85,6 +94,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
 
     return [
         Closing("database", database.close),
+        Closing("rate-limits-database", statements.close),
         Closing("blobs", blobs.close),
         bus,
         relay,
@@ -95,5 +105,6 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
+        Periodic("rate-limits", interval=_CLEAN_EVERY, function=rate_limits.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]

@@ -16,9 +16,9 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from heliograph_common.runtime.health import Report
-from heliograph_gateway import idempotency
+from heliograph_gateway import idempotency, tus_document
 from heliograph_gateway.openapi_examples import BY_NAME, example_of
-from heliograph_gateway.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, Kind, Problem
+from heliograph_gateway.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, RATE_LIMITED, Kind, Problem
 from heliograph_gateway.responses import add_problem
 from heliograph_gateway.schemas import ProblemDocument
 
@@ -31,9 +31,12 @@ takes an `Idempotency-Key`. A `traceparent` is accepted, and every answer has it
 
 TAGS = {
     "images": "Take pictures in, list, show, delete and retry them.",
+    "resumable uploads": "Uploads that go on where they broke off: tus 1.0, for its clients.",
     "queue": "How much work waits, and since when.",
     "dead letters": "What could not be handled, for administrators.",
     "settings": "What administrators may change at run time.",
+    "compat": "The routes of the systems that Heliograph replaces, in their shapes, for clients that know no others. "
+    "Refusals are problems with an `error` that says what `detail` says.",
     "about": "What needs no token: pages that explain, and probes.",
 }
 
@@ -47,6 +50,7 @@ HEADERS: dict[str, tuple[str, Object]] = {
     "Idempotency-Replayed": ("`true`: the answer to an earlier request with the same key.", {"const": "true"}),
     "RateLimit": ("What is left of the quota, and the seconds until there is more.", {}),
     "RateLimit-Policy": ("The quota and its window in seconds.", {}),
+    **tus_document.HEADERS,
 }
 """Response headers that several operations have; each is a component of the document under its name."""
 
@@ -184,6 +188,8 @@ def _complete(operation: Object, *, post: bool) -> None:
         idempotency.document(operation)
     if post or "requestBody" in operation:
         add_problem(responses, str(BODY_TIMEOUT.status), BODY_TIMEOUT)
+    if "security" in operation:  # what asks who calls has a rate limit
+        add_problem(responses, str(RATE_LIMITED.status), RATE_LIMITED)
     for parameter in operation.get("parameters", ()):
         _without_null(parameter)
     scopes = [scope for each in operation.get("security", ()) for needed in each.values() for scope in needed]

@@ -77,6 +77,12 @@ UNAUTHENTICATED = Kind(
 FORBIDDEN = Kind(
     "forbidden", 403, "The token lacks a scope", "Ask an administrator for a token with the scope that `detail` names."
 )
+UPLOAD_FINAL = Kind(
+    "upload-final",
+    403,
+    "A final upload takes no bytes",
+    "Send bytes to partial uploads, and concatenate them when all are there.",
+)
 NOT_FOUND = Kind(
     "not-found", 404, "There is no such thing", "Check the id; things of other owners look as if they did not exist."
 )
@@ -100,6 +106,12 @@ IDEMPOTENCY_IN_FLIGHT = Kind(
     "The first request with this Idempotency-Key is not answered yet",
     "Send the same request again after Retry-After seconds.",
 )
+OFFSET_MISMATCH = Kind(
+    "offset-mismatch",
+    409,
+    "The upload does not stand at that offset",
+    "Ask with HEAD for its `Upload-Offset`, and go on from there.",
+)
 UPLOAD_NOT_THERE = Kind(
     "upload-not-there",
     409,
@@ -112,8 +124,17 @@ UPLOAD_EXPIRED = Kind(
     "The upload was not finished in time",
     "Begin a new upload and finish it before `expires_at`.",
 )
+UPLOAD_REFUSED = Kind(
+    "upload-refused",
+    410,
+    "The upload was no picture that is taken",
+    "Do what `refusal` says, and begin a new upload.",
+)
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "It has changed meanwhile", "Read it again and send the new ETag in If-Match."
+)
+TUS_VERSION = Kind(
+    "tus-version", 412, "This version of tus is not spoken", "Send the version in `Tus-Version` as `Tus-Resumable`."
 )
 IMAGE_TOO_LARGE = Kind(
     "image-too-large",
@@ -129,6 +150,12 @@ TOO_MANY_FILES = Kind(
     413,
     "The request has too many files",
     "Send the rest in another request, or have the limit raised.",
+)
+TOO_MANY_PARTS = Kind(
+    "too-many-parts",
+    413,
+    "The upload is in too many parts",
+    "Send all that is left in one request; send larger parts the next time.",
 )
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type", 415, "The body is of a type that is not taken", "Use a type that `detail` lists."
@@ -151,6 +178,18 @@ UPLOAD_MISMATCH = Kind(
 )
 BAD_IMAGE = Kind("bad-image", 422, "The picture is broken", "Export the picture anew and send it again.")
 EMPTY_IMAGE = Kind("empty-image", 422, "The file is empty", "Choose another file.")
+TUS_CHECKSUM_MISMATCH = Kind(
+    "tus-checksum-mismatch",
+    460,  # tus' own
+    "The bytes are not those of their checksum",
+    "Send the same bytes again from the same offset.",
+)
+RATE_LIMITED = Kind(
+    "rate-limited",
+    429,
+    "Too many requests",
+    "Send it again after Retry-After seconds. RateLimit tells after each request how many more are taken at once.",
+)
 INTERNAL = Kind(
     "internal-error", 500, "Something went wrong on our side", "Tell whoever runs this installation the `trace_id`."
 )
@@ -238,6 +277,13 @@ def problem_of(error: errors.HeliographError) -> Problem:
         detail, _, remedy = detail.rpartition(": ")
         extra = {"remedy": f"{remedy[:1].upper()}{remedy[1:]}."}
     return Problem(kind, detail, headers=headers, extra=extra)
+
+
+def problem_of_body(body: Mapping[str, Any]) -> Problem:
+    """The problem whose ``body()`` was kept; its trace is that of the present request."""
+    own = {"type", "title", "status", "detail", "trace_id"}
+    extra = {name: value for name, value in body.items() if name not in own}
+    return Problem(KINDS[body["type"].rpartition("/")[2]], body["detail"], extra=extra, status=body["status"])
 
 
 def page(kind: Kind) -> str:

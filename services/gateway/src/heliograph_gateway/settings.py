@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
 
@@ -53,6 +55,57 @@ class CompatSettings(BaseModel):
         return value
 
 
+class RatePolicy(BaseModel):
+    """``quota`` requests in ``window_seconds`` for as long as one likes, and ``burst`` of them at once after a pause."""
+
+    model_config = ConfigDict(frozen=True)
+
+    quota: int = Field(ge=1)
+    window_seconds: int = Field(1, ge=1)
+    burst: int = Field(ge=1)
+
+
+class RateLimitSettings(BaseModel):
+    """How many requests of one caller to one route pass, through all replicas together (docs/guides/rate-limits.md)."""
+
+    enabled: bool = True
+    default: RatePolicy | None = Field(
+        RatePolicy(quota=500, burst=2000), description="For routes that nothing below fits; null leaves them unlimited."
+    )
+    routes: dict[str, RatePolicy | None] = Field(
+        {},
+        validate_default=True,
+        description="By method and path as in /openapi.json, `*` for anything: `POST /v1/images`, `* /v1/dead-letters*`. "
+        "Of several that fit, the one with most letters counts. Joins those that are built in, or takes their place.",
+    )
+
+    @field_validator("routes")
+    @classmethod
+    def _join(cls, value: dict[str, RatePolicy | None]) -> dict[str, RatePolicy | None]:
+        return {**ROUTE_POLICIES, **value}
+
+    def policy(self, route: str) -> RatePolicy | None:
+        """For a route such as ``POST /v1/images``; ``None``: it has no limit."""
+        fitting = [pattern for pattern in self.routes if fnmatchcase(route, pattern)]
+        return self.routes[max(fitting, key=_letters)] if fitting else self.default
+
+    def for_nothing(self, routes: Collection[str]) -> list[str]:
+        """The patterns that fit none of ``routes``."""
+        return [pattern for pattern in self.routes if not any(fnmatchcase(route, pattern) for route in routes)]
+
+
+ROUTE_POLICIES: dict[str, RatePolicy | None] = {
+    "POST *": RatePolicy(quota=100, burst=1000),  # uploads of every kind, retries: each makes work for others
+    "* /v1/dead-letters*": RatePolicy(quota=50, burst=500),
+    "* /v1/settings/*": RatePolicy(quota=50, burst=500),
+}
+"""Built in: what ``RateLimitSettings.routes`` has beside what is set."""
+
+
+def _letters(pattern: str) -> int:
+    return len(pattern.replace("*", ""))
+
+
 class GatewaySettings(ServiceSettings):
     """All that the gateway reads."""
 
@@ -60,3 +113,4 @@ class GatewaySettings(ServiceSettings):
     limits: LimitSettings = LimitSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
     compat: CompatSettings = CompatSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()

@@ -29,6 +29,14 @@ http_request_duration = Histogram(
     registry=REGISTRY,
     buckets=_REQUEST,
 )
+# Requests that were one too many of their caller, by route template.
+rate_limited = Counter(
+    "heliograph_rate_limited_total", "Requests refused by a rate limit", ("route", "method"), registry=REGISTRY
+)
+# Requests that passed because PostgreSQL could not say whether they may.
+rate_limit_unchecked = Counter(
+    "heliograph_rate_limit_unchecked_total", "Requests that no rate limit was held against", registry=REGISTRY
+)
 # Messages by durable and what became of them (ack, nak, dead, stale), from receipt to ack.
 message_duration = Histogram(
     "heliograph_message_duration_seconds",
