@@ -21,6 +21,7 @@ from heliograph_gateway.openapi_examples import BY_NAME, example_of
 from heliograph_gateway.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, RATE_LIMITED, Kind, Problem
 from heliograph_gateway.responses import add_problem
 from heliograph_gateway.schemas import ProblemDocument
+from heliograph_gateway.upload_schemas import REQUESTS
 
 Object = dict[str, Any]
 
@@ -31,6 +32,7 @@ takes an `Idempotency-Key`. A `traceparent` is accepted, and every answer has it
 
 TAGS = {
     "images": "Take pictures in, list, show, delete and retry them.",
+    "direct uploads": "Files that go past the gateway, straight into the object store, one or many at a time.",
     "resumable uploads": "Uploads that go on where they broke off: tus 1.0, for its clients.",
     "queue": "How much work waits, and since when.",
     "dead letters": "What could not be handled, for administrators.",
@@ -59,6 +61,7 @@ _ALWAYS = {"Trace-Id", "Retry-After", "WWW-Authenticate"}
 
 _RESOURCES = {
     "ImageShape": ("image_id", "/id"),
+    "DirectUploadShape": ("upload_id", "/id"),
     "ImagePage": ("image_id", "/images/0/id"),
     "DeadLetterPage": ("letter_id", "/dead_letters/0/id"),
 }
@@ -158,6 +161,10 @@ def _add_components(components: Object) -> None:
     schemas = components["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for model in REQUESTS:
+        shape = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**shape.pop("$defs", {}), model.__name__: shape}
+        _drop_titles(shape)
     problem = schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
     _drop_titles(problem)
     pages = "\n".join(f"- [`{kind.type}`]({kind.type}): {kind.title}" for kind in KINDS.values())
@@ -260,8 +267,7 @@ def _add_examples(operation: Object, schemas: Object) -> None:
         if "example" not in parameter and "examples" not in parameter:
             parameter["example"] = example_of(parameter["schema"], schemas, parameter["name"])
     bodies = [operation["requestBody"]] if "requestBody" in operation else []
-    answers = [response for status, response in operation["responses"].items() if status[0] == "2"]
-    for holder in (*bodies, *answers):
+    for holder in (*bodies, *operation["responses"].values()):
         for media_type, content in holder.get("content", {}).items():
             if media_type.endswith("json") and "example" not in content and "examples" not in content:
                 content["example"] = example_of(content["schema"], schemas)

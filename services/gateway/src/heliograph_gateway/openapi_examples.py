@@ -89,6 +89,14 @@ OF_FIELD: dict[str, Any] = {
     "SizeRunShape.waiting": 80,
     "SizeRunShape.done": 720,
     "SizeRunShape.finished_at": None,
+    "OldHealth.checks": {"database": "healthy", "blobs": "healthy", "nats": "healthy"},
+    "OldImage.processing_status": "pending",
+    "OldSystemHealth.services": {
+        "database": {"status": "healthy"},
+        "queue": {"status": "healthy", "waiting": 3, "active": 1, "completed": 1200, "failed": 2},
+    },
+    "OldTask.task_id": _IMAGE,
+    "OldTask.status": "SUCCESS",
 }
 _BY_FORMAT = {
     "uuid": _IMAGE,
