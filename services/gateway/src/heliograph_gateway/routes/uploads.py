@@ -51,6 +51,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {
                         "priority": {"type": "string", "enum": [priority.value for priority in Priority]},
                         "analyze": {"type": "string"},
