@@ -26,6 +26,7 @@ from heliograph_common.testing.ratelimit import MemoryRateLimits
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import api, build_app
 from heliograph_gateway.caller import Callers
+from heliograph_gateway.direct_uploads import DirectUploads
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings
 from heliograph_gateway.tus import ResumableUploads
@@ -101,6 +102,14 @@ def connect() -> Connect:
                 LimitSettings(),
                 keep=timedelta(hours=1),
             ),
+            direct_uploads=DirectUploads(
+                cast("Database", failing),
+                cast("Ingest", failing),
+                MemoryBlobs(),
+                LimitSettings(),
+                lifetime=timedelta(hours=1),
+                at_once=2,
+            ),
             blobs=MemoryBlobs(),
             callers=Callers(cast("TokenVerifier", Scopes())),
             idempotency_keys=IdempotencyKeys(cast("Database", failing)),
@@ -108,6 +117,7 @@ def connect() -> Connect:
             lags=_no_lags,
             dead_letters=failing,
             signed_url_seconds=60,
+            batch_files=3,
         )
         app = (build_app if guarded else api)(dependencies, Health(), settings)
         return httpx2.AsyncClient(

@@ -24,6 +24,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_gateway.caller import Callers
+from heliograph_gateway.direct_uploads import DirectUploads
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.problems import INVALID_PARAMETER, Problem
 from heliograph_gateway.tus import ResumableUploads
@@ -45,11 +46,13 @@ class DeadLetterStore(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
-    """All that the routes use. ``lags``: of every work consumer; raises ``BusUnavailable``."""
+    """All that the routes use. ``lags``: of every work consumer; raises ``BusUnavailable``. ``batch_files``: how many direct
+    uploads one request may name."""
 
     database: Database
     messenger: Messenger
     uploads: Uploads
+    direct_uploads: DirectUploads
     tus: ResumableUploads
     blobs: Blobs
     callers: Callers
@@ -58,6 +61,7 @@ class Dependencies:
     lags: Callable[[], Awaitable[Sequence[Lag]]]
     dead_letters: DeadLetterStore
     signed_url_seconds: int
+    batch_files: int
 
 
 def dependencies(request: Request) -> Dependencies:

@@ -37,7 +37,18 @@ from heliograph_gateway.problems import (
     problem_of,
 )
 from heliograph_gateway.rate_limits import Throttle
-from heliograph_gateway.routes import compat, dead_letters, display_sizes, images, meta, queue, renditions, tus, uploads
+from heliograph_gateway.routes import (
+    compat,
+    dead_letters,
+    direct_uploads,
+    display_sizes,
+    images,
+    meta,
+    queue,
+    renditions,
+    tus,
+    uploads,
+)
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.tus_headers import REQUEST_HEADERS, RESPONSE_HEADERS
 from heliograph_gateway.tus_protocol import TusProtocol
@@ -47,6 +58,7 @@ log = structlog.get_logger(__name__)
 ROUTERS = (
     uploads.router,
     tus.router,
+    direct_uploads.router,
     images.router,
     renditions.router,
     queue.router,

@@ -31,6 +31,7 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
 from heliograph_gateway.caller import Callers
+from heliograph_gateway.direct_uploads import DirectUploads
 from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings
@@ -66,6 +67,14 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             tus=ResumableUploads(
                 database, ingest, blobs, settings.limits, keep=timedelta(seconds=settings.gateway.upload_seconds)
             ),
+            direct_uploads=DirectUploads(
+                database,
+                ingest,
+                blobs,
+                settings.limits,
+                lifetime=timedelta(seconds=settings.gateway.upload_seconds),
+                at_once=settings.gateway.completing,
+            ),
             blobs=blobs,
             callers=Callers(TokenVerifier(settings.auth), anonymous_owner=settings.compat.anonymous_owner),
             idempotency_keys=idempotency_keys,
@@ -73,6 +82,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             lags=partial(lags, bus, CONSUMERS),
             dead_letters=DeadLetters(bus),
             signed_url_seconds=settings.s3.signed_url_seconds,
+            batch_files=settings.gateway.batch_files,
         ),
         health,
         settings,

@@ -76,10 +76,9 @@ class Ingest:
             BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
         """
         started = time.monotonic()
-        async with self._database.transaction() as connection:
-            existing = await find_by_content(connection, owner, spooled.sha256)
-        if existing is not None:
-            return await self._found(existing, analysis_profile, settle)
+        known = await self.known(owner, spooled.sha256, analysis_profile=analysis_profile, settle=settle)
+        if known is not None:
+            return known
         values = _values(spooled, owner, name, source, source_ref) | _analysis(analysis_profile)
         accepted = None
         while accepted is None:
@@ -92,6 +91,19 @@ class Ingest:
             accepted = await self._insert(values, priority, settle)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
         return accepted
+
+    async def known(
+        self, owner: str, sha256: str, *, analysis_profile: str | None = None, settle: Settle | None = None
+    ) -> Accepted | None:
+        """The image that the owner has with these bytes, as if they came again; ``None``: the bytes are needed. The other
+        arguments are those of ``accept``.
+
+        Raises:
+            DatabaseUnavailable: nothing was changed; try again.
+        """
+        async with self._database.transaction() as connection:
+            existing = await find_by_content(connection, owner, sha256)
+        return None if existing is None else await self._found(existing, analysis_profile, settle)
 
     async def _found(self, row: ImageRow, profile: str | None, settle: Settle | None) -> Accepted:
         if profile is None and settle is None:

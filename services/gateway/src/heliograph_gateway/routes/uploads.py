@@ -8,11 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db import statements
-from heliograph_common.errors import HeliographError
-from heliograph_common.ingest.accept import Accepted
-from heliograph_gateway import representation
-from heliograph_gateway.access import Dependencies, Deps, Writer, known_parameters
+from heliograph_gateway import outcomes as answers
+from heliograph_gateway.access import Deps, Writer, known_parameters
 from heliograph_gateway.asked import Asked, profile_of
 from heliograph_gateway.multipart import boundary_of
 from heliograph_gateway.problems import (
@@ -28,9 +25,8 @@ from heliograph_gateway.problems import (
     UNSUPPORTED_IMAGE,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
-    problem_of,
 )
-from heliograph_gateway.responses import json_response, problems, tagged
+from heliograph_gateway.responses import problems
 from heliograph_gateway.schemas import ImageShape, PriorityName, UploadOutcomes
 from heliograph_gateway.uploads import Outcome
 
@@ -110,50 +106,13 @@ async def upload_images(
     else:
         accepted = await deps.uploads.raw(body, caller.subject, asked)
         outcomes = [Outcome(accepted.row.name, accepted)]
-    return await _answer(request, deps, outcomes)
-
-
-async def _answer(request: Request, deps: Dependencies, outcomes: list[Outcome]) -> Response:
     if len(outcomes) > 1:
-        return _several([await _entry(deps, outcome) for outcome in outcomes], outcomes)
+        entries = [await answers.entry(deps.database, outcome.name, outcome.result) for outcome in outcomes]
+        return answers.several(entries, "images", "parts")
     result = outcomes[0].result
     if isinstance(result, Problem):
         raise result
-    image = await _image(deps, result)
-    return tagged(request, image, 201 if result.created else 200, {"Location": image["links"]["self"]})
-
-
-async def _entry(deps: Dependencies, outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome.result, Problem):
-        return {"name": outcome.name, "status": outcome.result.status, "problem": outcome.result.body()}
-    try:
-        image = await _image(deps, outcome.result)
-    except HeliographError as error:
-        problem = problem_of(error)
-        return {"name": outcome.name, "status": problem.status, "problem": problem.body()}
-    return {"name": outcome.name, "status": 201 if outcome.result.created else 200, "image": image}
-
-
-def _several(entries: list[dict[str, Any]], outcomes: list[Outcome]) -> Response:
-    """201 when an image is new, 200 when all that were taken are known; where none was, the problem that all share, or
-    the first."""
-    statuses = {entry["status"] for entry in entries}
-    if statuses & {200, 201}:
-        return json_response({"images": entries}, 201 if 201 in statuses else 200)
-    first = next(outcome.result for outcome in outcomes if isinstance(outcome.result, Problem))
-    raise Problem(
-        first.kind,
-        f"none of {len(entries)} parts was accepted; the first: {first.detail}",
-        headers=first.headers,
-        extra={"images": entries},
-    )
-
-
-async def _image(deps: Dependencies, accepted: Accepted) -> dict[str, Any]:
-    if accepted.created:
-        return representation.image(accepted.row, [])
-    async with deps.database.transaction() as connection:
-        return representation.image(accepted.row, await statements.renditions_of(connection, accepted.row.id))
+    return await answers.one(request, deps.database, result)
 
 
 def _accept() -> dict[str, str]:
