@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -37,9 +38,10 @@ class BodyDigest:
         return self._hash.hexdigest()
 
 
-def fingerprint(method: str, path: str, query: bytes, body: str) -> str:
-    """SHA-256 over all that makes a request what it is; ``body`` is its digest."""
-    return hashlib.sha256(json.dumps([method, path, query.decode("latin-1"), body]).encode()).hexdigest()
+def fingerprint(method: str, path: str, query: bytes, body: str, headers: Sequence[tuple[str, str]] = ()) -> str:
+    """SHA-256 over all that makes a request what it is: ``body`` is its digest, ``headers`` are those that count."""
+    parts = [method, path, query.decode("latin-1"), body, *headers]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _parser_of_parts(boundary: bytes, whole: hashlib._Hash) -> MultipartParser | None:

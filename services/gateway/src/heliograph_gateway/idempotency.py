@@ -46,6 +46,8 @@ _LARGEST_ANSWER = 1024 * 1024
 _LEFT_UNREAD = 64 * 1024
 """Bytes of a body that are read for the fingerprint where the route itself has no use for a body."""
 _COME_BACK = 2
+_COUNTING = "upload-"
+"""Headers that make a request another one: those of resumable uploads, which say in headers what others say in a body."""
 
 
 class Idempotency:
@@ -189,7 +191,10 @@ class _Exchange:
 
     def fingerprint(self) -> str:
         """Of the request, once its body is read."""
-        return fingerprint("POST", self.scope["path"], self.scope["query_string"], self._digest.hexdigest())
+        found = Headers(scope=self.scope).items()
+        counting = sorted((name, value) for name, value in found if name.startswith(_COUNTING))
+        path, query = self.scope["path"], self.scope["query_string"]
+        return fingerprint("POST", path, query, self._digest.hexdigest(), counting)
 
     async def answer(self, response: Response) -> None:
         """Sends a response."""
