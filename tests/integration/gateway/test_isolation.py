@@ -16,7 +16,7 @@ from heliograph_gateway.app import ROUTERS
 from heliograph_gateway.routes import meta
 
 ROUTES = [
-    (method, route.path)
+    (method, route.path_format)
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute)
@@ -33,11 +33,19 @@ ADMIN_ONLY = {
     ("GET", "/v1/settings/display-sizes/progress"),
 }
 OWN = {("GET", "/v1/images"), ("GET", "/v1/queue"), ("GET", "/v1/settings/display-sizes")}
-CREATES = {("POST", "/v1/images")}
+CREATES = {
+    ("POST", "/v1/images"),
+    ("POST", "/v1/uploads"),
+    ("POST", "/v1/uploads/batch"),
+    ("POST", "/v1/uploads/batch/complete"),
+}
+
+NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
-def _path(template: str, image_id: str) -> str:
-    return template.replace("{image_id}", image_id).replace("{name}", "original").replace("{letter_id}", "1")
+def _path(template: str, image_id: str, upload_id: str) -> str:
+    ids = {"image_id": image_id, "upload_id": upload_id, "name": "original", "letter_id": "1"}
+    return template.format_map(ids)
 
 
 def _protected() -> Iterator[tuple[str, str]]:
@@ -48,10 +56,12 @@ async def test_another_owner_gets_nothing(
     ann: httpx2.AsyncClient, bob: httpx2.AsyncClient, picture: Callable[..., bytes]
 ) -> None:
     image = await upload(ann, picture(), name="anns secret.png")
+    announced = {"name": "anns secret.png", "bytes": 7, "sha256": "5" * 64}
+    direct = (await ann.post("/v1/uploads", json=announced)).json()
     for method, path in _protected():
-        answer = await bob.request(method, _path(path, image["id"]))
+        answer = await bob.request(method, _path(path, image["id"], direct["id"]))
         route = f"{method} {path}"
-        if "{image_id}" in path:
+        if "{image_id}" in path or "{upload_id}" in path:
             assert answer.status_code == 404, route
         elif (method, path) in ADMIN_ONLY:
             assert answer.status_code == 403, route
@@ -59,10 +69,14 @@ async def test_another_owner_gets_nothing(
             assert answer.status_code == 200, route
         else:
             assert (method, path) in CREATES, f"say in this test what {route} may show to whom"
-        own = (image["sha256"],) if "{image_id}" in path else (image["sha256"], image["id"])
-        assert not [secret for secret in ("anns secret", *own) if secret in answer.text], route
+        asked = answer.request.url.path
+        own = [each for each in (image["id"], direct["id"]) if each not in asked]
+        secrets = ["anns secret", image["sha256"], "5" * 64, *own]
+        assert not [secret for secret in secrets if secret in answer.text], route
         unchanged: dict[str, Any] = (await ann.get(f"/v1/images/{image['id']}")).json()
         assert unchanged == image, route
+        still_open = (await ann.get(f"/v1/uploads/{direct['id']}")).json()
+        assert still_open["state"] == "open", route
 
 
 async def test_what_looks_alike_is_looked_for_among_ones_own(
@@ -80,7 +94,7 @@ async def test_what_looks_alike_is_looked_for_among_ones_own(
 async def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:
     async with gateway.client(token="") as anyone:
         for method, path in _protected():
-            answer = await anyone.request(method, _path(path, "01890000-0000-7000-8000-000000000000"))
+            answer = await anyone.request(method, _path(path, NOBODYS, NOBODYS))
             assert answer.status_code == 401, f"{method} {path}"
 
 
