@@ -10,6 +10,7 @@ import httpx2
 from fastapi.routing import APIRoute
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_images import change, upload
+from tests.integration.gateway.tus_client import BYTES, VERSION, metadata
 
 from heliograph_common.db.engine import Database
 from heliograph_gateway.app import ROUTERS
@@ -23,6 +24,8 @@ ROUTES = [
     for method in sorted(route.methods or ())
 ]
 PUBLIC = {route.path for route in meta.router.routes if isinstance(route, APIRoute)}
+TUS = "/v1/uploads/tus"
+SPOKEN = {**VERSION, **BYTES, "Upload-Offset": "0"}  # without these tus routes refuse whoever calls
 ADMIN_ONLY = {
     ("GET", "/v1/dead-letters"),
     ("GET", "/v1/dead-letters/{letter_id}"),
@@ -38,18 +41,21 @@ CREATES = {
     ("POST", "/v1/uploads"),
     ("POST", "/v1/uploads/batch"),
     ("POST", "/v1/uploads/batch/complete"),
+    ("POST", TUS),
 }
 
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
-def _path(template: str, image_id: str, upload_id: str) -> str:
-    ids = {"image_id": image_id, "upload_id": upload_id, "name": "original", "letter_id": "1"}
+def _path(template: str, image_id: str, upload_id: str, tus_id: str) -> str:
+    upload = tus_id if template.startswith(TUS) else upload_id
+    ids = {"image_id": image_id, "upload_id": upload, "name": "original", "letter_id": "1"}
     return template.format_map(ids)
 
 
 def _protected() -> Iterator[tuple[str, str]]:
-    return ((method, path) for method, path in ROUTES if path not in PUBLIC)
+    """All routes but those that tell anyone the same: pages, and what the server can do."""
+    return ((method, path) for method, path in ROUTES if path not in PUBLIC and method != "OPTIONS")
 
 
 async def test_another_owner_gets_nothing(
@@ -58,8 +64,11 @@ async def test_another_owner_gets_nothing(
     image = await upload(ann, picture(), name="anns secret.png")
     announced = {"name": "anns secret.png", "bytes": 7, "sha256": "5" * 64}
     direct = (await ann.post("/v1/uploads", json=announced)).json()
+    tus = (await ann.post(TUS, headers={**VERSION, "Upload-Length": "7", **metadata(name="anns secret.png")})).headers
+    tus_id = tus["location"].rpartition("/")[2]
     for method, path in _protected():
-        answer = await bob.request(method, _path(path, image["id"], direct["id"]))
+        asked = _path(path, image["id"], direct["id"], tus_id)
+        answer = await bob.request(method, asked, headers=SPOKEN if path.startswith(TUS) else {})
         route = f"{method} {path}"
         if "{image_id}" in path or "{upload_id}" in path:
             assert answer.status_code == 404, route
@@ -69,14 +78,14 @@ async def test_another_owner_gets_nothing(
             assert answer.status_code == 200, route
         else:
             assert (method, path) in CREATES, f"say in this test what {route} may show to whom"
-        asked = answer.request.url.path
-        own = [each for each in (image["id"], direct["id"]) if each not in asked]
+        own = [each for each in (image["id"], direct["id"], tus_id) if each not in asked]
         secrets = ["anns secret", image["sha256"], "5" * 64, *own]
         assert not [secret for secret in secrets if secret in answer.text], route
         unchanged: dict[str, Any] = (await ann.get(f"/v1/images/{image['id']}")).json()
         assert unchanged == image, route
         still_open = (await ann.get(f"/v1/uploads/{direct['id']}")).json()
         assert still_open["state"] == "open", route
+        assert (await ann.get(tus["location"])).json()["offset"] == 0, route
 
 
 async def test_what_looks_alike_is_looked_for_among_ones_own(
@@ -94,7 +103,7 @@ async def test_what_looks_alike_is_looked_for_among_ones_own(
 async def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:
     async with gateway.client(token="") as anyone:
         for method, path in _protected():
-            answer = await anyone.request(method, _path(path, NOBODYS, NOBODYS))
+            answer = await anyone.request(method, _path(path, NOBODYS, NOBODYS, NOBODYS), headers=VERSION)
             assert answer.status_code == 401, f"{method} {path}"
 
 
