@@ -16,6 +16,7 @@ from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.cursor import Cursor
 from heliograph_notifier.filters import EVERYTHING, Filter
 from heliograph_notifier.frames import Event
+from heliograph_notifier.vocabulary import ResetReason
 
 _BATCH_BYTES = 64 * 1024
 
@@ -58,7 +59,7 @@ class Client(ABC):
         """Ends the connection; called once."""
 
     @abstractmethod
-    def tell_reset(self, reason: str, cursor: Cursor) -> None:
+    def tell_reset(self, reason: ResetReason, cursor: Cursor) -> None:
         """Says that events before ``cursor`` are missing; closes the client where its protocol has no words for it."""
 
     @abstractmethod

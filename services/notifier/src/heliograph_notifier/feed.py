@@ -17,6 +17,7 @@ from heliograph_notifier.client import Client
 from heliograph_notifier.frames import Event, encode_event
 from heliograph_notifier.hub import Hub
 from heliograph_notifier.replay import RESET_REASONS
+from heliograph_notifier.vocabulary import ResetReason
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,7 @@ class Feed:
     name = "feed"
 
     def __init__(
-        self, hub: Hub, reader: OrderedReader, *, warm: int, tell_reset: Callable[[Client, str], None]
+        self, hub: Hub, reader: OrderedReader, *, warm: int, tell_reset: Callable[[Client, ResetReason], None]
     ) -> None:
         self._hub = hub
         self._reader = reader

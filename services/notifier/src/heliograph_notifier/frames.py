@@ -107,11 +107,6 @@ def sse_heartbeat(cursor: str) -> bytes:
     return f": still here\nid: {cursor}\n\n".encode() if cursor else b": still here\n\n"
 
 
-def control(op: str, **fields: object) -> bytes:
-    """A control message of ``heliograph.v1`` as JSON."""
-    return msgspec.json.encode({"op": op, **fields})
-
-
 def _cloud_event(message: Envelope, cursor: str, headers: Mapping[str, str]) -> bytes:
     event: dict[str, Any] = {
         "specversion": "1.0",

@@ -16,8 +16,9 @@ from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.cursor import Cursor, parse_cursor
 from heliograph_notifier.frames import Event, encode_event
 from heliograph_notifier.hub import Hub
+from heliograph_notifier.vocabulary import ResetReason
 
-RESET_REASONS = {"replaced": "other_epoch", "rewound": "rewound", "expired": "too_old"}
+RESET_REASONS: dict[str, ResetReason] = {"replaced": "other_epoch", "rewound": "rewound", "expired": "too_old"}
 """What clients are told when the stream breaks off; beside them ``malformed`` and ``unknown`` cursors."""
 
 _CHUNK = 200
@@ -39,9 +40,9 @@ class History(Protocol):
 class _Reset(Exception):
     """The events since the cursor are not to be had."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: ResetReason) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: ResetReason = reason
 
 
 class Replay:
@@ -71,7 +72,7 @@ class Replay:
         except BusUnavailable:
             client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")
 
-    def reset(self, client: Client, reason: str) -> None:
+    def reset(self, client: Client, reason: ResetReason) -> None:
         """Tells the client that it missed something, and goes on from the present."""
         metrics.socket_resets.labels(reason=reason).inc()
         client.tell_reset(reason, self._hub.cursor)

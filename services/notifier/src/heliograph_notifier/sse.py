@@ -6,14 +6,17 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import msgspec
+
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
 from heliograph_notifier.client import Client, QueueLimits
 from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.cursor import Cursor
 from heliograph_notifier.door import Door
-from heliograph_notifier.frames import Event, control, sse_block, sse_heartbeat
+from heliograph_notifier.frames import Event, sse_block, sse_heartbeat
 from heliograph_notifier.protocol import TRANSPORT
 from heliograph_notifier.request import Request, unauthenticated
+from heliograph_notifier.vocabulary import Closing, Draining, Reset, ResetReason
 
 CONTENT_TYPE = "text/event-stream"
 _RETRY_MS = 2000
@@ -42,7 +45,7 @@ class SseClient(Client):
 
     def shut(self, code: CloseCode, reason: str) -> None:
         """Lets the response end with a last event; aborts a connection that does not take it."""
-        self.farewell = sse_block(control("closing", code=int(code), reason=reason), event="closing")
+        self.farewell = sse_block(msgspec.json.encode(Closing(code=int(code), reason=reason)), event="closing")
         self.awake.set()
         asyncio.get_running_loop().call_later(self._abort_seconds, self._abort)
 
@@ -52,12 +55,13 @@ class SseClient(Client):
 
     def tell_draining(self, milliseconds: int) -> None:
         """Sets the client's retry time too."""
-        data = control("draining", reconnect_in_ms=milliseconds)
+        data = msgspec.json.encode(Draining(reconnect_in_ms=milliseconds))
         self.send(f"retry: {milliseconds}\n".encode() + sse_block(data, event="draining"))
 
-    def tell_reset(self, reason: str, cursor: Cursor) -> None:
+    def tell_reset(self, reason: ResetReason, cursor: Cursor) -> None:
         """``event: reset``; the stream goes on at ``cursor``."""
-        self.send(sse_block(control("reset", reason=reason, cursor=str(cursor)), event="reset", cursor=str(cursor)))
+        data = msgspec.json.encode(Reset(reason=reason, cursor=str(cursor)))
+        self.send(sse_block(data, event="reset", cursor=str(cursor)))
 
     def _abort(self) -> None:
         # After a farewell that was taken the connection may serve another request; one that is stuck is not writable.

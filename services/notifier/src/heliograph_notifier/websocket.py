@@ -14,34 +14,33 @@ from heliograph_notifier.client import Client, QueueLimits
 from heliograph_notifier.codes import CloseCode, reset_reason
 from heliograph_notifier.cursor import Cursor
 from heliograph_notifier.door import Door
-from heliograph_notifier.filters import Filter, FilterRequest
-from heliograph_notifier.frames import Event, control, text_frame
+from heliograph_notifier.filters import Filter
+from heliograph_notifier.frames import Event, text_frame
 from heliograph_notifier.problems import Refused, problem
 from heliograph_notifier.protocol import WIRE, Wire
 from heliograph_notifier.request import READ_SCOPE, Principal, Request, unauthenticated
 from heliograph_notifier.session import Session
+from heliograph_notifier.vocabulary import (
+    Auth,
+    AuthOk,
+    Draining,
+    Error,
+    FromClient,
+    FromServer,
+    Narrow,
+    Ping,
+    Pong,
+    Ready,
+    Reset,
+    ResetReason,
+    Subscribe,
+)
 
 CLOUDEVENTS = "cloudevents.json"
 HELIOGRAPH = "heliograph.v1"
 
 
-class _Auth(msgspec.Struct, tag_field="op", tag="auth", forbid_unknown_fields=True):
-    token: str
-
-
-class _Subscribe(FilterRequest, tag_field="op", tag="subscribe", kw_only=True, forbid_unknown_fields=True):
-    cursor: str | None = None
-
-
-class _Filter(FilterRequest, tag_field="op", tag="filter", kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class _Ping(msgspec.Struct, tag_field="op", tag="ping", forbid_unknown_fields=True):
-    pass
-
-
-_decoder = msgspec.json.Decoder(_Auth | _Subscribe | _Filter | _Ping)
+_decoder = msgspec.json.Decoder(FromClient)
 
 
 class WebSocketClient(Client):
@@ -67,23 +66,23 @@ class WebSocketClient(Client):
         """Sends the close frame."""
         self._wire.shut(code, reason)
 
-    def tell(self, op: str, **fields: object) -> None:
+    def tell(self, frame: FromServer) -> None:
         """Sends a control frame, where the subprotocol has them."""
         if self._controls:
-            self.send(text_frame(control(op, **fields)))
+            self.send(text_frame(msgspec.json.encode(frame)))
 
     def tell_ready(self, cursor: Cursor) -> None:
-        """``{"op": "ready", "cursor": …}``"""
-        self.tell("ready", cursor=str(cursor))
+        """``ready``"""
+        self.tell(Ready(cursor=str(cursor)))
 
     def tell_draining(self, milliseconds: int) -> None:
-        """``{"op": "draining", "reconnect_in_ms": …}``"""
-        self.tell("draining", reconnect_in_ms=milliseconds)
+        """``draining``"""
+        self.tell(Draining(reconnect_in_ms=milliseconds))
 
-    def tell_reset(self, reason: str, cursor: Cursor) -> None:
-        """``{"op": "reset", "reason": …, "cursor": …}``, or the close code that says the same."""
+    def tell_reset(self, reason: ResetReason, cursor: Cursor) -> None:
+        """``reset``, or the close code that says the same."""
         if self._controls:
-            self.tell("reset", reason=reason, cursor=str(cursor))
+            self.tell(Reset(reason=reason, cursor=str(cursor)))
         else:
             self.close(CloseCode.RESET, reset_reason(reason, str(cursor)))
 
@@ -171,7 +170,7 @@ class _Session(Session):
         """Says so as well."""
         stays = super().authenticated(principal)
         if stays:
-            self._client.tell("auth_ok", subject=principal.subject, expires_at=principal.expires_at)
+            self._client.tell(AuthOk(subject=principal.subject, expires_at=principal.expires_at))
         return stays
 
     def subscribe(self, asked: Filter, cursor: str | None = None) -> None:
@@ -187,25 +186,25 @@ class _Session(Session):
         except msgspec.DecodeError as error:
             self._wrong(f"not a frame of {HELIOGRAPH}: {error}")
             return
-        if isinstance(frame, _Auth):
+        if isinstance(frame, Auth):
             await self.authenticate(frame.token)
-        elif isinstance(frame, _Ping):
+        elif isinstance(frame, Ping):
             # Through the queue, so that the cursor never runs ahead of events that still wait.
             cursor = self._door.hub.cursor_of(self._client)
-            self._client.tell("pong", cursor=str(cursor) if cursor else None)
+            self._client.tell(Pong(cursor=str(cursor) if cursor else None))
         elif self._principal is None:
             self._client.close(CloseCode.UNAUTHENTICATED, "the first frame must be auth")
         else:
             self._ask(frame, self._principal)
 
-    def _ask(self, frame: _Subscribe | _Filter, principal: Principal) -> None:
+    def _ask(self, frame: Subscribe | Narrow, principal: Principal) -> None:
         asked = Filter(frame)
         try:
             self._door.check_filter(principal, asked)
         except Refused as refused:
-            self._client.tell("error", problem=refused.problem)
+            self._client.tell(Error(problem=refused.problem))
             return
-        if isinstance(frame, _Subscribe):
+        if isinstance(frame, Subscribe):
             self.subscribe(asked, frame.cursor)
         elif asked.all_owners != self._client.filter.all_owners:
             self._wrong("whose events are seen is changed by subscribe, not by filter")
@@ -216,4 +215,4 @@ class _Session(Session):
         if self._principal is None:
             self._client.close(CloseCode.BAD_FRAME, detail)
         else:
-            self._client.tell("error", problem=problem(400, "bad-request", detail))
+            self._client.tell(Error(problem=problem(400, "bad-request", detail)))
