@@ -34,7 +34,7 @@ from heliograph_common.messaging.worker import Job
 from heliograph_common.telemetry import metrics, spans
 from heliograph_thumbnailer import store
 from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, Step, ThumbnailsDone
-from heliograph_thumbnailer.store import Claim
+from heliograph_thumbnailer.store import Claim, Gone
 from heliograph_thumbnailer.zygote import RenderCrashed
 
 log = structlog.get_logger(__name__)
@@ -82,9 +82,11 @@ class RenderHandler:
                     return
             job.fence = held.fence
             try:
-                await self._render(job, held)
-            except RenderCrashed as failure:
-                raise await self._count(job, held, failure) from failure
+                await self._attempt(job, held)
+            except Gone as gone:
+                log.info("nothing is left to render for", reason=str(gone))
+                async with job.conclude():
+                    return
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the image as failed and says so."""
@@ -98,6 +100,12 @@ class RenderHandler:
         )
         if row is not None:
             transaction.event(_failed(row), owner=row.owner)
+
+    async def _attempt(self, job: Job, held: Claim) -> None:
+        try:
+            await self._render(job, held)
+        except RenderCrashed as failure:
+            raise await self._count(job, held, failure) from failure
 
     async def _render(self, job: Job, held: Claim) -> None:
         wanted = RenderJob(held.plan.thumbnails, held.plan.variants, self._limits)

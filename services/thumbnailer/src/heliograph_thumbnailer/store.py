@@ -1,5 +1,6 @@
 """The thumbnailer's statements. Every write names the fence of its claim and fails with ``Stale`` when it is not the
-newest any more: an ack is no fence, a slow worker may come back after another has taken over."""
+newest any more: an ack is no fence, a slow worker may come back after another has taken over. It fails with ``Gone`` when
+the image was deleted meanwhile: nothing is told of an image after its deletion."""
 
 from __future__ import annotations
 
@@ -14,12 +15,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.models import Image, Rendition
-from heliograph_common.db.statements import ImageRow, display_sizes, renditions_of
+from heliograph_common.db.statements import ImageRow, display_sizes, find_image, renditions_of
 from heliograph_common.errors import Stale
 from heliograph_thumbnailer.model import ImageFacts
 from heliograph_thumbnailer.model import Rendition as Rendered
 from heliograph_thumbnailer.plan import Plan, plan
 from heliograph_thumbnailer.sizes import RenditionSpec
+
+
+class Gone(Stale):
+    """The image was deleted while it was rendered: drop the result, and the message."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ async def save_thumbnails(
     """Writes the thumbnails' rows and what was learnt about the picture.
 
     Raises:
-        Stale: a newer attempt has the image.
+        Stale: a newer attempt has the image, or it is deleted (``Gone``).
     """
     row = await _write(
         connection,
@@ -86,7 +91,7 @@ async def save_variants(connection: AsyncConnection, held: Claim, rendered: Sequ
     """Writes the variants' rows and completes the image.
 
     Raises:
-        Stale: a newer attempt has the image.
+        Stale: a newer attempt has the image, or it is deleted (``Gone``).
     """
     row = await _write(
         connection,
@@ -108,7 +113,7 @@ async def count_failed_attempt(connection: AsyncConnection, held: Claim, reason:
     """Notes a failed attempt and returns how many there were since the last success or retry.
 
     Raises:
-        Stale: a newer attempt has the image.
+        Stale: a newer attempt has the image, or it is deleted (``Gone``).
     """
     row = await _write(
         connection,
@@ -153,11 +158,13 @@ def signed64(hexadecimal: str) -> int:
 async def _write(connection: AsyncConnection, image_id: UUID, fence: int, **values: Any) -> ImageRow:
     statement = (
         update(Image)
-        .where(Image.id == image_id, Image.render_fence == fence)
+        .where(Image.id == image_id, Image.render_fence == fence, Image.deleted_at.is_(None))
         .values(updated_at=func.now(), **values)
         .returning(*Image.__table__.columns)
     )
     row = (await connection.execute(statement)).one_or_none()
+    if row is None and await find_image(connection, image_id) is None:
+        raise Gone(f"image {image_id} was deleted")
     if row is None:
         raise Stale(f"image {image_id} is past fence {fence}")
     return row
