@@ -121,7 +121,8 @@ OldWriter = Annotated[Principal, Security(_old_allowed, scopes=[IMAGES_WRITE])]
 
 
 def known_parameters(request: Request) -> None:
-    """Refuses query parameters that the route does not know: a misspelt filter must not look like an empty one.
+    """Refuses query parameters that the route does not know: a misspelt filter must not look like an empty one. And values
+    with a NUL, which PostgreSQL's text cannot hold.
 
     Raises:
         Problem: names each and the nearest known one.
@@ -132,10 +133,12 @@ def known_parameters(request: Request) -> None:
     known = list(_query_names(route.dependant))
     wrong = [name for name in request.query_params if name not in known]
     twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
-    if not wrong and not twice:
+    with_nul = [name for name, value in request.query_params.items() if "\0" in value]
+    if not wrong and not twice and not with_nul:
         return
     errors = [{"parameter": name, "detail": _hint(name, known)} for name in wrong]
     errors += [{"parameter": name, "detail": "is given more than once"} for name in twice]
+    errors += [{"parameter": name, "detail": "has a NUL character; leave it out"} for name in with_nul]
     detail = "; ".join(f"`{error['parameter']}` {error['detail']}" for error in errors)
     raise Problem(INVALID_PARAMETER, detail, extra={"errors": errors})
 

@@ -66,7 +66,14 @@ class Callers:
             return None
 
     async def _look(self, headers: Headers) -> Principal:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = headers.getlist("authorization")
+        if len(given) > 1:  # a proxy may have looked at another one than we would
+            raise Problem(
+                UNAUTHENTICATED,
+                "the request has more than one `Authorization` header",
+                headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
+            )
+        scheme, _, token = (given[0] if given else "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             return await self._verifier.verify(token.strip())
         raise Problem(
