@@ -74,7 +74,7 @@ class Throttle:
         names = set()
         for route in routes:
             for method in route.methods or ():
-                names.add(f"{method} {route.path}")
+                names.add(f"{method} {route.path_format}")
                 limited = _limited(route, method, settings, callers)
                 self._by_method.setdefault(method, []).append((route, limited))
         for pattern in settings.for_nothing(names):
@@ -116,6 +116,7 @@ class Throttle:
             caller = await limited.identify(scope)
         except (Problem, Unauthenticated):
             return None
+        structlog.contextvars.bind_contextvars(owner=caller.subject)  # for the log line of a refusal too
         try:
             if self._monotonic() >= self._ask_again_at:
                 return await self._limits.take(f"{limited.name} {caller.subject}", limited.limit)
@@ -127,7 +128,7 @@ class Throttle:
 
 
 def _limited(route: APIRoute, method: str, settings: RateLimitSettings, callers: Callers) -> _Limited | None:
-    name = f"{method} {route.path}"
+    name = f"{method} {route.path_format}"
     policy = settings.policy(name)
     asked = set(_calls(route.dependant))
     identify: Identify
