@@ -123,7 +123,8 @@ def _method(method: str) -> str:
 
 
 def _route(scope: Scope) -> str:
-    return str(getattr(scope.get("route"), "path", "") or UNMATCHED)
+    route = scope.get("route")
+    return str(getattr(route, "path_format", "") or getattr(route, "path", "") or UNMATCHED)  # {id}, not {id:uuid}
 
 
 def _trace_id(span: Span) -> str:
