@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_notifier import asyncapi
 from heliograph_notifier.admin_socket import ADMIN_PATH, serve_admin_socket
 from heliograph_notifier.door import Door
 from heliograph_notifier.problems import Refused, refuse
@@ -16,8 +17,8 @@ PATH = "/v1/events"
 
 
 class App:
-    """Serves ``/v1/events``, and with ``old_clients`` the socket of the system that it replaces; nothing else: probes and
-    metrics have a port of their own."""
+    """Serves ``/v1/events``, the document of it, and with ``old_clients`` the socket of the system that it replaces; probes
+    and metrics have a port of their own."""
 
     def __init__(self, door: Door, *, old_clients: bool) -> None:
         self._door = door
@@ -35,6 +36,9 @@ class App:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == ADMIN_PATH and self._old_clients:
             await self._admin(scope, receive, send)
+            return
+        if scope["path"] == asyncapi.PATH and scope["type"] == "http":
+            await self._document(scope, send)
             return
         if scope["path"] != PATH:
             raise Refused(404, "not-found", f"there is nothing at {scope['path']}; events are at {PATH}")
@@ -58,6 +62,14 @@ class App:
             detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
             raise Refused(426, "bad-request", detail, headers={"upgrade": "websocket"})
         await serve_admin_socket(scope, receive, send, self._door)
+
+    async def _document(self, scope: Scope, send: Send) -> None:
+        scope["route"] = SimpleNamespace(path=asyncapi.PATH)
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise Refused(405, "method-not-allowed", f"{asyncapi.PATH} takes GET", headers={"allow": "GET, HEAD"})
+        headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": asyncapi.document()})
 
     async def _preflight(self, request: Request, send: Send) -> None:
         request.check_origin(self._door.settings.origins)
