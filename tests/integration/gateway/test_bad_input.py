@@ -145,7 +145,7 @@ async def test_none_of_several_files_accepted_is_a_problem_that_lists_them(ann: 
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-async def _exchange(port: int, *pieces: bytes) -> bytes:
+async def exchange(port: int, *pieces: bytes) -> bytes:
     """What the server says to ``pieces`` until it closes the connection; sending goes on whatever comes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for piece in pieces:
@@ -167,7 +167,7 @@ def _head(gateway: Gateway, *lines: str) -> bytes:
 
 async def test_a_declared_length_over_the_cap_is_refused_before_the_body(gateway: Gateway) -> None:
     head = _head(gateway, "Content-Type: image/png", "Content-Length: 99000000000", "Expect: 100-continue")
-    answer = await _exchange(gateway.port, head)
+    answer = await exchange(gateway.port, head)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
@@ -177,7 +177,7 @@ async def test_a_declared_length_over_the_cap_is_refused_before_the_body(gateway
 async def test_a_client_that_sends_on_sees_the_refusal(gateway: Gateway) -> None:
     """Closing with unread bytes would reset the connection and lose the answer."""
     head = _head(gateway, "Content-Type: image/png", f"Content-Length: {60 << 20}")
-    answer = await _exchange(gateway.port, head, *[bytes(1 << 20)] * 60)
+    answer = await exchange(gateway.port, head, *[bytes(1 << 20)] * 60)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["limit_bytes"] == 50 << 20
@@ -185,7 +185,7 @@ async def test_a_client_that_sends_on_sees_the_refusal(gateway: Gateway) -> None
 
 async def test_a_client_that_sends_on_sees_that_it_needs_a_token(gateway: Gateway) -> None:
     head = b"POST /v1/images HTTP/1.1\r\nHost: test\r\nContent-Type: image/png\r\nContent-Length: 41943040\r\n\r\n"
-    answer = await _exchange(gateway.port, head, *[bytes(1 << 20)] * 40)
+    answer = await exchange(gateway.port, head, *[bytes(1 << 20)] * 40)
 
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"www-authenticate: bearer" in answer.lower()
@@ -194,14 +194,14 @@ async def test_a_client_that_sends_on_sees_that_it_needs_a_token(gateway: Gatewa
 async def test_a_body_of_unknown_length_is_cut_at_the_cap(gateway: Gateway) -> None:
     piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
     head = _head(gateway, "Content-Type: image/png", "Transfer-Encoding: chunked")
-    answer = await _exchange(gateway.port, head, *[piece] * 60, b"0\r\n\r\n")
+    answer = await exchange(gateway.port, head, *[piece] * 60, b"0\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_body_without_progress_is_cut(gateway: Gateway) -> None:
     head = _head(gateway, "Content-Type: image/png", "Content-Length: 1000")
-    answer = await _exchange(gateway.port, head, b"begin")
+    answer = await exchange(gateway.port, head, b"begin")
 
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"/problems/body-timeout" in answer
@@ -225,7 +225,7 @@ async def test_a_client_that_leaves_half_way_harms_nobody(
     "request_line", [b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
 )
 async def test_no_http_is_answered_and_closed(request_line: bytes, gateway: Gateway) -> None:
-    assert (await _exchange(gateway.port, request_line)).startswith(b"HTTP/1.1 400 ")
+    assert (await exchange(gateway.port, request_line)).startswith(b"HTTP/1.1 400 ")
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------------
