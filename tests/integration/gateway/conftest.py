@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +26,8 @@ from heliograph_gateway.settings import GatewaySettings
 EVERY_SCOPE = ("images:read", "images:write")
 
 
-def png(width: int = 8, height: int = 6, seed: int = 0) -> bytes:
-    """A small PNG; other seeds give other bytes."""
+def png(width: int = 8, height: int = 6, seed: int = 0, level: int = -1) -> bytes:
+    """A small PNG; other seeds give other bytes. ``level`` 0 has the same size everywhere: other ones depend on zlib."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -34,7 +35,13 @@ def png(width: int = 8, height: int = 6, seed: int = 0) -> bytes:
     row = b"\0" + bytes((seed + 40 * x) % 256 for x in range(3 * width))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     comment = chunk(b"tEXt", b"Comment\0" + str(seed).encode())
-    return b"\x89PNG\r\n\x1a\n" + header + comment + chunk(b"IDAT", zlib.compress(row * height)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + comment
+        + chunk(b"IDAT", zlib.compress(row * height, level))
+        + chunk(b"IEND", b"")
+    )
 
 
 @dataclass
@@ -139,3 +146,11 @@ async def admin(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
 def picture() -> Callable[..., bytes]:
     """Makes a small PNG: ``picture(seed=…)``."""
     return png
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port of this machine that refuses connections."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

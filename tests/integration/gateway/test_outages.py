@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx2
-import pytest
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_images import count, upload
@@ -15,14 +13,6 @@ from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings
 
 Picture = Callable[..., bytes]
-
-
-@pytest.fixture
-def nobody() -> Iterator[int]:
-    """A port of this machine that refuses connections."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 def _without_nats(settings: GatewaySettings, port: int) -> GatewaySettings:

@@ -59,17 +59,21 @@ class Tus:
 
 
 async def cut_patch(
-    port: int, token: str, url: str, offset: int, body: bytes, *, claimed: int, stay: bool = False
+    port: int, token: str, url: str, offset: int, body: bytes, *, claimed: int, stay: bool = False, more: str = ""
 ) -> bytes:
-    """A PATCH over a bare socket that sends ``body`` of ``claimed`` bytes; then hangs up, or says nothing more. Returns what
-    it was answered."""
+    """A PATCH over a bare socket that sends ``body`` of ``claimed`` bytes; then hangs up, or says nothing more and returns
+    what it is answered. It begins when the server is ready for it: uvicorn drops what it holds when a client hangs up.
+    ``more``: lines of the header."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
         f"PATCH {url} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nTus-Resumable: 1.0.0\r\n"
-        f"Content-Type: {BYTES['Content-Type']}\r\nUpload-Offset: {offset}\r\nContent-Length: {claimed}\r\n\r\n"
+        f"Content-Type: {BYTES['Content-Type']}\r\nUpload-Offset: {offset}\r\nContent-Length: {claimed}\r\n"
+        f"Expect: 100-continue\r\n{more}\r\n"
     )
     try:
-        writer.write(head.encode() + body)
+        writer.write(head.encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        writer.write(body)
         await writer.drain()
         return await reader.readuntil(b"\r\n\r\n") if stay else b""
     finally:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from heliograph_common.clock import rfc3339
 from heliograph_gateway import tus_document as document
 from heliograph_gateway import tus_headers
-from heliograph_gateway.access import Dependencies, Deps, Reader, Writer, known_parameters
+from heliograph_gateway.access import Dependencies, Deps, Writer, known_parameters
 from heliograph_gateway.asked import Asked, priority_of, profile_of
 from heliograph_gateway.problems import (
     BAD_IMAGE,
@@ -176,7 +176,7 @@ async def append_to_tus_upload(
     responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
     response_model=TusUploadShape,
 )
-async def show_tus_upload(upload_id: UUID, deps: Deps, caller: Reader, _: document.VersionIfAny = None) -> Response:
+async def show_tus_upload(upload_id: UUID, deps: Deps, caller: Writer, _: document.VersionIfAny = None) -> Response:
     """The headers say it as tus has it, the body in JSON. An offset equal to the length means that the picture was checked
     and is an image."""
     row = await deps.tus.look(upload_id, caller.subject)
