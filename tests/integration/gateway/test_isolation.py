@@ -35,12 +35,22 @@ ADMIN_ONLY = {
     ("POST", "/v1/settings/display-sizes/apply"),
     ("GET", "/v1/settings/display-sizes/progress"),
 }
-OWN = {("GET", "/v1/images"), ("GET", "/v1/queue"), ("GET", "/v1/settings/display-sizes")}
+OWN = {
+    ("GET", "/v1/images"),
+    ("GET", "/v1/queue"),
+    ("GET", "/v1/settings/display-sizes"),
+    ("GET", "/images"),
+    ("GET", "/health"),
+    ("GET", "/api/health"),
+    ("GET", "/api/queue/status"),
+    ("GET", "/task/{task_id}"),  # of a task that is someone else's it tells what it tells of none
+}
 CREATES = {
     ("POST", "/v1/images"),
     ("POST", "/v1/uploads"),
     ("POST", "/v1/uploads/batch"),
     ("POST", "/v1/uploads/batch/complete"),
+    ("POST", "/api/images/upload"),
     ("POST", TUS),
 }
 
@@ -49,7 +59,7 @@ NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 def _path(template: str, image_id: str, upload_id: str, tus_id: str) -> str:
     upload = tus_id if template.startswith(TUS) else upload_id
-    ids = {"image_id": image_id, "upload_id": upload, "name": "original", "letter_id": "1"}
+    ids = {"image_id": image_id, "task_id": image_id, "upload_id": upload, "name": "original", "letter_id": "1"}
     return template.format_map(ids)
 
 

@@ -122,7 +122,7 @@ class OldQueue(Shape):
 
 
 class OldHealth(Shape):
-    """``startup_mode`` is ``degraded`` while something is away that uploads can do without."""
+    """``startup_mode`` is ``degraded`` while something is away, also what uploads can do without."""
 
     status: Well
     service: str
@@ -208,7 +208,7 @@ def health(report: Report, service: str) -> dict[str, Any]:
     return {
         "status": _well(report.ready),
         "service": service,
-        "startup_mode": "degraded" if report.status == "degraded" else "normal",
+        "startup_mode": "normal" if all(result.status == "ok" for result in report.checks.values()) else "degraded",
         "checks": {name: _well(result.status == "ok") for name, result in report.checks.items()},
     }
 

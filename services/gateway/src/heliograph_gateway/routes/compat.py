@@ -131,7 +131,9 @@ async def get_task_old(deps: Deps, caller: OldReader, task_id: str) -> Response:
 
 @router.get("/images", summary="List all images", responses={200: {"model": OldList}, **problems()})
 async def list_images_old(
-    deps: Deps, caller: OldReader, source: Annotated[str, Query(description="Empty: all sources.")] = ""
+    deps: Deps,
+    caller: OldReader,
+    source: Annotated[str, Query(pattern=r"^[^\x00]*$", description="Empty: all sources.")] = "",
 ) -> Response:
     """All images, newest first. There are no pages: the answer is sent while it is read, and takes as long as there are
     images. Use `GET /v1/images`."""
