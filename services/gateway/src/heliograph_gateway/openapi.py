@@ -198,7 +198,7 @@ def _complete(operation: Object, *, post: bool) -> None:
     if "security" in operation:  # what asks who calls has a rate limit
         add_problem(responses, str(RATE_LIMITED.status), RATE_LIMITED)
     for parameter in operation.get("parameters", ()):
-        _without_null(parameter)
+        _plain(parameter)
     scopes = [scope for each in operation.get("security", ()) for needed in each.values() for scope in needed]
     if scopes:
         named = " and ".join(f"`{scope}`" for scope in scopes)
@@ -207,13 +207,16 @@ def _complete(operation: Object, *, post: bool) -> None:
         _add_headers(operation, status, response, post=post)
 
 
-def _without_null(parameter: Object) -> None:
-    """A parameter that may be left out is not one that may be null: a query string has no null."""
+def _plain(parameter: Object) -> None:
+    """A parameter that may be left out is not one that may be null: a query string has no null. An only value is an
+    enumeration of one, because generators of clients know no ``const`` in a header."""
     schema = parameter["schema"]
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         del schema["anyOf"]
         schema.update(choices[0])
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
     schema.pop("description", None)  # the parameter has it
 
 
