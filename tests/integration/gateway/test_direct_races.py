@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image, OutboxRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable
-from heliograph_common.ingest.accept import Ingest
+from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
@@ -96,7 +96,7 @@ class World:
 
 
 @pytest.fixture
-async def world(db: Database) -> AsyncIterator[World]:
+async def world(db: Database) -> World:
     """Everything direct uploads need."""
     return World(db)
 
@@ -158,9 +158,9 @@ async def test_one_that_is_quicker_decides(world: World) -> None:
     """Another request completes or refuses the upload at each moment of this one's work."""
     for seed, moment in enumerate(("head", "download", "put")):
         row = await world.begun(png(seed=seed))
-        done = []
+        done: list[Accepted] = []
 
-        async def quicker(row: UploadRow = row, done: list[Any] = done) -> None:
+        async def quicker(row: UploadRow = row, done: list[Accepted] = done) -> None:
             done.append(await world.uploads.complete(OWNER, row.id))
 
         world.blobs.after[moment] = quicker

@@ -548,12 +548,17 @@ async def test_a_hundred_files(ann: httpx2.AsyncClient, db: Database, bus: Bus, 
 
 async def test_batches_that_are_none(ann: httpx2.AsyncClient, gateway: Gateway, db: Database) -> None:
     limit = gateway.settings.gateway.batch_files
-    for path, field, entry in (("batch", "files", {"name": "a", "bytes": 1}), ("batch/complete", "ids", "x")):
+    batches: list[tuple[str, str, Any]] = [
+        ("batch", "files", {"name": "a", "bytes": 1}),
+        ("batch/complete", "ids", "x"),
+    ]
+    for path, field, entry in batches:
         many = await ann.post(f"{PATH}/{path}", json={field: [entry] * (limit + 1)})
         assert problem(many, "too-many-files")["status"] == 413
         assert str(limit) in many.json()["detail"]
-        for body in ({}, {field: []}, {field: "x"}, {field: [entry], "more": 1}):
-            assert problem(await ann.post(f"{PATH}/{path}", json=body), "invalid-body")["status"] == 422
+        bodies: list[dict[str, Any]] = [{}, {field: []}, {field: "x"}, {field: [entry], "more": 1}]
+        for wrong in bodies:
+            assert problem(await ann.post(f"{PATH}/{path}", json=wrong), "invalid-body")["status"] == 422
 
     none = await ann.post(f"{PATH}/batch", json={"files": [{"bytes": 1}, {"name": "a", "bytes": -1}]})
     body = problem(none, "invalid-body")

@@ -61,7 +61,10 @@ class UploadCollector:
             while due := await self._due(source):
                 for upload_id in due:  # objects first: whoever dies in between leaves a row that is found again
                     await self._delete([info.key async for info in self._blobs.list(keys.uploads(upload_id))])
-                removed += await self._forget(source, due)
+                forgotten = await self._forget(source, due)
+                if not forgotten:  # another replica is at it
+                    break
+                removed += forgotten
         if removed:
             log.info("expired uploads collected", uploads=removed)
         return removed
@@ -97,8 +100,10 @@ class UploadCollector:
             return (await connection.execute(expired.order_by(source.expires_at).limit(_BATCH))).scalars().all()
 
     async def _forget(self, source: type[UnfinishedUpload], ids: Sequence[UUID]) -> int:
+        # Two replicas that delete the same rows in another order would wait for each other.
+        free = select(source.id).where(source.id.in_(ids)).with_for_update(skip_locked=True)
         async with self._database.transaction() as connection:
-            return (await connection.execute(delete(source).where(source.id.in_(ids)))).rowcount
+            return (await connection.execute(delete(source).where(source.id.in_(free)))).rowcount
 
     async def _delete_orphans(self, found: Sequence[tuple[UUID, str]]) -> int:
         known: set[UUID] = set()
