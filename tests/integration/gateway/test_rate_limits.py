@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 from sqlalchemy import insert, select, text
 from tests.integration.gateway.conftest import Gateway, running
 from tests.integration.gateway.test_bad_input import problem
 
+from heliograph_client import AsyncClient, Connection
 from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import IdempotencyKey, RateLimit
@@ -187,6 +189,22 @@ async def test_a_large_upload_is_refused_at_its_first_bytes(
     assert "\r\nconnection: close\r\n" in answer
     assert re.search(r"\r\nretry-after: (9\d\d|1000)\r\n", answer)
     assert b"/problems/rate-limited" in rest
+
+
+async def test_the_python_client_waits_as_it_is_told(
+    gateway_settings: GatewaySettings, bus: Bus, picture: Picture
+) -> None:
+    """Its user notices nothing but the time that it takes."""
+    async with limited(gateway_settings, POST=RatePolicy(quota=1, window_seconds=1, burst=1)) as gateway:
+        connection = Connection(
+            api=f"http://127.0.0.1:{gateway.port}", events="ws://127.0.0.1:9", token=SecretStr(gateway.token("ann"))
+        )
+        began = time.monotonic()
+        async with AsyncClient(connection) as client:
+            images = [await client.upload(picture(seed=number), name=f"{number}.png") for number in range(3)]
+
+    assert len({image.id for image in images}) == 3
+    assert time.monotonic() - began >= 2
 
 
 async def test_without_postgresql_the_route_says_what_is_away(

@@ -167,6 +167,16 @@ async def test_a_bad_token_takes_nothing_from_anyone(connect: Connect, buckets: 
     assert await buckets.forget() == 0
 
 
+async def test_callers_without_a_token_share_the_bucket_of_their_owner(buckets: MemoryRateLimits) -> None:
+    """On the old routes of an installation that names one; elsewhere they are to be refused, and have none."""
+    async with _throttled(buckets, TWO, anonymous_owner="house", caller="") as anyone:
+        told = [(await anyone.get(path)).headers.get("ratelimit") for path in ("/images", "/images", "/v1/images")]
+    async with _throttled(buckets, TWO, caller="house") as house:
+        told.append((await house.get("/images")).headers["ratelimit"])
+
+    assert told == ['"GET /images";r=1;t=10', '"GET /images";r=0;t=10', None, '"GET /images";r=0;t=10']
+
+
 async def test_a_refused_body_is_not_read(connect: Connect, buckets: MemoryRateLimits) -> None:
     async def body() -> AsyncIterator[bytes]:
         pytest.fail("the body was read")
@@ -269,7 +279,13 @@ def test_the_most_exact_pattern_counts() -> None:
     )
     found = {
         route: settings.policy(route)
-        for route in ("DELETE /v1/x", "POST /v1/x", "GET /v1/images/{image_id}", "POST /v1/images", "GET /v1/queue")
+        for route in (
+            "DELETE /v1/x",
+            "POST /v1/x",
+            "POST /v1/images/{image_id}/retry",
+            "POST /v1/images",
+            "GET /v1/queue",
+        )
     }
 
     assert [each and each.quota for each in found.values()] == [1, 2, 3, 4, None]
@@ -323,15 +339,24 @@ class _Whoever:
         return Principal(token, frozenset(), datetime.max.replace(tzinfo=UTC))
 
 
-def _throttled(limits: MemoryRateLimits, settings: RateLimitSettings, **more: Any) -> httpx2.AsyncClient:
+def _throttled(
+    limits: MemoryRateLimits,
+    settings: RateLimitSettings,
+    *,
+    anonymous_owner: str = "",
+    caller: str = "ann",
+    **more: Any,
+) -> httpx2.AsyncClient:
     """The middleware alone, around an application that answers everything."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(status_code=204)(scope, receive, send)
 
-    callers = Callers(cast("TokenVerifier", _Whoever()))
+    callers = Callers(cast("TokenVerifier", _Whoever()), anonymous_owner=anonymous_owner)
     routes = [route for _, route in ROUTES]
     app = Throttle(answer, routes=routes, settings=settings, limits=limits, callers=callers, **more)
     return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app), base_url="http://gateway", headers={"Authorization": "Bearer ann"}
+        transport=httpx2.ASGITransport(app=app),
+        base_url="http://gateway",
+        headers={"Authorization": f"Bearer {caller}"} if caller else {},
     )
