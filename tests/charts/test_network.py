@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.charts.conftest import Manifest, Render, pick
 
 PRODUCTION = ("k8s/production.yaml",)
@@ -45,13 +46,22 @@ def test_clients_and_monitoring_can_be_named(render: Render) -> None:
     assert len(http["from"]) == 2  # and the pod of helm test
 
 
-def test_the_ways_in_lead_events_to_the_notifier(render: Render) -> None:
-    route = pick(render(files=PRODUCTION), "HTTPRoute")
-    targets = {rule["matches"][0]["path"]["value"]: rule["backendRefs"][0]["name"] for rule in route["spec"]["rules"]}
-    assert targets == {"/v1/events": "heliograph-notifier", "/": "heliograph-gateway"}
-    ingress = pick(render(files=("k8s/trial.yaml", "k8s/ingress.yaml")), "Ingress")
-    paths = ingress["spec"]["rules"][0]["http"]["paths"]
-    assert {path["path"]: path["backend"]["service"]["name"] for path in paths} == targets
+NOTIFIED = {"/v1/events", "/asyncapi.json"}
+OLD_SOCKET = "/api/ws/admin"
+INGRESS = ("k8s/trial.yaml", "k8s/ingress.yaml")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_ways_in_lead_sockets_to_the_notifier_and_all_else_to_the_gateway(render: Render, enabled: bool) -> None:
+    expected = dict.fromkeys(NOTIFIED | ({OLD_SOCKET} if enabled else set()), "heliograph-notifier")
+    expected["/"] = "heliograph-gateway"
+    values = {"compat": {"enabled": enabled}}
+    rules = pick(render(values, files=PRODUCTION), "HTTPRoute")["spec"]["rules"]
+    targets = {match["path"]["value"]: rule["backendRefs"][0]["name"] for rule in rules for match in rule["matches"]}
+    assert targets == expected
+    assert [rule["timeouts"] for rule in rules if "timeouts" in rule] == [{"request": "0s"}]
+    [rule] = pick(render(values, files=INGRESS), "Ingress")["spec"]["rules"]
+    assert {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == expected
 
 
 def test_policies_can_be_left_out(render: Render) -> None:

@@ -214,3 +214,18 @@ def test_extra_objects_are_templates(render: Render) -> None:
     ]
     names = {one["metadata"]["name"] for one in render({"extraObjects": objects}) if one["kind"] == "ConfigMap"}
     assert names == {"heliograph-a", "pictures-b"}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_older_clients_are_served_by_both_or_by_none(render: Render, enabled: bool) -> None:
+    manifests = render({"compat": {"enabled": enabled, "anonymousOwner": "kiosk"}})
+    for component in ("gateway", "notifier"):
+        told = environment(pick(manifests, "Deployment", f"heliograph-{component}"))
+        assert told["HELIOGRAPH_COMPAT__ENABLED"] == str(enabled).lower()
+    gateway = environment(pick(manifests, "Deployment", "heliograph-gateway"))
+    assert gateway["HELIOGRAPH_COMPAT__ANONYMOUS_OWNER"] == "kiosk"
+
+
+def test_nobody_is_let_in_without_a_token_unless_it_is_said(render: Render) -> None:
+    gateway = environment(pick(render(files=PRODUCTION), "Deployment", "heliograph-gateway"))
+    assert gateway["HELIOGRAPH_COMPAT__ANONYMOUS_OWNER"] == ""

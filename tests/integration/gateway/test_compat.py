@@ -22,7 +22,7 @@ from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_gateway import compat_shapes
 from heliograph_gateway.routes.compat import router
-from heliograph_gateway.settings import CompatSettings, GatewaySettings
+from heliograph_gateway.settings import CompatSettings, GatewaySettings, RateLimitSettings, RatePolicy
 
 Picture = Callable[..., bytes]
 NOBODYS = "01890000-0000-7000-8000-000000000000"
@@ -352,6 +352,19 @@ async def test_the_anonymous_owner_is_no_administrator(
         await change(db, image["id"], processing_status="complete", processing_completed_at=utc_now())
         assert (await root.get("/api/queue/status")).json()["completed"] == 1
         assert (await anyone.get("/api/queue/status")).json()["completed"] == 0
+
+
+async def test_callers_without_a_token_share_one_rate_limit(gateway_settings: GatewaySettings, bus: Bus) -> None:
+    slow = RateLimitSettings(default=RatePolicy(quota=1, window_seconds=1000, burst=2))
+    settings = gateway_settings.model_copy(update={"rate_limits": slow})
+    async with (
+        gateway_with(settings, anonymous_owner="kiosk") as gateway,
+        gateway.client(token="") as one,
+        gateway.client(token="") as other,
+    ):
+        answers = [await caller.get("/images") for caller in (one, other, one)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["error"] == answers[-1].json()["detail"]
 
 
 async def test_the_routes_can_be_turned_off(gateway_settings: GatewaySettings, bus: Bus) -> None:

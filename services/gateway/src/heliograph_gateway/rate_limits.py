@@ -154,10 +154,11 @@ def _policy(limited: _Limited) -> str:
 
 def _refusal(limited: _Limited, seconds: int) -> Problem:
     limit = limited.limit
-    return Problem(
-        RATE_LIMITED,
+    detail = (
         f"{limited.name} takes {limit.quota} requests of one caller in {limit.window_seconds} s, and {limit.burst} at once; "
-        f"come back in {seconds} s",
-        headers={"Retry-After": str(seconds)},
-        extra={"violated-policies": [limited.name]},
+        f"come back in {seconds} s"
     )
+    extra: dict[str, Any] = {"violated-policies": [limited.name]}
+    if not limited.route.path.startswith("/v1/"):
+        extra["error"] = detail  # as app.py does for older clients, which is not asked here
+    return Problem(RATE_LIMITED, detail, headers={"Retry-After": str(seconds)}, extra=extra)
