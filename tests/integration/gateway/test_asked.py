@@ -79,17 +79,9 @@ async def test_whoever_has_many_waiting_gets_low_and_is_told(
 async def test_only_what_waits_is_counted(ann: httpx2.AsyncClient, db: Database, picture: Picture) -> None:
     images = [await upload(ann, picture(seed=n)) for n in range(6)]
     assert priorities(images[-1]) == ("low", "normal")
-    for image, values in zip(
-        images,
-        (
-            {"processing_status": "processing"},
-            {"processing_status": "complete"},
-            {"processing_status": "failed"},
-            {"deleted_at": utc_now()},
-        ),
-        strict=False,
-    ):
-        await change(db, image["id"], **values)
+    for image, status in zip(images, ("processing", "complete", "failed"), strict=False):
+        await change(db, image["id"], processing_status=status)
+    await change(db, images[3]["id"], deleted_at=utc_now())
 
     assert priorities(await upload(ann, picture(seed=7))) == ("normal", None)
     assert priorities(await upload(ann, picture(seed=8))) == ("low", "normal")
