@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from tests.integration.gateway.conftest import Gateway, png, running
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_tus import image_at, stored_objects
@@ -90,6 +90,20 @@ async def test_of_two_patches_at_once_one_counts(
     winner = next(answer for answer in answers if answer.status_code == 204)
     await image_at(ann, winner, content)
     assert len((await ann.get("/v1/images")).json()["images"]) == 1
+
+
+async def test_of_two_different_endings_at_once_one_is_an_image(
+    tus: Tus, ann: httpx2.AsyncClient, picture: Picture
+) -> None:
+    one, other = picture(seed=1, level=0), picture(seed=2, level=0)
+    assert one[:33] == other[:33], "signature and header"
+    url = await tus.begin(len(one))
+    await tus.patch(url, 0, one[:33])
+    answers = await asyncio.gather(*(tus.patch(url, 33, content[33:]) for content in (one, other) * 3))
+    assert sorted(answer.status_code for answer in answers) == [204, 409, 409, 409, 409, 409]
+    winner = next(answer for answer in answers if answer.status_code == 204)
+    [image] = (await ann.get("/v1/images")).json()["images"]
+    assert winner.headers["heliograph-image"] == image["links"]["self"]
 
 
 # -- gateways and servers ----------------------------------------------------------------------------------------------
@@ -227,13 +241,13 @@ async def test_very_many_parts_are_refused_but_the_last(
     async with db.transaction() as connection:  # as if it had come in as many
         [row] = (await connection.execute(select(TusPart.__table__))).all()
         empty = [{**row._mapping, "position": -number, "bytes": 0, "key": "none"} for number in range(1, MAX_PARTS)]
-        await connection.execute(TusPart.__table__.insert(), empty)
+        await connection.execute(insert(TusPart), empty)
 
     refused = problem(await tus.patch(url, 20, content[20:30]), "too-many-parts")
     assert refused["limit_parts"] == MAX_PARTS
     assert await tus.offset(url) == 20
     async with db.transaction() as connection:
-        await connection.execute(TusPart.__table__.delete().where(TusPart.position < 0))
+        await connection.execute(delete(TusPart).where(TusPart.position < 0))
     await image_at(ann, await tus.patch(url, 20, content[20:]), content)
 
 

@@ -4,7 +4,8 @@
 of its parts (``tus_rows.py``; docs/adr/0011). What holds for whoever asks:
 
 - What an upload's offset covers is stored. An offset equal to the length means more: the picture has been checked, and is
-  an image. So the last bytes are not stored as a part but taken in with the others before them, and only then count.
+  an image. So the last bytes are not stored as a part but taken in with the others before them; the image and the end of
+  its upload are one transaction.
 - Of two requests that add to the same offset one wins; the other changes nothing.
 - What breaks off counts as far as it came.
 
@@ -14,12 +15,12 @@ An upload that ended keeps its row for some time, without parts. ``upload_collec
 from __future__ import annotations
 
 import asyncio
-import io
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, cast
+from functools import partial
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import structlog
@@ -29,9 +30,9 @@ from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
-from heliograph_common.errors import BlobsUnavailable, NotFound, RejectedImage, Unavailable
+from heliograph_common.errors import BlobsUnavailable, NotFound, RejectedImage, Stale, Unavailable
 from heliograph_common.ids import new_id
-from heliograph_common.ingest.accept import Ingest, safe_name
+from heliograph_common.ingest.accept import Ingest, Settle, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway import tus_checks, tus_rows
@@ -107,7 +108,7 @@ class ResumableUploads:
             await body.receive(self.max_size if length is None else length)
             values = _values(owner, announced)
             if body.size == length and not values["partial"]:
-                return await self._whole(values, await self._accept(owner, announced.asked, (), body), body.size)
+                return await self._at_once(values, announced.asked, (), body)
             body.raise_if_lost()  # nobody would know of the upload
             async with self._database.transaction() as connection:
                 row = await tus_rows.create(connection, values, self._keep)
@@ -128,7 +129,7 @@ class ResumableUploads:
             tus_checks.count(sum(row.parts for row in rows))
             parts = [part for row in rows for part in await tus_rows.parts(connection, row.id)]
         values = _values(owner, announced) | {"concatenates": list(urls)}
-        return await self._whole(values, await self._accept(owner, announced.asked, parts, None), size)
+        return await self._at_once(values | {"length": size}, announced.asked, parts, None)
 
     async def append(self, upload_id: UUID, owner: str, offset: int, body: Body, *, announced: int | None) -> Standing:
         """Adds the body at ``offset``; ``announced``: the length, where it was deferred until now.
@@ -172,41 +173,47 @@ class ResumableUploads:
         if expires_at is None:
             if key is not None:
                 await self._discard(key)
-            raise await self._moved(row)
+            raise await self._changed(row)
         return Standing(row.id, end, expires_at)
 
     async def _finish(self, row: TusRow, length: int, body: Body) -> Standing:
         async with self._database.transaction() as connection:
             parts = await tus_rows.parts(connection, row.id)
+        done = partial(tus_rows.complete, row, length, self._keep)
         try:
-            image_id = await self._accept(row.owner, _asked(row), parts, body)
+            image_id = await self._accept(row.owner, _asked(row), parts, body, done)
         except NotFound as error:
-            raise await self._moved(row) from error
+            raise await self._gone(row) from error
+        except Stale as error:
+            raise await self._changed(row) from error
         except RejectedImage as error:
-            async with self._database.transaction() as connection:
-                done = await tus_rows.refuse(connection, row, problem_of(error).body(), keep=self._keep)
-            if not done:
-                raise await self._moved(row) from error
-            await self._discard(keys.uploads(row.id))
+            await self._refuse(row, problem_of(error))
             raise
-        async with self._database.transaction() as connection:
-            done = await tus_rows.complete(connection, row, image_id, length=length, keep=self._keep)
-        if not done:
-            raise await self._moved(row)
         await self._discard(keys.uploads(row.id))
         return Standing(row.id, length, None, image_id)
 
-    async def _whole(self, values: dict[str, Any], image_id: UUID, size: int) -> Standing:
-        values |= {"state": "complete", "position": size, "length": size, "image_id": image_id}
+    async def _refuse(self, row: TusRow, problem: Problem) -> None:
         async with self._database.transaction() as connection:
-            row = await tus_rows.create(connection, values, self._keep)
-        return standing_of(row)
+            noted = await tus_rows.refuse(connection, row, problem.body(), keep=self._keep)
+        if not noted:
+            raise await self._changed(row)
+        await self._discard(keys.uploads(row.id))
 
-    async def _accept(self, owner: str, asked: Asked, parts: Iterable[Row[str, int]], body: Body | None) -> UUID:
-        """Checks and takes in the picture that parts and body make."""
+    async def _at_once(
+        self, values: dict[str, Any], asked: Asked, parts: Iterable[Row[str, int]], body: Body | None
+    ) -> Standing:
+        """An upload that is complete when it is made."""
+        done = partial(tus_rows.create_complete, values, self._keep)
+        image_id = await self._accept(values["owner"], asked, parts, body, done)
+        return Standing(values["id"], values["length"], None, image_id)
+
+    async def _accept(
+        self, owner: str, asked: Asked, parts: Iterable[Row[str, int]], body: Body | None, done: Settle
+    ) -> UUID:
+        """Checks and takes in the picture that parts and body make; in the same transaction the upload is ``done``."""
         with Spool(limits_of(self._limits)) as spool:
             for part in parts:
-                read = await self._blobs.download_to(part.key, cast("BinaryIO", _Into(spool)))
+                read = await self._blobs.download_to(part.key, spool)
                 if read != part.bytes:
                     raise BlobsUnavailable(f"{part.key} has {read} bytes, not {part.bytes}; look at the S3 server")
             if body is not None:
@@ -218,6 +225,7 @@ class ResumableUploads:
                 source=SOURCE,
                 priority=asked.priority,
                 analysis_profile=asked.profile,
+                settle=done,
             )
         image_id: UUID = accepted.row.id
         return image_id
@@ -228,12 +236,15 @@ class ResumableUploads:
         await self._blobs.put(key, body.file, length=body.size, content_type="application/octet-stream")
         return key
 
-    async def _moved(self, row: TusRow) -> Problem:
+    async def _changed(self, row: TusRow) -> Problem:
         """Why what was right when it began cannot be done."""
-        position = (await self.look(row.id, row.owner)).position
-        if position == row.position:
-            return Problem(NOT_FOUND, "bytes of the upload are gone; begin a new one")
-        return tus_checks.offset_mismatch(position, row.position)
+        return tus_checks.changed((await self.look(row.id, row.owner)).position)
+
+    async def _gone(self, row: TusRow) -> Problem:
+        """Why parts are missing: another request finished the upload, or they are lost."""
+        if (await self.look(row.id, row.owner)).position != row.position:
+            return await self._changed(row)
+        return Problem(NOT_FOUND, "bytes of the upload are gone; begin a new one")
 
     async def _discard(self, prefix: str) -> bool:
         """Deletes objects that are needed no more; those that cannot be deleted now are collected with their upload."""
@@ -244,17 +255,6 @@ class ResumableUploads:
             log.warning("parts of an upload stay until it is collected", prefix=prefix, error=str(error))
             return False
         return True
-
-
-class _Into(io.RawIOBase):
-    """A spool as a file to write to."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-
-    def write(self, chunk: Any) -> int:
-        self._spool.write(chunk)
-        return len(chunk)
 
 
 def _copy(file: BinaryIO, into: Spool) -> None:

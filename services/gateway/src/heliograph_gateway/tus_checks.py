@@ -136,3 +136,9 @@ def offset_mismatch(position: int, offset: int) -> Problem:
     """A request for another offset than the one where the upload stands."""
     detail = f"the upload stands at {position}, not at {offset}"
     return Problem(OFFSET_MISMATCH, detail, headers={"Upload-Offset": str(position)})
+
+
+def changed(position: int) -> Problem:
+    """A request that lost to another one while it was carried out."""
+    detail = f"another request was first; the upload stands at {position}"
+    return Problem(OFFSET_MISMATCH, detail, headers={"Upload-Offset": str(position)})

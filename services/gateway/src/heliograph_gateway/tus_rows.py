@@ -15,7 +15,9 @@ from sqlalchemy import Row, Update, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heliograph_common.db.statements import ImageRow
 from heliograph_common.db.upload_models import TusPart, TusUpload
+from heliograph_common.errors import Stale
 
 TusRow = Row[Any]
 """A row of ``tus_uploads`` with ``expired`` and ``parts``, how many parts are stored."""
@@ -55,10 +57,23 @@ async def advance(
     return expires_at
 
 
-async def complete(connection: AsyncConnection, row: TusRow, image_id: UUID, *, length: int, keep: timedelta) -> bool:
-    """The upload is the image; ``False``: it has changed."""
-    values = {"state": "complete", "position": length, "length": length, "image_id": image_id}
-    return await _conclude(connection, row, values | {"expires_at": func.now() + keep})
+async def complete(row: TusRow, length: int, keep: timedelta, connection: AsyncConnection, image: ImageRow) -> None:
+    """The upload is the image.
+
+    Raises:
+        Stale: it has changed.
+    """
+    values = {"state": "complete", "position": length, "length": length, "image_id": image.id}
+    if not await _conclude(connection, row, values | {"expires_at": func.now() + keep}):
+        raise Stale(f"upload {row.id} has changed meanwhile")
+
+
+async def create_complete(
+    values: dict[str, Any], keep: timedelta, connection: AsyncConnection, image: ImageRow
+) -> None:
+    """A new upload that is the image already."""
+    ended = {"state": "complete", "position": values["length"], "image_id": image.id}
+    await connection.execute(insert(TusUpload).values(**values, **ended, expires_at=func.now() + keep))
 
 
 async def refuse(connection: AsyncConnection, row: TusRow, problem: dict[str, Any], *, keep: timedelta) -> bool:
