@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from tests.integration.gateway.test_direct_uploads import age, announce, blobs, 
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
-from heliograph_common.blobs.port import Blobs
+from heliograph_common.blobs.port import BlobInfo, Blobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
@@ -109,6 +109,27 @@ async def test_an_old_upload_whose_file_is_new(db: Database) -> None:
 
     assert await collector(db, store, ahead=2 * ORPHAN_AGE).collect_orphans() == 0
     assert await collector(db, store, ahead=4 * ORPHAN_AGE).collect_orphans() == 1
+
+
+class Listed(MemoryBlobs):
+    """Counts what of a listing was read."""
+
+    listed = 0
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        """Lists and counts."""
+        async for info in super().list(prefix):
+            self.listed += 1
+            yield info
+
+
+async def test_uploads_of_today_are_not_looked_at(db: Database) -> None:
+    store = Listed()
+    for _ in range(20):
+        await store.put(keys.upload(new_id(), "file"), b"x", content_type="text/plain")
+
+    assert await collector(db, store).collect_orphans() == 0
+    assert store.listed == 1
 
 
 async def test_hundreds_by_several_replicas_at_once(db: Database) -> None:
