@@ -33,6 +33,11 @@ Say = Callable[[str], None]
 
 _STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
 _SAY_EVERY = 3.0
+_NEVER_MET = '{"quota": 1000000, "window_seconds": 1, "burst": 1000000}'
+_RATE_LIMITS = {  # one owner sends all: the limits are asked, faults or not, and never met
+    "HELIOGRAPH_RATE_LIMITS__DEFAULT": _NEVER_MET,
+    "HELIOGRAPH_RATE_LIMITS__ROUTES": f'{{"POST *": {_NEVER_MET}}}',
+}
 
 
 @dataclass
@@ -157,7 +162,7 @@ async def world(
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
     services = (GATEWAY, replace(THUMBNAILER, replicas=thumbnailers), NOTIFIER)
     before = dict(os.environ)
-    os.environ.update(environment or {})
+    os.environ.update({**_RATE_LIMITS, **(environment or {})})
     stack = Stack(folder, services, report=lambda _line: None)
     history = History()
     try:
