@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -206,6 +207,26 @@ async def test_health_while_something_is_away(gateway: Gateway, ann: httpx2.Asyn
     assert degraded_system.json()["status"] == "degraded"
     assert degraded_system.json()["services"]["nats"] == {"status": "unhealthy"}
     assert "10.0.0.1" not in unhealthy.text
+
+
+async def test_without_nats(gateway_settings: GatewaySettings, bus: Bus, picture: Picture) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        nowhere = gateway_settings.nats.model_copy(update={"url": f"nats://127.0.0.1:{held.getsockname()[1]}"})
+        async with (
+            running(gateway_settings.model_copy(update={"nats": nowhere})) as gateway,
+            gateway.client() as ann,
+        ):
+            uploaded = await upload_old(ann, picture())
+            health = await ann.get("/api/health")
+            queue = await ann.get("/api/queue/status")
+
+    assert uploaded.json()["background_processing"] is True
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["services"]["queue"]["status"] == "unhealthy"
+    assert (queue.status_code, queue.json()["type"]) == (503, "/problems/nats-unavailable")
+    assert queue.headers["retry-after"].isdecimal()
+    assert queue.json()["error"] == queue.json()["detail"]
 
 
 # -- uploads as these clients make them --------------------------------------------------------------------------------
