@@ -84,6 +84,21 @@ async def test_files_come_back(blobs: Blobs, prefix: str, size: int) -> None:
     assert target.getvalue() == content
 
 
+async def test_a_download_that_is_not_taken_ends(blobs: Blobs, prefix: str) -> None:
+    class Full(Exception):
+        pass
+
+    class Sink:
+        def write(self, data: bytes, /) -> int:
+            raise Full(len(data))
+
+    await blobs.put(prefix + "a", io.BytesIO(os.urandom(3_000_000)), content_type="image/png")
+    await blobs.put(prefix + "b", b"another", content_type="text/plain")
+    with pytest.raises(Full):
+        await blobs.download_to(prefix + "a", Sink())
+    assert await blobs.get(prefix + "b") == b"another"
+
+
 async def test_a_file_of_another_length_is_refused_and_nothing_written(blobs: Blobs, prefix: str) -> None:
     with pytest.raises(ValueError, match="3 bytes, not 4"):
         await blobs.put(prefix + "a", io.BytesIO(b"abc"), length=4, content_type="image/png")
