@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +14,18 @@ from heliograph_common.contracts.messages import Stages
 from heliograph_common.db.models import DisplaySize, Image, Rendition
 
 ImageRow = Row[Any]
+
+# A range and its order, which ix_images_owner_processing_status_id alone can give: with an equality PostgreSQL may take the
+# index of all unfinished images, or of all ids, and filter all of them for an owner who has none. The newest come first:
+# they are rendered last, so there are no dead entries to step over before the limit is reached.
+_WAITING = select(func.count()).select_from(
+    select(Image.id)
+    .where(Image.owner == bindparam("owner"), Image.deleted_at.is_(None))
+    .where(Image.processing_status.between("pending", "pending"))
+    .order_by(Image.processing_status.desc(), Image.id.desc())
+    .limit(bindparam("up_to"))
+    .subquery()
+)
 
 
 async def find_image(connection: AsyncConnection, image_id: UUID, *, owner: str | None = None) -> ImageRow | None:
@@ -43,16 +55,7 @@ async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> b
 
 async def waiting(connection: AsyncConnection, owner: str, *, up_to: int) -> int:
     """How many of the owner's images nobody has begun to render; counts no further than ``up_to``."""
-    # A range and its order, which ix_images_owner_processing_status_id alone can give: with an equality PostgreSQL may take
-    # the index of all unfinished images, or of all ids, and filter all of them for an owner who has none. The newest come
-    # first: they are rendered last, so there are no dead entries to step over before the limit is reached.
-    some = (
-        select(Image.id)
-        .where(Image.owner == owner, Image.deleted_at.is_(None), Image.processing_status.between("pending", "pending"))
-        .order_by(Image.processing_status.desc(), Image.id.desc())
-    )
-    counted = select(func.count()).select_from(some.limit(up_to).subquery())
-    return int((await connection.execute(counted)).scalar_one())
+    return int((await connection.execute(_WAITING, {"owner": owner, "up_to": up_to})).scalar_one())
 
 
 async def want_analysis(connection: AsyncConnection, image_id: UUID, profile: str) -> ImageRow | None:
