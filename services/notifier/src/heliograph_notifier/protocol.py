@@ -62,6 +62,14 @@ class Wire(WebSocketsSansIOProtocol):
         """Drops what was only needed until the handshake was accepted."""
         del self.request, self.response
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer. To a handshake that cannot be read (a header of more than 8 KiB) ``websockets`` has an answer,
+        which uvicorn forgets to send, and then waits for ever."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     async def run_asgi(self) -> None:
         """Runs the application with this object in its scope."""
         cast("dict[str, Any]", self.scope["extensions"])[WIRE] = self

@@ -47,6 +47,7 @@ class Request:
 
     def __init__(self, scope: Scope) -> None:
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._tokens = sum(name == b"authorization" for name, _ in scope["headers"])
         self._query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
     def header(self, name: str) -> str | None:
@@ -104,6 +105,8 @@ class Request:
         header = self._headers.get("authorization")
         if header is None:
             return None
+        if self._tokens > 1:  # a proxy may have looked at another one than we would
+            raise unauthenticated("the request has more than one Authorization header")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise unauthenticated("the Authorization header must have the form: Bearer <token>")
