@@ -30,7 +30,7 @@ def run(gateway_url: str, token: str, workdir: Path) -> list[Case]:
         return [("tus-js-client", None, "node is not on this machine")]
     if problem := _install():
         return [("tus-js-client", None, problem)]
-    command = ["node", _MODULES / "run.mjs", f"{gateway_url}/v1/uploads/tus", workdir, *_pictures(workdir)]
+    command = ["node", str(_MODULES / "run.mjs"), f"{gateway_url}/v1/uploads/tus", str(workdir), *_pictures(workdir)]
     environment = os.environ | {"TOKEN": token}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
@@ -45,13 +45,13 @@ def run(gateway_url: str, token: str, workdir: Path) -> list[Case]:
     return cases
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _pictures(folder: Path) -> list[str]:
     """Some hundred kilobytes each, so that they are several chunks."""
     made = []
     for number in range(_CASES):
         path = folder / f"{number}.jpg"
         path.write_bytes(picture(number, random.Random(number), width=1200, height=900, quality=97).data)
-        made.append(path)
+        made.append(str(path))
     return made
 
 
