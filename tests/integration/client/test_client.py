@@ -74,6 +74,19 @@ async def test_events_tell_of_each_stage_and_resume(connection: Connection, pict
         assert replayed == found[found.index(ours[0]) + 1 : found.index(replayed[-1]) + 1]
 
 
+async def test_direct_uploads(connection: Connection, picture: Picture) -> None:
+    async with AsyncClient(connection) as client:
+        image = await client.upload_direct(picture(110), name="direct.png", priority="high")
+        again = await client.upload_direct(picture(110), name="again.png")
+        done = await client.wait(image.id, 60)
+        with pytest.raises(Rejected):
+            await client.upload_direct(b"no picture", name="no.png")
+
+    assert (image.created, image.name, image.priority) == (True, "direct.png", "high")
+    assert (again.created, again.id) == (False, image.id)
+    assert done.status == "complete"
+
+
 async def test_a_cursor_that_means_nothing_is_a_reset(connection: Connection) -> None:
     async with AsyncClient(connection) as client, aclosing(client.events(cursor="1.1")) as items:
         first = await anext(items)

@@ -85,6 +85,7 @@ class FakeServer:
         self.sockets: deque[Script | Response] = deque()
         self.subscriptions: list[dict[str, Any]] = []
         self.images: dict[str, dict[str, Any]] = {}
+        self.uploads: dict[str, dict[str, Any]] = {}
         self.letters: dict[str, dict[str, Any]] = {}
         self.sizes: list[dict[str, Any]] = []
         self.content: dict[str, bytes] = {}
@@ -219,6 +220,9 @@ class FakeServer:
             routes=[
                 Route("/v1/images", self._route(self._upload), methods=["POST"]),
                 Route("/v1/images", self._route(self._list), methods=["GET"]),
+                Route("/v1/uploads", self._route(self._announce), methods=["POST"]),
+                Route("/store/{upload_id}", self._store, methods=["PUT"]),
+                Route("/v1/uploads/{upload_id}/complete", self._route(self._complete), methods=["POST"]),
                 Route(image, self._route(self._get), methods=["GET"]),
                 Route(image, self._route(self._delete), methods=["DELETE"]),
                 Route(f"{image}/retry", self._route(self._retry), methods=["POST"]),
@@ -258,6 +262,32 @@ class FakeServer:
             return JSONResponse(known, 200)
         image = self.add_image(request.query_params.get("name", ""), "pending", body)
         return JSONResponse(image, 201)
+
+    def _announce(self, _request: Request, body: bytes) -> Response:
+        announced = json.loads(body)
+        known = [image for image in self.images.values() if image["sha256"] == announced["sha256"]]
+        upload_id = str(uuid.uuid4())
+        self.uploads[upload_id] = announced
+        path = f"/v1/uploads/{upload_id}"
+        put = {"method": "PUT", "url": f"{self.api}/store/{upload_id}", "headers": {"Content-Type": "a/b"}}
+        if known:
+            return JSONResponse({"state": "complete", "upload": None, "image": known[0], "links": {"self": path}})
+        links = {"self": path, "complete": f"{path}/complete"}
+        return JSONResponse({"state": "open", "upload": put, "image": None, "links": links}, 201)
+
+    async def _store(self, request: Request) -> Response:
+        body = await request.body()
+        self.requests.append(Asked("PUT", "/store", dict(request.query_params), dict(request.headers), body))
+        if faults := self.faults["PUT /store"]:
+            return faults.popleft()
+        self.uploads[request.path_params["upload_id"]]["content"] = body
+        return Response()
+
+    def _complete(self, request: Request, _body: bytes) -> Response:
+        upload = self.uploads[request.path_params["upload_id"]]
+        if hashlib.sha256(upload["content"]).hexdigest() != upload["sha256"]:
+            return problem(422, "upload-mismatch", "the file's SHA-256 is another")
+        return JSONResponse(self.add_image(upload["name"], "pending", upload["content"]), 201)
 
     def _list(self, request: Request, _body: bytes) -> Response:
         status = request.query_params.get("status")

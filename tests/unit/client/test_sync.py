@@ -36,6 +36,7 @@ def test_a_round_trip(fake: FakeServer, connection: Connection, policy: RetryPol
         assert image.status == "complete"
         assert client.download(image.renditions[0], tmp_path / "t.jpg").read_bytes() == b"thumbnail"
         assert [each.id for each in client.list()] == [image.id]
+        assert client.upload_direct(b"picture").created is False
         client.delete(image.id)
         with pytest.raises(NotFound):
             client.get(image.id)

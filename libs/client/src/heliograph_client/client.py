@@ -21,6 +21,7 @@ from pydantic import Field
 
 from heliograph_client.body import Body, Progress, Source
 from heliograph_client.connection import Connection, find_connection
+from heliograph_client.direct import upload_direct
 from heliograph_client.errors import Unreachable
 from heliograph_client.events import EventStream
 from heliograph_client.files import whole_file
@@ -109,6 +110,24 @@ class AsyncClient:
         response = await self._transport.request("POST", "/v1/images", params=params, body=body)
         image = parse(Image, response)
         return image.model_copy(update={"created": response.status_code == 201})
+
+    async def upload_direct(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        priority: Priority = "normal",
+        on_progress: Progress | None = None,
+    ) -> Image:
+        """As ``upload``, past the gateway: the file goes straight into the object store, and not at all where the server
+        has it. It is read twice, so it must be a path, bytes or a seekable file.
+
+        Raises:
+            Rejected: the server does not take it, or it changed while it was sent.
+            ValueError: the source can be read only once.
+            OSError: the file cannot be read.
+        """
+        return await upload_direct(self._transport, source, name=name, priority=priority, on_progress=on_progress)
 
     async def get(self, image_id: UUID | str) -> Image:
         """One image.

@@ -77,6 +77,17 @@ class Client:
         """See ``AsyncClient.upload``."""
         return self._run(self._client.upload(source, name=name, priority=priority, on_progress=on_progress))
 
+    def upload_direct(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        priority: Priority = "normal",
+        on_progress: Progress | None = None,
+    ) -> Image:
+        """See ``AsyncClient.upload_direct``."""
+        return self._run(self._client.upload_direct(source, name=name, priority=priority, on_progress=on_progress))
+
     def get(self, image_id: UUID | str) -> Image:
         """See ``AsyncClient.get``."""
         return self._run(self._client.get(image_id))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,7 +17,14 @@ from pydantic import BaseModel, ValidationError
 
 from heliograph_client.body import Body
 from heliograph_client.connection import Connection, is_loopback
-from heliograph_client.errors import HeliographError, UnexpectedAnswer, Unreachable, problem_error
+from heliograph_client.errors import (
+    HeliographError,
+    ProblemError,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+    problem_error,
+)
 from heliograph_client.models import Problem
 from heliograph_client.retry import RetryPolicy, retry_after
 
@@ -73,17 +80,55 @@ class Transport:
             headers |= {"Content-Type": "application/octet-stream"}
             headers |= {} if body.size is None else {"Content-Length": str(body.size)}
             repeatable = body.repeatable
+
+        async def send() -> httpx2.Response:
+            content = body.chunks() if body is not None else None
+            return await self._http.request(
+                method, path, params=_present(params), json=json, content=content, headers=headers
+            )
+
+        return await self._tried(send, method, path, self._unreachable, body=body, repeatable=repeatable)
+
+    async def store(self, url: str, headers: Mapping[str, str], body: Body) -> None:
+        """Puts a file to a signed URL, which wants no token. Tried again as ``request``.
+
+        Raises:
+            UnexpectedAnswer: the object store refused.
+            Unreachable: it does not answer.
+        """
+        sized = {**headers, "Content-Length": str(body.size)}
+        async with httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=not is_loopback(url)) as http:
+
+            async def send() -> httpx2.Response:
+                return await http.put(url, content=body.chunks(), headers=sized)
+
+            try:
+                await self._tried(send, "PUT", "to the object store", _store_unreachable, body=body, repeatable=True)
+            except Unavailable:
+                raise
+            except ProblemError as error:  # its 403 says nothing about the token
+                said = f"the object store refuses the file with {error.problem.status}"
+                raise UnexpectedAnswer(f"{said}; upload it again, and look at the clocks if that goes on") from error
+
+    async def _tried(
+        self,
+        send: Callable[[], Awaitable[httpx2.Response]],
+        method: str,
+        path: str,
+        unreachable: Callable[[httpx2.HTTPError], Unreachable],
+        *,
+        body: Body | None,
+        repeatable: bool,
+    ) -> httpx2.Response:
+        """Awaits ``send`` until it succeeds, fails for good, or the policy has had enough."""
         failures = 0
         while True:
-            content = body.chunks() if body is not None else None
             asked: float | None = None
             failure: HeliographError
             try:
-                response = await self._http.request(
-                    method, path, params=_present(params), json=json, content=content, headers=headers
-                )
+                response = await send()
             except httpx2.HTTPError as error:
-                failure = self._translated(error)
+                failure = unreachable(error)
                 again = repeatable or isinstance(error, _NEVER_SENT)
             else:
                 self._answered = True
@@ -118,13 +163,13 @@ class Transport:
                 async with aclosing(response.aiter_bytes()) as chunks:
                     yield chunks
         except httpx2.HTTPError as error:
-            raise Unreachable(f"the object store does not answer ({_said(error)}); try again later") from error
+            raise _store_unreachable(error) from error
 
     def _authorization(self, admin: bool) -> dict[str, str]:
         token = self._connection.token_for(admin=admin)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def _translated(self, error: httpx2.HTTPError) -> Unreachable:
+    def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
         return Unreachable(
             f"{self._connection.api} does not answer ({_said(error)}); check the address ({self._connection.origin}) "
             "and that the server runs"
@@ -169,6 +214,10 @@ def _refusal(response: httpx2.Response) -> HeliographError:
     return problem_error(
         Problem(status=response.status_code, title=title, detail=f"{title}: {text}" if text else title)
     )
+
+
+def _store_unreachable(error: httpx2.HTTPError) -> Unreachable:
+    return Unreachable(f"the object store does not answer ({_said(error)}); try again later")
 
 
 def _present(params: Mapping[str, Any] | None) -> dict[str, Any]:

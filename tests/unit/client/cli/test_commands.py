@@ -100,6 +100,13 @@ def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -
     assert run("upload", str(pictures), "--priority", "whenever").exit_code == 2
 
 
+def test_upload_past_the_gateway(fake: FakeServer, run: Run, pictures: Path) -> None:
+    assert run("upload", str(pictures / "a.jpg"), "--direct").exit_code == 0
+    [put] = fake.asked("PUT", "/store")
+    assert put.body == (pictures / "a.jpg").read_bytes()
+    assert fake.asked("POST", "/v1/images") == []
+
+
 def test_upload_gives_up_waiting(run: Run, pictures: Path) -> None:
     result = run("upload", str(pictures / "a.jpg"), "--wait", "--timeout", "0.2", "--json")
     [line] = lines(result)

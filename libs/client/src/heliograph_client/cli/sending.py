@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,20 @@ class Outcome:
 
 
 class Sender:
-    """Sends files with ``client``; waits for each up to ``wait_seconds`` where that is not ``None``."""
+    """Sends files with ``upload``, a method of ``client``; waits for each up to ``wait_seconds`` where that is not
+    ``None``."""
 
-    def __init__(self, client: AsyncClient, bars: Bars, *, priority: Priority, wait_seconds: float | None) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        upload: Callable[..., Awaitable[Image]],
+        bars: Bars,
+        *,
+        priority: Priority,
+        wait_seconds: float | None,
+    ) -> None:
         self._client = client
+        self._upload = upload
         self._bars = bars
         self._priority = priority
         self._wait_seconds = wait_seconds
@@ -83,7 +94,7 @@ class Sender:
             began = time.monotonic()
             with self._bars.bar(str(candidate.path)) as bar:
                 try:
-                    image = await self._client.upload(candidate.path, priority=self._priority, on_progress=bar.sent)
+                    image = await self._upload(candidate.path, priority=self._priority, on_progress=bar.sent)
                 except (Unauthorised, Unreachable):
                     raise
                 except (HeliographError, OSError) as error:

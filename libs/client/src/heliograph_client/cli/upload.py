@@ -34,6 +34,7 @@ async def upload(
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures, folders or patterns.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every picture is complete or failed.")] = False,
     priority: Annotated[Priority, typer.Option(help="How urgent rendering is.")] = "normal",
+    direct: Annotated[bool, typer.Option("--direct", help="Send the files straight into the object store.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")] = 4,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for each picture after its upload.")] = 600.0,  # noqa: ASYNC109
 ) -> int:
@@ -46,7 +47,8 @@ async def upload(
     async with session.client() as client:
         with Bars(len(found), shown=_bars_wanted(session)) as bars:
             report = _Report(session, bars)
-            sender = Sender(client, bars, priority=priority, wait_seconds=timeout if wait else None)
+            sending = client.upload_direct if direct else client.upload
+            sender = Sender(client, sending, bars, priority=priority, wait_seconds=timeout if wait else None)
             async with _every_one_told(report, found, sender):
                 await _send_all(found, sender, report, concurrency)
     if not session.as_json:
