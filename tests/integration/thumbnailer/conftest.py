@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
 from heliograph_common.bus.publish import publish
+from heliograph_common.bus.pull import PullSource
+from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import ImageRow, find_image
 from heliograph_common.ingest.accept import Accepted, Ingest
@@ -25,9 +28,13 @@ from heliograph_common.ingest.sniff import Limits
 from heliograph_common.ingest.spool import Spool
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.messaging.worker import Worker, WorkerSettings
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import ServiceSettings
 from heliograph_thumbnailer.bootstrap import build
+from heliograph_thumbnailer.handler import RenderHandler
+from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone
+from heliograph_thumbnailer.pool import RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 
@@ -115,3 +122,53 @@ def make_jpeg() -> Callable[..., bytes]:
         return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels.astype(np.uint8)), quality=85))
 
     return make
+
+
+@dataclass
+class Gate:
+    """Real renders that wait before they hand out thumbnails, and before variants, until they are let go."""
+
+    pool: RenderPool
+    thumbnails: asyncio.Event = field(default_factory=asyncio.Event)
+    variants: asyncio.Event = field(default_factory=asyncio.Event)
+    renders: int = 0
+
+    async def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
+        self.renders += 1
+        async with contextlib.aclosing(self.pool.render(original, job)) as events:
+            async for event in events:
+                await (self.thumbnails if isinstance(event, ThumbnailsDone) else self.variants).wait()
+                yield event
+
+
+@pytest.fixture
+async def gate(world: World) -> AsyncIterator[Gate]:
+    """A thumbnailer with one slot behind it."""
+    pool = RenderPool(1)
+    gate = Gate(pool)
+    worker = Worker(
+        "thumbnailer",
+        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        RenderHandler(world.blobs, gate, Limits(), max_attempts=3),
+        world.messenger,
+        WorkerSettings(slots=1),
+    )
+    await pool.start()
+    await worker.start()
+    yield gate
+    await worker.stop(5)
+    await pool.stop()
+
+
+async def state(world: World, image_id: UUID, wanted: str) -> None:
+    """Returns once the thumbnails of the image are in the state ``wanted``."""
+    async with asyncio.timeout(30):
+        while (await world.image(image_id)).thumbnail_status != wanted:
+            await asyncio.sleep(0.02)
+
+
+async def no_work(world: World) -> None:
+    """Returns once no command waits or is in hand. What was left to its ``ack_wait`` (30 s) would take longer."""
+    async with asyncio.timeout(20):
+        while (await world.bus.jetstream.stream_info("WORK")).state.messages:
+            await asyncio.sleep(0.02)

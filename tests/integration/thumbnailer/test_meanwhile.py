@@ -5,72 +5,26 @@ A gate holds the render where the test wants it; gateway, renders and servers ar
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import pytest
 from tests.integration.gateway.conftest import running as running_gateway
-from tests.integration.thumbnailer.conftest import World, running
+from tests.integration.thumbnailer.conftest import Gate, World, no_work, running, state
 from tests.integration.thumbnailer.test_rendering import event_types
 
 from heliograph_common.blobs import keys
-from heliograph_common.bus.pull import PullSource
-from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.db import statements
 from heliograph_common.ingest.collect import Collector
-from heliograph_common.ingest.sniff import Limits
-from heliograph_common.messaging.worker import Worker, WorkerSettings
 from heliograph_gateway import size_runs
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.size_runs import SizeRuns
 from heliograph_thumbnailer import store
-from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone
-from heliograph_thumbnailer.pool import RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 Picture = Callable[..., bytes]
-
-
-@dataclass
-class Gate:
-    """Real renders that wait before they hand out thumbnails, and before variants, until they are let go."""
-
-    pool: RenderPool
-    thumbnails: asyncio.Event = field(default_factory=asyncio.Event)
-    variants: asyncio.Event = field(default_factory=asyncio.Event)
-    renders: int = 0
-
-    async def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
-        self.renders += 1
-        async with contextlib.aclosing(self.pool.render(original, job)) as events:
-            async for event in events:
-                await (self.thumbnails if isinstance(event, ThumbnailsDone) else self.variants).wait()
-                yield event
-
-
-@pytest.fixture
-async def gate(world: World) -> AsyncIterator[Gate]:
-    """A thumbnailer with one slot behind it."""
-    pool = RenderPool(1)
-    gate = Gate(pool)
-    worker = Worker(
-        "thumbnailer",
-        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
-        RenderHandler(world.blobs, gate, Limits(), max_attempts=3),
-        world.messenger,
-        WorkerSettings(slots=1),
-    )
-    await pool.start()
-    await worker.start()
-    yield gate
-    await worker.stop(5)
-    await pool.stop()
 
 
 @pytest.fixture
@@ -78,20 +32,6 @@ async def ann(world: World, make_settings: Callable[..., Any]) -> AsyncIterator[
     """A client of a gateway over the same servers."""
     async with running_gateway(make_settings(GatewaySettings, http={"port": 0})) as gateway, gateway.client() as client:
         yield client
-
-
-async def state(world: World, image_id: UUID, wanted: str) -> None:
-    """Returns once the thumbnails of the image are in the state ``wanted``."""
-    async with asyncio.timeout(30):
-        while (await world.image(image_id)).thumbnail_status != wanted:
-            await asyncio.sleep(0.02)
-
-
-async def no_work(world: World) -> None:
-    """Returns once no command waits or is in hand. What was left to its ``ack_wait`` (30 s) would take longer."""
-    async with asyncio.timeout(20):
-        while (await world.bus.jetstream.stream_info("WORK")).state.messages:
-            await asyncio.sleep(0.02)
 
 
 async def _left_over(world: World, sha256: str) -> list[str]:
