@@ -74,7 +74,9 @@ def test_the_same_code_makes_the_same_bytes() -> None:
 def test_no_route_is_left_out() -> None:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     assert {route.path_format for route in routes} <= DOCUMENT["paths"].keys()
-    assert {route.path_format for route in APP.routes if isinstance(route, Route)} - _NOT_IN_IT <= DOCUMENT["paths"].keys()
+    assert {route.path_format for route in APP.routes if isinstance(route, Route)} - _NOT_IN_IT <= DOCUMENT[
+        "paths"
+    ].keys()
 
 
 @every_operation

@@ -89,8 +89,9 @@ class DirectUploads:
             detail = f"{size:,} bytes exceed the limit of {self._limits.file_bytes:,}"
             remedy = "Save the picture smaller or have the limit raised."
             raise Problem(IMAGE_TOO_LARGE, detail, extra={"remedy": remedy, "limit_bytes": self._limits.file_bytes})
+        upload_id = new_id()
         values = {
-            "id": new_id(),
+            "id": upload_id,
             "owner": owner,
             "name": safe_name(asked.name),
             "priority": asked.priority.value,
@@ -102,7 +103,7 @@ class DirectUploads:
         if sha256 is not None:
             settle = partial(_insert_complete, values)
             if await self._ingest.known(owner, sha256, analysis_profile=asked.profile, settle=settle):
-                return await self.find(owner, values["id"])
+                return await self.find(owner, upload_id)
         async with self._database.transaction() as connection:
             statement = insert(DirectUpload).values(values).returning(*DirectUpload.__table__.columns)
             return (await connection.execute(statement)).one()

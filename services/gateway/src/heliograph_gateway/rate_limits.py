@@ -101,7 +101,7 @@ class Throttle:
             await self._app(scope, receive, tell)
         else:
             scope["route"] = limited.route  # telemetry reads it there; the application, which sets it, is not asked
-            metrics.rate_limited.labels(route=limited.route.path, method=scope["method"]).inc()
+            metrics.rate_limited.labels(route=limited.route.path_format, method=scope["method"]).inc()
             await _refusal(limited, max(1, seconds)).response()(scope, receive, tell)
 
     def _limited(self, scope: Scope) -> _Limited | None:
