@@ -68,10 +68,11 @@ annotations:
 {{- $port | default (get (dict "https" "443" "nats" "4222" "tls" "4222") $url.scheme | default "80") }}
 {{- end }}
 
-{{/* What a picture may cost, as environment variables of gateway and thumbnailer. */}}
+{{/* What a picture may cost, and how many may wait, as environment variables of gateway and thumbnailer. */}}
 {{- define "heliograph.limits" -}}
 LIMITS__FILE_BYTES: {{ int64 .Values.limits.fileBytes | quote }}
 LIMITS__PIXELS: {{ int64 .Values.limits.pixels | quote }}
 LIMITS__FRAMES: {{ int64 .Values.limits.frames | quote }}
 LIMITS__FILES_PER_REQUEST: {{ int64 .Values.limits.filesPerRequest | quote }}
+LIMITS__WAITING_BEFORE_LOW: {{ int64 .Values.limits.waitingBeforeLow | quote }}
 {{- end }}
