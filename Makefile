@@ -5,10 +5,10 @@ ARGS ?=
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup up down test check lock format e2e chaos bench clean
+.PHONY: help setup up down test conformance check lock format e2e chaos bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: ## Prepare .venv (every other target does so by itself)
 	@bash scripts/setup.sh
@@ -21,6 +21,9 @@ down: setup ## Stop what `make up ARGS=--detach` started
 
 test: setup ## Run the tests: unit, ports over fake and real, integration on real servers
 	@$(BIN)/pytest -n 2 --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+
+conformance: setup ## Does it do what its documents and the standards say (ARGS=fuzz,tokens picks some)
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/ruff format --check

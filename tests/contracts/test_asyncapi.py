@@ -14,14 +14,15 @@ import pytest
 from tests.contracts.asyncapi import DOCUMENT, is_valid, messages_of, told_apart
 
 from heliograph_common.contracts.asyncapi import camel, message_id
-from heliograph_common.contracts.messages import COMMANDS, EVENTS, DeadLetter
+from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
 from heliograph_common.contracts.streams import STREAMS
 from heliograph_notifier.admin_events import OLD_TYPES
 from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.vocabulary import FROM_CLIENT, FROM_SERVER
 
 GOLDEN = Path(__file__).parent / "golden"
-IN_STREAMS = {message_id(body) for body in (*COMMANDS, *EVENTS, DeadLetter)}
+BODIES: tuple[type[Body], ...] = (*COMMANDS, *EVENTS, DeadLetter)
+IN_STREAMS = {message_id(body) for body in BODIES}
 
 
 @pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)

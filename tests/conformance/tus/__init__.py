@@ -1,22 +1,19 @@
 """An existing tus client against the gateway: tus-js-client, the reference client, as Uppy and most web pages use it.
 
-``run`` installs it by its lock file into ``build/`` and has ``run.mjs`` drive it; ``python -m tests.conformance tus`` shows
+``run`` has ``run.mjs`` drive it; ``python -m tests.conformance tus`` shows
 what came of it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.chaos.pictures import picture
+from tests.conformance.tools import install_from_npm
 
-_HERE = Path(__file__).parent
-_MODULES = Path(__file__).resolve().parents[3] / "build" / "conformance" / "tus"
 _CASES = 20
 _SECONDS = 180.0
 
@@ -26,11 +23,16 @@ Case = tuple[str, bool | None, str]
 
 def run(gateway_url: str, token: str, workdir: Path) -> list[Case]:
     """Tries everything against the gateway at ``gateway_url``, as the owner of ``token``."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        return [("tus-js-client", None, "node is not on this machine")]
-    if problem := _install():
+    folder, problem = install_from_npm(Path(__file__).parent)
+    if problem:
         return [("tus-js-client", None, problem)]
-    command = ["node", str(_MODULES / "run.mjs"), f"{gateway_url}/v1/uploads/tus", str(workdir), *_pictures(workdir)]
+    command: list[str | Path] = [
+        "node",
+        folder / "run.mjs",
+        f"{gateway_url}/v1/uploads/tus",
+        workdir,
+        *_pictures(workdir),
+    ]
     environment = os.environ | {"TOKEN": token}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
@@ -53,20 +55,3 @@ def _pictures(folder: Path) -> list[str]:
         path.write_bytes(picture(number, random.Random(number), width=1200, height=900, quality=97).data)
         made.append(str(path))
     return made
-
-
-def _install() -> str:
-    """Installs the client once; says why it could not."""
-    parts = [(_HERE / name).read_bytes() for name in ("package-lock.json", "run.mjs")]
-    want = hashlib.sha256(b"".join(parts)).hexdigest()
-    stamp = _MODULES / ".stamp"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == want:
-        return ""
-    shutil.rmtree(_MODULES, ignore_errors=True)
-    shutil.copytree(_HERE, _MODULES, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    done = subprocess.run(command, cwd=_MODULES, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    if done.returncode:
-        return f"npm ci failed: {done.stderr.strip()[-300:]}"
-    stamp.write_text(want, encoding="utf-8")
-    return ""

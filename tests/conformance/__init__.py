@@ -1,0 +1,1 @@
+"""``make conformance``: does the running system do what its documents and the standards say?"""

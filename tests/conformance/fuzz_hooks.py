@@ -1,0 +1,82 @@
+"""Loaded by schemathesis, in ``.venv-conformance``: counts what was tried, adds one check, and knows the excuses."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import uuid
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from tests.conformance.excuses import EXCUSES
+
+_PROBLEM = "application/problem+json"
+_KEY = "Idempotency-Key"
+
+operations: dict[str, str] = {}
+requests: dict[str, Counter[str]] = defaultdict(Counter)
+excused: dict[str, Counter[str]] = defaultdict(Counter)
+
+
+def _operation_id(case: Any) -> str:
+    return str(case.operation.definition.raw.get("operationId", case.operation.label))
+
+
+def _problem(response: Any) -> dict[str, Any]:
+    if not response.headers.get("content-type", [""])[0].startswith(_PROBLEM):
+        return {}
+    found = json.loads(response.content or b"{}")
+    return found if isinstance(found, dict) else {}
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """A new key for every new request, as the API asks: a repeated key with another body is rightly refused."""
+    sound = case.meta is None or not any(
+        component.mode.is_negative for location, component in case.meta.components.items() if location == "header"
+    )
+    if sound and case.headers and _KEY in case.headers:
+        case.headers[_KEY] = uuid.uuid4().hex
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Counts the answer."""
+    operations[case.operation.label] = _operation_id(case)
+    requests[_operation_id(case)][str(response.status_code)] += 1
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """Whether it stays a failure."""
+    problem = _problem(response)
+    for excuse in EXCUSES:
+        if excuse.fits(_operation_id(case), type(failure).__name__, response.status_code, problem):
+            excused[_operation_id(case)][excuse.reason] += 1
+            return False
+    return True
+
+
+@schemathesis.check
+def problem_is_documented(ctx: Any, response: Any, case: Any) -> None:
+    """A problem's kind is one that the document names for this operation and status, and its page is there."""
+    problem = _problem(response)
+    documented = case.operation.definition.raw.get("responses", {}).get(str(response.status_code))
+    if not problem or documented is None:
+        return
+    slugs = documented.get("content", {}).get(_PROBLEM, {}).get("examples", {})
+    slug = str(problem.get("type")).removeprefix("/problems/")
+    if slug == "unknown-route":  # what schemathesis put into the path makes it another one
+        return
+    assert slug in slugs, f"{problem.get('type')} is not documented for {response.status_code}: {problem.get('detail')}"
+
+
+def _write() -> None:
+    counted = {"operations": operations, "requests": requests, "excused": excused}
+    Path(os.environ["CONFORMANCE_COUNTS"]).write_text(json.dumps(counted))
+
+
+atexit.register(_write)
