@@ -83,6 +83,7 @@ async def show_tus_upload_abilities(upload_id: str, deps: Deps) -> Response:
     ROOT,
     summary="Begin a resumable upload",
     status_code=201,
+    response_class=Response,
     responses=document.answers(
         201,
         "Begun; with the image where all was there",
@@ -168,6 +169,7 @@ async def append_to_tus_upload(
     _ONE,
     name="show_tus_offset",
     summary="Ask where a resumable upload stands",
+    response_class=Response,
     responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
 )
 @router.get(
