@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, or_, select, update
+from sqlalchemy import Integer, Row, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,7 @@ _WAITING = select(func.count()).select_from(
     .where(Image.owner == bindparam("owner"), Image.deleted_at.is_(None))
     .where(Image.processing_status.between("pending", "pending"))
     .order_by(Image.processing_status.desc(), Image.id.desc())
-    .limit(bindparam("up_to"))
+    .limit(bindparam("up_to", type_=Integer))
     .subquery()
 )
 
