@@ -66,17 +66,11 @@ _SELF = ("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm
 _SELF_ANSWERS = document.open_answers(204, "What this server can do", _SELF)
 
 
+@router.options(_ONE, include_in_schema=False)
 @router.options(ROOT, summary="Ask what is spoken", status_code=204, responses=_SELF_ANSWERS)
 async def show_tus_abilities(deps: Deps) -> Response:
-    """Version, extensions and limits. Needs no token."""
+    """Version, extensions and limits. Needs no token. The address of every upload, there or not, answers the same."""
     return Response(status_code=204, headers=tus_headers.options(deps.tus.max_size))
-
-
-@router.options(_ONE, summary="Ask what is spoken, at an upload", status_code=204, responses=_SELF_ANSWERS)
-async def show_tus_upload_abilities(upload_id: str, deps: Deps) -> Response:
-    """The same for every upload, whether there is one or not. Needs no token."""
-    del upload_id
-    return await show_tus_abilities(deps)
 
 
 @router.post(
