@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -167,6 +169,19 @@ async def test_a_request_that_is_given_up_leaves_a_connection_that_works(
                 await real.take("a", SLOW)
 
     assert (await real.take("a", SLOW)).remaining == 1
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_once(database_settings: Any) -> None:
+    """Not by each request in turn."""
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as silent:
+        url = type(database_settings.url)(f"postgresql+psycopg://a@127.0.0.1:{silent.getsockname()[1]}/a")
+        settings = database_settings.model_copy(update={"url": url, "connect_timeout": 2.0})
+        limits = PostgresRateLimits(SingleStatements(settings, application="test"))
+        began = time.monotonic()
+        told = await asyncio.gather(*(limits.take("a", SLOW) for _ in range(15)), return_exceptions=True)
+
+    assert {type(each) for each in told} == {DatabaseUnavailable}
+    assert time.monotonic() - began < 20
 
 
 async def test_many_full_buckets_are_forgotten_in_batches(real: PostgresRateLimits, db: Database) -> None:

@@ -33,6 +33,7 @@ class SingleStatements:
         self._arguments = connect_arguments(settings, application)
         self._connection: _Connection | None = None
         self._turn = asyncio.Lock()
+        self._failures = 0
 
     async def row(self, statement: LiteralString, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         """The first row that ``statement`` gives. It is sent again where the connection turns out to be dead.
@@ -42,12 +43,16 @@ class SingleStatements:
         """
         # Outside of a trace (sweeps) a span would only be a trace of its own.
         span = spans.client_span("postgresql", "statement") if current_trace_id() else nullcontext()
-        try:
-            with span:
-                async with self._turn:
+        failures = self._failures
+        with span:
+            async with self._turn:
+                if self._failures != failures:  # else all who wait would try to connect, one after the other
+                    raise DatabaseUnavailable("PostgreSQL: it failed those who waited before", delay=1.0)
+                try:
                     return await self._row(statement, values)
-        except psycopg.Error as error:
-            raise DatabaseUnavailable(f"PostgreSQL: {' '.join(str(error).split())}", delay=1.0) from error
+                except psycopg.Error as error:
+                    self._failures += 1
+                    raise DatabaseUnavailable(f"PostgreSQL: {' '.join(str(error).split())}", delay=1.0) from error
 
     async def close(self) -> None:
         """Closes the connection."""
