@@ -256,7 +256,9 @@ async def test_every_route_that_asks_who_calls_is_limited(connect: Connect, buck
         document = (await client.get("/openapi.json")).json()
     async with _throttled(buckets, TWO) as client:
         for method, route in ROUTES:
-            operation = document["paths"][route.path_format][method.lower()]
+            operation = document["paths"][route.path_format].get(
+                method.lower(), {"responses": {}}
+            )  # without: asks nobody
             answer = await client.request(method, route.path_format.format_map(_Any()))
             told = (f"{method} {route.path_format}", "security" in operation)
 
