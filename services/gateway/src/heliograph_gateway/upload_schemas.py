@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from heliograph_gateway.parameters import WHOLE
 from heliograph_gateway.schemas import FileOutcome, ImageShape, PriorityName, ProblemDocument, Shape
 
 _UPLOAD = "01a1f92c-04d1-7b1e-9c55-2f0f3c1ab0de"
@@ -18,7 +19,7 @@ class DirectUploadRequest(Shape):
     file that the caller has sent before needs not be sent again. ``analyze``: a profile, what a vision model is to tell."""
 
     name: Annotated[str, Field(max_length=4096)]
-    bytes: Annotated[int, Field(ge=1, description="The file's size; exactly so many are taken.")]
+    bytes: Annotated[int, Field(ge=1, description="The file's size; exactly so many are taken."), WHOLE]
     sha256: Annotated[str | None, Field(pattern="^[0-9a-fA-F]{64}$")] = None
     priority: PriorityName = "normal"
     analyze: Annotated[str, Field(max_length=64, examples=[""])] = ""
