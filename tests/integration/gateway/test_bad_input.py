@@ -284,7 +284,7 @@ WRONG_PARAMETERS = [
     ("limit=201", "less than or equal to 200"),
     ("limit=10&limit=20", "more than once"),
     ("status=done", "'failed'"),
-    ("created_after=2026-01-01", "timezone"),
+    ("created_after=2026-01-01", "RFC 3339"),
 ]
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import httpx2
+from fastapi.routing import APIRoute
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_bad_input import MULTIPART, exchange, part, problem
 from tests.integration.gateway.test_images import upload
 
 from heliograph_common.db.engine import Database
+from heliograph_gateway.access import _query_names
+from heliograph_gateway.app import ROUTERS
 
 Picture = Callable[..., bytes]
 
@@ -86,6 +90,30 @@ async def test_queries(gateway: Gateway) -> None:
     with contextlib.suppress(ConnectionError):  # cut off while it is still sent, the answer may be lost
         assert (await ask(gateway, "GET", "/v1/images?q=" + "x" * 300_000)).status in {400, 431}
     assert (await ask(gateway, "GET", "/v1/images")).status == 200
+
+
+def _parameters() -> list[tuple[str, str, str]]:
+    """Method, path template and one of its parameters, in the path or in the query, of all routes."""
+    found = []
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                names = {*_query_names(route.dependant), *(field.alias for field in route.dependant.path_params)}
+                found += [(method, route.path_format, name) for method in route.methods or () for name in sorted(names)]
+    return found
+
+
+async def test_a_nul_in_any_parameter_of_any_route(gateway: Gateway) -> None:
+    token = gateway.token("root", ("admin", "images:read", "images:write"))
+    every = _parameters()
+    assert len(every) > 30
+    for method, template, name in every:
+        values = defaultdict(lambda: str(uuid4()), {name: "a%00b"})
+        target = template.format_map(values)
+        if f"{{{name}}}" not in template:
+            target = f"{target}?{name}=a%00b"
+        answer = await ask(gateway, method, target, b"Tus-Resumable: 1.0.0", token=token)
+        assert answer.status < 500, (method, target, answer.body)
 
 
 async def test_near_with_limits_and_cursors(gateway: Gateway, ann: httpx2.AsyncClient, picture: Picture) -> None:
