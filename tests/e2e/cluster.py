@@ -103,6 +103,7 @@ def find(*, if_built: bool) -> tuple[Cluster | None, str]:
     run(LAB, "up", seconds=3600)
     run(LAB, "stack-images", *(image.split(":")[0] for image in _STACK.values()), seconds=1800)
     images = {name: f"localhost/lab/{image}" for name, image in _STACK.items()}
+    run(LAB, "load", *images.values(), seconds=600)  # built for Docker; the cluster has images of its own
     base = "localhost/lab/python:3.11"
     return Cluster("lab", environment, base_image=base, stack_images=images, started_here=not running), ""
 
