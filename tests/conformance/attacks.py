@@ -23,7 +23,6 @@ from heliograph_common.settings import AuthSettings
 Outcome = Literal["refused", "taken"]
 
 HOUR = 3600
-_ELSEWHERE = "http://127.0.0.1:9/jwks.json"
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,12 @@ class Attack:
 
 
 class Forge:
-    """Makes tokens of an installation with ``settings``; claims and headers as the caller wants them."""
+    """Makes tokens of an installation with ``settings``; claims and headers as the caller wants them. ``elsewhere`` is an
+    address that tokens point to."""
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: AuthSettings, elsewhere: str) -> None:
         self.settings = settings
+        self.elsewhere = elsewhere
         self.secret = settings.secret.get_secret_value().encode() if settings.secret else b""
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -152,8 +153,8 @@ def _headers(forge: Forge) -> Iterator[Attack]:
         yield Attack(f"kid is {name}, signed with an empty secret", forge.signed({"kid": kid}, secret=b""))
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_RSA.public_key()))
     for name, header in {
-        "jku": {"jku": _ELSEWHERE},
-        "x5u": {"x5u": _ELSEWHERE},
+        "jku": {"jku": forge.elsewhere},
+        "x5u": {"x5u": forge.elsewhere},
         "jwk": {"jwk": public},
         "x5c": {"x5c": [base64.b64encode(_der(_RSA)).decode()]},
     }.items():
@@ -247,7 +248,10 @@ def on_published_keys(forge: Forge, keys: Keys) -> Iterator[Attack]:
     yield Attack("a published key of 1,024 bits", signed(keys.weak, "RS256", "weak"))
     yield Attack("a key that is not published", signed(_RSA, "RS256", "rsa"))
     yield Attack("an unknown kid", signed(_RSA, "RS256", "who"))
-    for name, kid in {"a path": "../../jwks.json", "a URL": _ELSEWHERE, "SQL": "' OR 1=1 --"}.items():
+    for name in ("jku", "x5u"):
+        header = {"kid": "who", name: forge.elsewhere}
+        yield Attack(f"{name}: a key of the attacker's", jwt.encode(forge.claims(), _RSA, "RS256", headers=header))
+    for name, kid in {"a path": "../../jwks.json", "a URL": forge.elsewhere, "SQL": "' OR 1=1 --"}.items():
         yield Attack(f"kid is {name}", signed(_RSA, "RS256", kid))
 
 

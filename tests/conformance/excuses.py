@@ -42,6 +42,7 @@ _PICTURE = "no schema can describe a picture"
 _PROFILES = "analysis profiles are a setting"
 _LIMITS = "limits are a setting"
 _CHECKSUM = "no schema can tell a body's checksum"
+_HEADERS = "what is in headers of tus depends on what else there is"
 _UNKNOWN = "headers that are not known are passed over (RFC 9110, 5.1)"
 _ONLY_UNKNOWN = r"Invalid component: in header - object with unexpected properties\n"
 _VERSION = "tus has 412 for a version that is not spoken, before anything else"
@@ -49,7 +50,7 @@ _VERSION = "tus has 412 for a version that is not spoken, before anything else"
 EXCUSES = (
     Excuse(_LISTS, _REJECTED, "invalid-cursor", _OPAQUE),
     Excuse(("listImages",), _REJECTED, "invalid-parameter", "`distance` needs `near`", "needs `near`"),
-    *(Excuse(_UPLOADS, _REJECTED, kind, _PICTURE) for kind in ("unsupported-image", "bad-image", "empty-image")),
+    *(Excuse(_UPLOADS + _TUS, _REJECTED, kind, _PICTURE) for kind in ("unsupported-image", "bad-image", "empty-image")),
     Excuse(("uploadOld",), _REJECTED, "missing-file", "the part has one of three names"),
     Excuse(("uploadImages",), _REJECTED, "invalid-parameter", _PROFILES, "`analyze`"),
     Excuse(("uploadImages",), _ACCEPTED, 200, "what is wrong with one part is told in its entry", '"problem":{'),
@@ -62,7 +63,11 @@ EXCUSES = (
     *(Excuse(_TUS, kind, 412, _VERSION) for kind in (_ACCEPTED, _NO_HEADER)),
     Excuse(("showTusAbilities", *_TUS), _METHOD, 412, _VERSION),
     Excuse(
-        _TUS, _REJECTED, "invalid-parameter", "headers of tus depend on each other", "is needed, and only one|no body"
+        _TUS,
+        _REJECTED,
+        "invalid-parameter",
+        _HEADERS,
+        "is needed, and only one|takes no body|twice|`priority`|`analyze`",
     ),
     Excuse(_TUS, _REJECTED, "invalid-parameter", _CHECKSUM, "`Upload-Checksum` (must begin|has)"),
     Excuse(_TUS, _REJECTED, "tus-checksum-mismatch", _CHECKSUM),

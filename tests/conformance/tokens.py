@@ -88,11 +88,15 @@ class Target:
 
 async def run(here: World) -> list[Row]:
     """All rows."""
-    forge = Forge(here.auth)
     target = Target(here.api, here.events)
-    rows = [await target.try_all("secret", attack) for attack in on_a_shared_secret(forge)]
-    rows += await _around(target, forge)
-    return rows + await _key_set(here)
+    attacker = Issuer(Keys.make(), away=False)
+    with _issuing(attacker):
+        forge = Forge(here.auth, attacker.url)
+        rows = [await target.try_all("secret", attack) for attack in on_a_shared_secret(forge)]
+        rows += await _around(target, forge)
+        rows += await _key_set(here, forge)
+    rows.append(row("fetches of what tokens point to", "0", str(len(attacker.fetches))))
+    return rows
 
 
 async def _around(target: Target, forge: Forge) -> list[Row]:
@@ -154,8 +158,8 @@ def _issuing(issuer: Issuer) -> Iterator[None]:
         thread.join()
 
 
-async def _key_set(here: World) -> list[Row]:
-    forge, keys = Forge(here.auth), Keys.make()
+async def _key_set(here: World, forge: Forge) -> list[Row]:
+    keys = Keys.make()
     issuer = Issuer(keys)
     rows: list[Row] = []
 
