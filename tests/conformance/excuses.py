@@ -30,6 +30,7 @@ class Excuse:
 _LISTS = ("listImages", "listDeadLetters")
 _UPLOADS = ("uploadImages", "uploadOld")
 _ANNOUNCED = ("createUpload", "createUploads", "createTusUpload")
+_SEVERAL = ("uploadImages", "createUploads", "completeUploads")
 _TUS = ("createTusUpload", "appendToTusUpload", "showTusOffset", "showTusUpload", "deleteTusUpload")
 
 _REJECTED = "RejectedPositiveData"
@@ -41,6 +42,7 @@ _OPAQUE = "a cursor is opaque; no schema can say which ones were given out"
 _PICTURE = "no schema can describe a picture"
 _PROFILES = "analysis profiles are a setting"
 _LIMITS = "limits are a setting"
+_ENTRIES = "what is wrong with one of several is told in its entry"
 _CHECKSUM = "no schema can tell a body's checksum"
 _HEADERS = "what is in headers of tus depends on what else there is"
 _UNKNOWN = "headers that are not known are passed over (RFC 9110, 5.1)"
@@ -53,8 +55,7 @@ EXCUSES = (
     *(Excuse(_UPLOADS + _TUS, _REJECTED, kind, _PICTURE) for kind in ("unsupported-image", "bad-image", "empty-image")),
     Excuse(("uploadOld",), _REJECTED, "missing-file", "the part has one of three names"),
     Excuse(("uploadImages",), _REJECTED, "invalid-parameter", _PROFILES, "`analyze`"),
-    Excuse(("uploadImages",), _ACCEPTED, 200, "what is wrong with one part is told in its entry", '"problem":{'),
-    Excuse(("uploadImages",), _ACCEPTED, 201, "what is wrong with one part is told in its entry", '"problem":{'),
+    *(Excuse(_SEVERAL, _ACCEPTED, status, _ENTRIES, '"problem":{') for status in (200, 201)),
     Excuse(_ANNOUNCED, _REJECTED, "invalid-body", _PROFILES, "`analyze` must be"),
     Excuse(_ANNOUNCED, _REJECTED, "image-too-large", _LIMITS, "exceed the limit"),
     Excuse(
@@ -67,7 +68,7 @@ EXCUSES = (
         _REJECTED,
         "invalid-parameter",
         _HEADERS,
-        "is needed, and only one|takes no body|twice|`priority`|`analyze`",
+        "is needed, and only one|takes no body|twice|not the address|`priority`|`analyze`",
     ),
     Excuse(_TUS, _REJECTED, "invalid-parameter", _CHECKSUM, "`Upload-Checksum` (must begin|has)"),
     Excuse(_TUS, _REJECTED, "tus-checksum-mismatch", _CHECKSUM),

@@ -127,7 +127,8 @@ def _rows(role: Role, folder: Path) -> list[Row]:
         for label in failure["operations"]:
             failures.setdefault(counts["operations"].get(label, label), []).append(failure["title"])
     if failures or report["errors"]:
-        say(output[output.find("= FAILURES =") :][:_SHOWN])
+        begin = min((output.find(part) for part in ("= ERRORS =", "= FAILURES =") if part in output), default=0)
+        say(output[begin:][:_SHOWN])
     tried = sorted(counts["requests"].keys() | failures.keys())
     rows = [_operation(role, name, counts, failures.get(name, [])) for name in tried]
     return rows + [

@@ -217,6 +217,12 @@ def _plain(parameter: Object) -> None:
         schema.update(choices[0])
     if "const" in schema:
         schema["enum"] = [schema.pop("const")]
+    if (
+        parameter["in"] == "query"
+        and schema.get("type") == "string"
+        and not {"enum", "format", "pattern"} & schema.keys()
+    ):
+        schema["pattern"] = "^[^\\x00]*$"  # as ``known_parameters`` has it
     schema.pop("description", None)  # the parameter has it
 
 
