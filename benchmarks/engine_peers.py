@@ -11,7 +11,7 @@ from typing import Any
 
 import pyvips
 import simplejpeg
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps  # noqa: TID251 - Pillow itself is the peer
 
 pyvips.cache_set_max(0)  # a cache would answer the second round
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image  # noqa: TID251 - nothing is rendered with it here
 
 from benchmarks import engines, pictures
 from benchmarks.engines import Engine

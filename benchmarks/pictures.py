@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image  # noqa: TID251 - nothing is rendered with it here
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 _Plane = np.ndarray[Any, np.dtype[np.float32]]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from PIL import Image as PillowImage
+import pyvips
 from sqlalchemy import func, select, update
 from tests.integration.gateway.conftest import Gateway, running
 from tests.integration.gateway.test_bad_input import problem
@@ -146,9 +145,7 @@ async def test_clients_may_name_any_content_type_or_none(
 
 
 async def test_a_file_of_many_megabytes(ann: httpx2.AsyncClient, blobs: MinioBlobs) -> None:
-    buffer = io.BytesIO()
-    PillowImage.effect_noise((2200, 2200), 90).convert("RGB").save(buffer, "PNG", compress_level=0)
-    data = buffer.getvalue()
+    data = pyvips.Image.black(2200, 2200, bands=3).copy(interpretation="srgb").pngsave_buffer(compression=0)
     made = await sent(ann, data, sha256=None)
     answer = await complete(ann, made)
 
@@ -168,9 +165,8 @@ async def test_nothing_was_sent(ann: httpx2.AsyncClient, picture: Picture) -> No
 
 
 def _wide() -> bytes:
-    buffer = io.BytesIO()
-    PillowImage.new("1", (10_000, 6_000)).save(buffer, "PNG")
-    return buffer.getvalue()
+    data: bytes = pyvips.Image.black(10_000, 6_000).pngsave_buffer(bitdepth=1)
+    return data
 
 
 REFUSED: list[tuple[str, Callable[[bytes], tuple[dict[str, Any], bytes]], str, int, str]] = [
@@ -223,7 +219,7 @@ async def test_wrong_bodies_are_refused_by_their_field(ann: httpx2.AsyncClient, 
         (good | {"name": 7}, "/name"),
         (good | {"name": "n" * 4097}, "/name"),
         (good | {"bytes": "1"}, "/bytes"),
-        (good | {"bytes": 1.0}, "/bytes"),
+        (good | {"bytes": 1.5}, "/bytes"),
         (good | {"bytes": True}, "/bytes"),
         (good | {"bytes": 0}, "/bytes"),
         (good | {"sha256": "abc"}, "/sha256"),
