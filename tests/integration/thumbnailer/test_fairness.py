@@ -85,7 +85,6 @@ async def started_before(world: World, row: ImageRow, since: datetime) -> int:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("stack")  # with the others that load both cores
 async def test_a_newcomer_overtakes_thousands(
     world: World, gateway: Gateway, make_settings: Callable[..., Any]
 ) -> None:
