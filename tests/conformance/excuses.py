@@ -74,5 +74,6 @@ EXCUSES = (
     Excuse(_TUS, _REJECTED, "tus-checksum-mismatch", _CHECKSUM),
     Excuse(_TUS, _REJECTED, "body-too-large", "the body depends on `Upload-Length`, and limits are a setting"),
     Excuse(_TUS, _REJECTED, "image-too-large", _LIMITS),
+    *(Excuse((), _ACCEPTED, status, "it is refused: for its size, or for its checksum") for status in (413, 460)),
     *(Excuse((), _ACCEPTED, status, _UNKNOWN, _ONLY_UNKNOWN) for status in (200, 201, 202, 204, 412)),
 )
