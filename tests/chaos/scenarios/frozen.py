@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "HELIOGRAPH_DATABASE__IDLE_TRANSACTION": "2",
 }
 
-_TRIES = 8
+_TRIES = 16
 _BLOCKED = """
     SELECT client_port FROM pg_stat_activity
     WHERE application_name = 'heliograph-thumbnailer' AND wait_event_type = 'Lock'
@@ -38,7 +38,7 @@ async def run(world: World, *, quick: bool) -> None:
     """First between the write to S3 and the commit, then within the commit, then at random moments under load."""
     hits, wanted = 0, 1 if quick else 3
     for index in range(_TRIES):
-        hits += await _between_write_and_commit(world, picture(index, world.rng, width=2400, height=1800))
+        hits += await _between_write_and_commit(world, picture(index, world.rng, width=4000, height=3000))
         if hits == wanted:
             break
     world.require(hits == wanted, "test", f"only {hits} of {_TRIES} freezes came between write and commit")
@@ -54,13 +54,14 @@ async def run(world: World, *, quick: bool) -> None:
 
 async def _between_write_and_commit(world: World, shown: Picture) -> bool:
     """S3 is frozen while the worker renders, then the worker that waits for its writes; S3 goes on and keeps the objects
-    that no row names yet. ``False``: S3 was frozen too soon or too late for that; all else is judged all the same."""
+    that no row names yet. ``False``: S3 was frozen too soon or too late for that; all else is judged all the same. Too late
+    is after the thumbnails' commit, too: the last one is refused by the inbox, and nothing is left for the fence."""
     first, second = world.rng.sample(world.thumbnailers, 2)
     faults = world.faults
     faults.freeze(second)
     try:
         await _until(lambda: _claimed(world, shown), world.sender.send(shown))
-        await asyncio.sleep(world.rng.uniform(0.0, 0.08))  # the original is fetched; it is not rendered yet, we hope
+        await asyncio.sleep(world.rng.uniform(0.0, 0.1))  # the original is fetched; it is not rendered yet, we hope
         faults.freeze("s3")
         await asyncio.sleep(1.0)  # the render goes on, its writes wait
         faults.freeze(first)
@@ -72,7 +73,7 @@ async def _between_write_and_commit(world: World, shown: Picture) -> bool:
         written = await asyncio.to_thread(keys_under, world.connection.s3, f"renditions/{shown.sha256}/")
         state = await _state(world, shown)
         world.say(f"{first} is frozen with {len(written)} objects written, row {state[1]}, thumbnails {state[3]}")
-        hit = state[1] == "processing" and bool(written)
+        hit = state[1] == "processing" and state[3] != "complete" and bool(written)
         if state[1] == "complete":
             return False
         faults.thaw(second)
