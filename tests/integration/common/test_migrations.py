@@ -7,14 +7,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from heliograph_common.db import migrations, upload_models  # noqa: F401 - its tables are part of the metadata
+from heliograph_common.db import migrations
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Base
+from heliograph_common.db.tables import metadata
 
 
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-    return list(compare_metadata(context, Base.metadata))
+    return list(compare_metadata(context, metadata))
 
 
 async def test_models_and_migrations_agree(db: Database) -> None:

@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import Row, Select, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
+from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
+from heliograph_common.db import work
 from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
@@ -116,6 +118,14 @@ async def lock_image(connection: AsyncConnection, image_id: UUID, owner: str) ->
     """The owner's image, held until the transaction ends."""
     statement = select(Image.__table__).where(Image.id == image_id, Image.owner == owner, Image.deleted_at.is_(None))
     return (await connection.execute(statement.with_for_update())).one_or_none()
+
+
+async def delete_image(connection: AsyncConnection, image_id: UUID) -> ImageRow:
+    """Marks an image, which the caller has locked, as deleted; nothing is left to do for it."""
+    gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
+    for command in (RenderImage, AnalyzeImage):
+        await work.forget(connection, command.kind, image_id)
+    return (await connection.execute(gone.returning(*Image.__table__.columns))).one()
 
 
 async def finished_since(connection: AsyncConnection, since: timedelta, owner: str | None) -> tuple[int, int]:

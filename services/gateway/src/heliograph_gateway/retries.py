@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import ImageRetried, RenderImage, progress
+from heliograph_common.contracts.messages import ImageRetried, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
-from heliograph_common.db.statements import ImageRow, stages_of
+from heliograph_common.db.statements import ImageRow, event_facts
 from heliograph_common.ingest import fairness
 from heliograph_common.messaging.transaction import Messenger, Transaction
 from heliograph_gateway import queries
@@ -43,7 +43,7 @@ async def retry(messenger: Messenger, image_id: UUID, owner: str, *, before_low:
         row = await statements.reset_processing(transaction.connection, image_id, granted.columns())
         if row is not None:
             command = subjects.render(granted.priority)
-            transaction.command(command, RenderImage(image_id=image_id), owner=row.owner)
+            await transaction.request(command, RenderImage(image_id=image_id), owner=row.owner)
             announce(transaction, row)
         renditions = await statements.renditions_of(transaction.connection, image_id)
     return Retried(found if row is None else row, renditions, queued=row is not None)
@@ -51,6 +51,4 @@ async def retry(messenger: Messenger, image_id: UUID, owner: str, *, before_low:
 
 def announce(transaction: Transaction, row: ImageRow) -> None:
     """States that the image of ``row`` is on its way again."""
-    stages = stages_of(row)
-    body = ImageRetried(image_id=row.id, name=row.name, progress=progress(stages), stages=stages)
-    transaction.event(body, owner=row.owner)
+    transaction.event(ImageRetried(**event_facts(row)), owner=row.owner)

@@ -2,7 +2,7 @@
 
 ``routes/display_sizes.py`` starts a run and tells of its progress; ``bootstrap`` has ``SizeRuns.advance`` called again and
 again, in every replica: one acts at a time. Commands have low priority and at most ``waiting`` of them are in the queue, so
-that uploads overtake them all. A command is done when a thumbnailer's inbox row says so, however it ended. Images keep
+that uploads overtake them all. A picture is done when it has no work left, however that ended. Images keep
 their renditions, and stay readable, until the new ones are there; renditions in sizes that are no longer wanted stay.
 Images that have not begun to render get the present sizes anyway; failed ones get them when they are retried.
 """
@@ -10,7 +10,6 @@ Images that have not begun to render get the present sizes anyway; failed ones g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -21,16 +20,14 @@ from heliograph_common.clock import rfc3339
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db.models import DisplaySizeCommand, DisplaySizeRun, Image, InboxRow
+from heliograph_common.db.models import DisplaySizeCommand, DisplaySizeRun, Image
+from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.transaction import Messenger, Transaction
 
 log = structlog.get_logger(__name__)
 
 _LOCK = 0x53495A45
-_CONSUMER = "thumbnailer"
-_LOST_AFTER = timedelta(hours=6)
-"""A command that nobody has handled by then is sent once more: NATS may have lost it with a disk."""
 
 
 class SizeRuns:
@@ -57,7 +54,6 @@ class SizeRuns:
             if run is None:
                 return
             await _strike_off(connection)
-            await _send_lost_again(transaction)
             room = self._waiting - await _waiting(connection)
             seen = await _next_images(connection, run, room) if room > 0 and run.last is not None else []
             chosen = [image for image in seen if image.processing_status in {"complete", "processing"}]
@@ -108,19 +104,8 @@ async def progress(connection: AsyncConnection) -> dict[str, Any] | None:
 
 
 async def _strike_off(connection: AsyncConnection) -> None:
-    handled = select(InboxRow.message_id).where(
-        InboxRow.consumer == _CONSUMER, InboxRow.message_id == DisplaySizeCommand.message_id
-    )
-    await connection.execute(delete(DisplaySizeCommand).where(handled.exists()))
-
-
-async def _send_lost_again(transaction: Transaction) -> None:
-    lost = delete(DisplaySizeCommand).where(DisplaySizeCommand.sent_at < func.now() - _LOST_AFTER)
-    returned = lost.returning(
-        DisplaySizeCommand.run_id, DisplaySizeCommand.image_id.label("id"), DisplaySizeCommand.owner
-    )
-    for row in (await transaction.connection.execute(returned)).all():
-        await _send(transaction, row.run_id, [row])
+    unfinished = select(Work.target).where(Work.kind == RenderImage.kind, Work.target == DisplaySizeCommand.image_id)
+    await connection.execute(delete(DisplaySizeCommand).where(~unfinished.exists()))
 
 
 async def _waiting(connection: AsyncConnection) -> int:
@@ -137,10 +122,9 @@ async def _next_images(connection: AsyncConnection, run: Any, limit: int) -> Seq
 
 
 async def _send(transaction: Transaction, run_id: Any, images: Sequence[Any]) -> None:
-    rows = []
-    for image in images:
-        transaction.command(subjects.render(Priority.LOW), RenderImage(image_id=image.id), owner=image.owner)
-        sent = transaction.messages[-1].id
-        rows.append({"message_id": sent, "run_id": run_id, "image_id": image.id, "owner": image.owner})
-    if rows:
-        await transaction.connection.execute(insert(DisplaySizeCommand), rows)
+    if not images:
+        return
+    subject = subjects.render(Priority.LOW)
+    await transaction.request_all([(subject, RenderImage(image_id=image.id), image.owner) for image in images])
+    rows = [{"message_id": new_id(), "run_id": run_id, "image_id": image.id, "owner": image.owner} for image in images]
+    await transaction.connection.execute(insert(DisplaySizeCommand), rows)

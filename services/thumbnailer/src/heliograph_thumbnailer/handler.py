@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
-from uuid import UUID
 
 import structlog
 
@@ -23,9 +22,8 @@ from heliograph_common.contracts.messages import (
     RenditionInfo,
     ThumbnailsReady,
     VariantsReady,
-    progress,
 )
-from heliograph_common.db.statements import ImageRow, stages_of
+from heliograph_common.db.statements import ImageRow, event_facts
 from heliograph_common.errors import HeliographError, NotFound, Permanent, RejectedImage, Temporary
 from heliograph_common.ingest import analysis
 from heliograph_common.ingest.sniff import Limits
@@ -156,12 +154,6 @@ class RenderHandler:
         return failure
 
 
-def _common(row: ImageRow) -> dict[str, object]:
-    stages = stages_of(row)
-    image_id: UUID = row.id
-    return {"image_id": image_id, "name": row.name, "progress": progress(stages), "stages": stages}
-
-
 def _infos(renditions: Sequence[Rendition]) -> list[RenditionInfo]:
     return [
         RenditionInfo(
@@ -179,7 +171,7 @@ def _infos(renditions: Sequence[Rendition]) -> list[RenditionInfo]:
 
 def _thumbnails_ready(row: ImageRow, renditions: Sequence[Rendition]) -> ThumbnailsReady:
     return ThumbnailsReady(
-        **_common(row),  # type: ignore[arg-type]  # what all events carry
+        **event_facts(row),
         renditions=_infos(renditions),
         thumbhash=row.thumbhash,
         dominant_color=row.dominant_color,
@@ -187,16 +179,16 @@ def _thumbnails_ready(row: ImageRow, renditions: Sequence[Rendition]) -> Thumbna
 
 
 def _variants_ready(row: ImageRow, renditions: Sequence[Rendition]) -> VariantsReady:
-    return VariantsReady(**_common(row), renditions=_infos(renditions))  # type: ignore[arg-type]
+    return VariantsReady(**event_facts(row), renditions=_infos(renditions))
 
 
 def _ready(row: ImageRow) -> ImageReady:
-    return ImageReady(**_common(row), accepted_at=row.created_at)  # type: ignore[arg-type]
+    return ImageReady(**event_facts(row), accepted_at=row.created_at)
 
 
 def _failed(row: ImageRow) -> ImageFailed:
     return ImageFailed(
-        **_common(row),  # type: ignore[arg-type]
+        **event_facts(row),
         reason=row.processing_error,
         attempts=row.processing_attempts,
         retryable=row.processing_retryable,

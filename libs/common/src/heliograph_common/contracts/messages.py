@@ -41,21 +41,45 @@ def progress(stages: Stages) -> int:
     return round(100 * done / sum(weight for _, weight in wanted))
 
 
-class RenderImage(Body, frozen=True, kw_only=True):
+class Command(Body, frozen=True, kw_only=True):
+    """What all commands have: the kind of work that they ask for, and what it is done to. Both together name the row of the
+    work (``db.work_models``), which says whether it is still to be done."""
+
+    kind: ClassVar[str]
+
+    @property
+    def target(self) -> UUID:
+        """The id of what the work is done to."""
+        raise NotImplementedError
+
+
+class RenderImage(Command, frozen=True, kw_only=True):
     """Command: render what is missing of one picture. The row in ``images`` says all the rest."""
 
     type: ClassVar[str] = "render.image"
+    kind: ClassVar[str] = "render"
 
     image_id: UUID
 
+    @property
+    def target(self) -> UUID:
+        """The image."""
+        return self.image_id
 
-class AnalyzeImage(Body, frozen=True, kw_only=True):
+
+class AnalyzeImage(Command, frozen=True, kw_only=True):
     """Command: have a vision model tell about one picture, as ``profile`` says. Its thumbnails can be fetched."""
 
     type: ClassVar[str] = "analyze.image"
+    kind: ClassVar[str] = "analyze"
 
     image_id: UUID
     profile: str
+
+    @property
+    def target(self) -> UUID:
+        """The image."""
+        return self.image_id
 
 
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +96,15 @@ class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageEvent(Body, frozen=True, kw_only=True):
-    """What all events about a picture carry: ``progress`` (0 to 100) and the state of each stage."""
+    """What all events about a picture carry: ``progress`` (0 to 100), the state of each stage, and the ``revision`` of the
+    picture that the event tells of. Events may come out of their order: who has seen a higher revision drops a lower one.
+    0 is of services that did not count them yet."""
 
     image_id: UUID
     name: str
     progress: int
     stages: Stages
+    revision: int = 0
 
 
 class ImageStored(ImageEvent, frozen=True, kw_only=True):
@@ -156,7 +183,7 @@ class DeadLetter(Body, frozen=True, kw_only=True):
     died_at: datetime
 
 
-COMMANDS: tuple[type[Body], ...] = (RenderImage, AnalyzeImage)
+COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
 EVENTS: tuple[type[ImageEvent], ...] = (
     ImageStored,
     ThumbnailsReady,

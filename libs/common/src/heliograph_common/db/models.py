@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -58,10 +59,11 @@ class Base(DeclarativeBase):
 
 class Image(Base):
     """One picture of one owner. ``bytes``, ``width`` and ``height`` (upright, pixels) are the original's. ``render_fence``
-    is raised by whoever starts to render; a write that names an older one is refused. ``processing_attempts`` counts
-    failed attempts since the last success or retry. ``requested_priority``: what the client asked for, where it got a
-    lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for nothing; ``analysis_queued_at``:
-    when the command for that was sent, once there were thumbnails."""
+    is that of the newest attempt to render it (``work_models``); a write that names another is refused. ``revision`` is
+    raised by a trigger with each change of the row; ``incarnation`` is that of the original's key (``blobs.keys``).
+    ``processing_attempts`` counts failed attempts since the last success or retry. ``requested_priority``: what the client
+    asked for, where it got a lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for
+    nothing; ``analysis_queued_at``: when the command for that was sent, once there were thumbnails."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -122,6 +124,8 @@ class Image(Base):
     last_processing_attempt: Mapped[datetime | None]
     processing_completed_at: Mapped[datetime | None]
     render_fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    incarnation: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]
@@ -147,7 +151,8 @@ class Rendition(Base):
 
 
 class DisplaySize(Base):
-    """A size that every picture is rendered in. ``position`` orders them; ``quality`` is the encoder's, 1 to 100."""
+    """A size that every picture is rendered in. ``position`` orders them; ``quality`` is the encoder's, 1 to 100; pictures
+    that were completed after ``changed_at`` must have it."""
 
     __tablename__ = "display_sizes"
     __table_args__ = (
@@ -166,15 +171,20 @@ class DisplaySize(Base):
     format: Mapped[str]
     quality: Mapped[int] = mapped_column(SmallInteger)
     position: Mapped[int] = mapped_column(SmallInteger)
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OutboxRow(Base):
     """A message that its transaction caused and that NATS has not acknowledged yet; it is deleted once it has.
-    ``claimed_until``: whoever publishes or works on it now owns it until then. ``deliveries`` counts claims for work."""
+    ``lane`` is the first part of its subject: each stream has its own. ``claimed_until``: whoever publishes it now owns it
+    until then. ``quarantined_at``: it can never be published, for ``quarantine_reason``, and waits for a person.
+    ``deliveries`` is no longer used."""
 
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_subject_id", "subject", "id"),
+        Index("ix_outbox_lane_id", "lane", "id", postgresql_where=text("quarantined_at IS NULL")),
+        Index("ix_outbox_quarantined", "id", postgresql_where=text("quarantined_at IS NOT NULL")),
         # The table is a queue: without this its dead rows pile up faster than the default thresholds clear them.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_cost_delay": 0}},
     )
@@ -186,6 +196,9 @@ class OutboxRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_until: Mapped[datetime | None]
     deliveries: Mapped[int] = mapped_column(Integer, server_default="0")
+    quarantined_at: Mapped[datetime | None]
+    quarantine_reason: Mapped[str | None]
+    lane: Mapped[str] = mapped_column(Computed("split_part(subject, '.', 1)", persisted=True))
 
 
 class InboxRow(Base):

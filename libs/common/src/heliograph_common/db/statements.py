@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Row, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.contracts.messages import Stages
+from heliograph_common.contracts.messages import Stages, progress
 from heliograph_common.db.models import DisplaySize, Image, Rendition
 
 ImageRow = Row[Any]
@@ -117,6 +117,18 @@ def stages_of(row: ImageRow) -> Stages:
     return Stages(
         stored="complete", thumbnails=row.thumbnail_status, variants=row.variant_status, analysis=row.analysis_status
     )
+
+
+def event_facts(row: ImageRow) -> dict[str, Any]:
+    """What every event about the image tells, as the row says it now: arguments of an ``ImageEvent``."""
+    stages = stages_of(row)
+    return {
+        "image_id": row.id,
+        "name": row.name,
+        "progress": progress(stages),
+        "stages": stages,
+        "revision": row.revision,
+    }
 
 
 def _unless_complete(column: Any) -> Any:

@@ -1,5 +1,5 @@
 """The tables of uploads that take more than one request: what a client has announced and not finished yet. Rows live for
-some hours; ``images`` has what became of them. Imported by ``migrations`` so that all tables are known there."""
+some hours; ``images`` has what became of them."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import ImageStored, RenderImage, progress
+from heliograph_common.contracts.messages import ImageStored, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import blob_locks
 from heliograph_common.db.engine import Database
-from heliograph_common.db.statements import ImageRow, find_by_content, insert_image, stages_of
+from heliograph_common.db.statements import ImageRow, event_facts, find_by_content, insert_image
 from heliograph_common.ids import new_id
 from heliograph_common.ingest import analysis, fairness
 from heliograph_common.ingest.ports import Transactions
@@ -127,7 +127,7 @@ class Ingest:
             row = await find_by_content(transaction.connection, owner, sha256)
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
-                transaction.command(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
+                await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
                 if settle is not None:
                     await settle(transaction.connection, row)
         if row is None:  # deleted between the conflict and the look: the next try creates it anew
@@ -168,12 +168,8 @@ def _analysis(profile: str | None) -> dict[str, str | None]:
 
 
 def _stored(row: ImageRow) -> ImageStored:
-    stages = stages_of(row)
     return ImageStored(
-        image_id=row.id,
-        name=row.name,
-        progress=progress(stages),
-        stages=stages,
+        **event_facts(row),
         source=row.source,
         mime_type=row.mime_type,
         bytes=row.bytes,

@@ -29,5 +29,5 @@ async def send_if_due(transaction: OpenTransaction, row: ImageRow) -> ImageRow:
     if not due:
         return row
     command = AnalyzeImage(image_id=row.id, profile=row.analysis_profile)
-    transaction.command(subjects.analyze(row.analysis_profile), command, owner=row.owner)
+    await transaction.request(subjects.analyze(row.analysis_profile), command, owner=row.owner)
     return await note_analysis_queued(transaction.connection, row.id)

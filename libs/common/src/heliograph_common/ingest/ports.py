@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.contracts.messages import Body, ImageEvent
+from heliograph_common.contracts.messages import Command, ImageEvent
 
 
 class OpenTransaction(Protocol):
@@ -20,8 +20,8 @@ class OpenTransaction(Protocol):
     def event(self, body: ImageEvent, *, owner: str) -> None:
         """States a fact."""
 
-    def command(self, subject: str, body: Body, *, owner: str) -> None:
-        """Asks a service to do something."""
+    async def request(self, subject: str, command: Command, *, owner: str) -> None:
+        """Has a service do something."""
 
 
 class Transactions(Protocol):

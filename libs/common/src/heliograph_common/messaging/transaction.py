@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.envelope import envelope
-from heliograph_common.contracts.messages import Body, DeadLetter, ImageEvent
+from heliograph_common.contracts.envelope import Envelope, envelope
+from heliograph_common.contracts.messages import Command, DeadLetter, ImageEvent
+from heliograph_common.db import work
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.outbox import Message
@@ -34,13 +35,37 @@ class Transaction:
         """States a fact on ``events.<type>``."""
         self.messages.append(outbox.message(subjects.event(body.type), envelope(body, owner=owner)))
 
-    def command(self, subject: str, body: Body, *, owner: str) -> None:
-        """Asks whoever takes ``subject`` to do something."""
-        self.messages.append(outbox.message(subject, envelope(body, owner=owner)))
+    async def request(self, subject: str, command: Command, *, owner: str) -> None:
+        """Has something done by whoever takes ``subject``: its row of work and the command, see ``request_all``."""
+        await self.request_all([(subject, command, owner)])
+
+    async def request_all(self, wanted: Sequence[tuple[str, Command, str]]) -> None:
+        """Has much done in two statements: each subject, command and owner. What is asked for already is not asked for
+        twice; what is in hand is done once more afterwards."""
+        requests, messages = [], []
+        for subject, command, owner in wanted:
+            enveloped = envelope(command, owner=owner)
+            requests.append(_request(subject, command, enveloped))
+            messages.append(outbox.message(subject, enveloped))
+        sent = await work.request(self.connection, requests)
+        self.messages += [message for message in messages if message.id in sent]
 
     def dead_letter(self, body: DeadLetter, *, owner: str) -> None:
         """Keeps a message that could not be handled."""
         self.messages.append(outbox.message(subjects.dead(body.service), envelope(body, owner=owner)))
+
+
+def _request(subject: str, command: Command, enveloped: Envelope) -> work.Request:
+    return work.Request(
+        kind=command.kind,
+        target=command.target,
+        owner=enveloped.owner,
+        subject=subject,
+        message_type=enveloped.type,
+        message_version=enveloped.version,
+        message_data=enveloped.data,
+        command_id=enveloped.id,
+    )
 
 
 class Messenger:

@@ -7,14 +7,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from heliograph_common.contracts.messages import ImageDeleted, progress
+from heliograph_common.contracts.messages import ImageDeleted
 from heliograph_common.db import statements
-from heliograph_common.db.models import Image
-from heliograph_common.db.statements import stages_of
+from heliograph_common.db.statements import event_facts
 from heliograph_gateway import cursor as cursors
 from heliograph_gateway import near as near_images
 from heliograph_gateway import queries, representation, retries
@@ -171,11 +169,8 @@ async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: U
             raise no_such_image(image_id)
         renditions = await statements.renditions_of(transaction.connection, image_id)
         check_match(request, representation.image(row, renditions))
-        gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
-        await transaction.connection.execute(gone)
-        stages = stages_of(row)
-        body = ImageDeleted(image_id=image_id, name=row.name, progress=progress(stages), stages=stages)
-        transaction.event(body, owner=row.owner)
+        deleted = await queries.delete_image(transaction.connection, image_id)
+        transaction.event(ImageDeleted(**event_facts(deleted)), owner=row.owner)
     return Response(status_code=204)
 
 

@@ -2,12 +2,11 @@
 
 from alembic import context
 
-from heliograph_common.db import upload_models  # noqa: F401 - its tables are part of the metadata
-from heliograph_common.db.models import Base
+from heliograph_common.db.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     compare_server_default=True,
     transactional_ddl=True,
 )

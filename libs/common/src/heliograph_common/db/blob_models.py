@@ -1,0 +1,47 @@
+"""The tables of objects: which keys may be used, what is being put, what is to be deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from heliograph_common.db.models import Base
+
+
+class RetiredKey(Base):
+    """A key of the object store under which something was deleted, or may yet be: ``incarnation`` is the first one of it
+    that may be used now (see ``blobs.keys``). So no late deletion can hit a newer object."""
+
+    __tablename__ = "retired_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    incarnation: Mapped[int] = mapped_column(Integer)
+    retired_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BlobIntent(Base):
+    """An original that someone is about to put, or has put, and that no image names yet. Deleted by the transaction that
+    accepts the image; what is older than any upload can take is collected, object and row."""
+
+    __tablename__ = "blob_intents"
+    __table_args__ = (Index("ix_blob_intents_made_at", "made_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    incarnation: Mapped[int] = mapped_column(Integer)
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BlobGarbage(Base):
+    """An object to delete, from ``due_at`` on; ``attempts`` and ``error`` tell of deletions that failed."""
+
+    __tablename__ = "blob_garbage"
+    __table_args__ = (Index("ix_blob_garbage_due_at", "due_at"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    error: Mapped[str | None]
