@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from heliograph_common.messaging.outbox_source import FallbackSource, OutboxSource
 from sqlalchemy import func, select, text, update
 
 from heliograph_common.contracts import subjects
@@ -18,7 +19,6 @@ from heliograph_common.errors import BusUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.outbox import Message
-from heliograph_common.messaging.outbox_source import FallbackSource, OutboxSource
 from heliograph_common.messaging.ports import Delivery
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
@@ -51,7 +51,7 @@ class Nobody:
 async def _send(messenger: Messenger, count: int = 1, priority: Priority = Priority.NORMAL) -> list[str]:
     async with messenger.transaction() as transaction:
         for _ in range(count):
-            transaction.command(subjects.render(priority), RenderImage(image_id=new_id()), owner="ann")
+            await transaction.request(subjects.render(priority), RenderImage(image_id=new_id()), owner="ann")
     return [str(message.id) for message in transaction.messages]
 
 
@@ -90,7 +90,7 @@ async def test_a_rolled_back_transaction_sends_nothing(db: Database) -> None:
 
     async def fail_half_way() -> None:
         async with messenger.transaction() as transaction:
-            transaction.command("work.render.low", RenderImage(image_id=new_id()), owner="ann")
+            await transaction.request("work.render.low", RenderImage(image_id=new_id()), owner="ann")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -10,6 +10,7 @@ delivered again after a delay, a bounded number of times.
     │   │   ├── UnsupportedImage
     │   │   └── ImageTooLarge
     │   ├── MalformedMessage
+    │   ├── Unpublishable
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
@@ -62,6 +63,10 @@ class ImageTooLarge(RejectedImage):
 
 class MalformedMessage(Permanent):
     """A message does not match its contract: compare the versions of its sender and of this service."""
+
+
+class Unpublishable(Permanent):
+    """NATS can never take this message, being what it is: look at its reason, drop it or have the limit raised."""
 
 
 class NotFound(Permanent):

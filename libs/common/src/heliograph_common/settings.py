@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -99,8 +99,8 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
     environment: Literal["development", "production"] = "production"
-    render_source: Literal["nats", "outbox"] = "nats"
-    """Where thumbnailers take commands from; ``outbox`` leaves NATS out, and is set for all services alike."""
+    render_source: Literal["nats", "postgresql"] = "nats"
+    """Where thumbnailers take work from; ``postgresql`` leaves NATS out, and is set for all services alike."""
     drain_seconds: float = Field(25.0, gt=0)
     nats: NatsSettings = NatsSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -111,7 +111,12 @@ class ServiceSettings(BaseSettings):
 
     def held_back(self) -> str | None:
         """The prefix of subjects that stay in the outbox, for ``messaging.relay.Relay``."""
-        return "work.render." if self.render_source == "outbox" else None
+        return "work.render." if self.render_source == "postgresql" else None
+
+    @field_validator("render_source", mode="before")
+    @classmethod
+    def _former_name(cls, value: object) -> object:
+        return "postgresql" if value == "outbox" else value
 
     @classmethod
     def settings_customise_sources(

@@ -10,15 +10,18 @@ from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
-from heliograph_common.bus.lag import lags, oldest_waiting
+from heliograph_common.bus.lag import lags
+from heliograph_common.bus.provision import stream_standing
 from heliograph_common.bus.publish import publish
 from heliograph_common.clock import utc_now
-from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
+from heliograph_common.contracts.streams import CONSUMERS
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.db.upload_models import DirectUpload, TusUpload
+from heliograph_common.ingest import unfinished
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
+from heliograph_common.messaging import inbox
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
@@ -87,9 +90,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         health,
         settings,
     )
-    stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
-    reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
-
+    reconciler = Reconciler(messenger, partial(stream_standing, bus), adopt=(unfinished.adopt,))
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
     collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
     upload_collector = UploadCollector(database, blobs, (DirectUpload, TusUpload))
@@ -99,8 +100,12 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             await observe_lag(partial(lags, bus, CONSUMERS), utc_now)
 
     async def reconcile() -> None:
-        if bus.connected:  # without NATS nobody can tell what is stuck and what waits
+        if bus.connected:  # without NATS nobody can tell what is lost and what waits
             await reconciler.run_once()
+
+    async def forget() -> None:
+        async with database.transaction() as connection:
+            await inbox.forget(connection, older_than=inbox.KEEPS)
 
     return [
         Closing("database", database.close),
@@ -109,6 +114,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("inbox", interval=_CLEAN_EVERY, function=forget),
         Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),

@@ -32,8 +32,9 @@ class GatewayOwnSettings(BaseModel):
     )
     collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")
     collect_seconds: float = Field(600.0, gt=0, description="Seconds between two looks for files to collect.")
-    reconcile_seconds: float = Field(60.0, gt=0, description="Seconds between two looks for images that are stuck.")
-    stuck_after_seconds: float = Field(300.0, gt=0, description="Seconds without progress after which one is stuck.")
+    reconcile_seconds: float = Field(
+        60.0, gt=0, description="Seconds between two looks for work that has no command left."
+    )
 
 
 class CompatSettings(BaseModel):

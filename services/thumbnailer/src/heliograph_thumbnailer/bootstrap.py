@@ -13,9 +13,9 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.db.engine import Database
 from heliograph_common.ingest.spool import limits_of
-from heliograph_common.messaging.outbox_source import FallbackSource, OutboxSource
 from heliograph_common.messaging.ports import Source
 from heliograph_common.messaging.relay import Relay
+from heliograph_common.messaging.row_source import FallbackSource, RowSource
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.messaging.worker import Worker, WorkerSettings
 from heliograph_common.runtime.adapters import Closing
@@ -41,7 +41,7 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
         _source(settings, bus, database),
         RenderHandler(blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
         messenger,
-        WorkerSettings(slots=settings.render.slots),
+        WorkerSettings(slots=settings.render.slots, hold_seconds=settings.render.hold_seconds),
         available=(database.ready, blobs.ready),
     )
     health.register("database", database.ready)
@@ -66,10 +66,8 @@ def _pool(settings: ThumbnailerSettings) -> RenderPool:
 
 def _source(settings: ThumbnailerSettings, bus: Bus, database: Database) -> Source:
     ack_wait = settings.nats.ack_wait
-    from_outbox = OutboxSource(
-        database, [subjects.render(priority) for priority in subjects.Priority], ack_wait=ack_wait
-    )
-    if settings.render_source == "outbox":
-        return from_outbox
+    rows = RowSource(database, [subjects.render(priority) for priority in subjects.Priority], by=NAME)
+    if settings.render_source == "postgresql":
+        return rows
     from_nats = PullSource(bus, THUMBNAILER, ack_wait=ack_wait)
-    return FallbackSource(from_nats, from_outbox, away=bus.down_for, patience=settings.render.patience)
+    return FallbackSource(from_nats, rows, failing_for=bus.down_for, patience=settings.render.patience)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 
@@ -21,6 +23,7 @@ class JetStreamDelivery:
         self._bus = bus
         self._message = message
         self.ack_wait = ack_wait
+        self._alive: asyncio.Task[None] | None = None
 
     @property
     def subject(self) -> str:
@@ -54,10 +57,22 @@ class JetStreamDelivery:
         """Never deliver it again."""
         await self._confirm(b"+TERM " + " ".join(reason.split())[:200].encode())
 
-    async def in_progress(self) -> None:
-        """Restarts ``ack_wait``; not confirmed, as the next one follows soon."""
-        if self._bus.connected:
-            await self._bus.client.publish(self._message.reply, b"+WPI")
+    def hold(self, seconds: float) -> None:
+        """Sends signs of life for ``seconds``."""
+        self._alive = asyncio.create_task(self._keep_alive(seconds))
+
+    def release(self) -> None:
+        """Ends them."""
+        if self._alive is not None:
+            self._alive.cancel()
+
+    async def _keep_alive(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await asyncio.sleep(self.ack_wait / 3)
+                    if self._bus.connected:
+                        await self._bus.client.publish(self._message.reply, b"+WPI")
 
     async def _confirm(self, verb: bytes) -> None:
         if not self._bus.connected:

@@ -3,6 +3,10 @@ durable silently keeps the configuration that it was created with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
 import structlog
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -15,6 +19,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.streams import CONSUMERS, STREAMS, ConsumerSpec, StreamSpec
 from heliograph_common.settings import NatsSettings
 
@@ -22,6 +27,30 @@ log = structlog.get_logger(__name__)
 
 _RETENTION = {"workqueue": RetentionPolicy.WORK_QUEUE, "limits": RetentionPolicy.LIMITS}
 _DISCARD = {"new": DiscardPolicy.NEW, "old": DiscardPolicy.OLD}
+
+
+@dataclass(frozen=True)
+class ConsumerStanding:
+    delivered: int
+    pending: int
+    paused: bool
+
+
+@dataclass(frozen=True)
+class WorkStanding:
+    created: datetime
+    last_seq: int
+    consumers: Mapping[str, ConsumerStanding]
+
+
+async def stream_standing(bus: Bus) -> WorkStanding:
+    info = await bus.jetstream.stream_info("WORK")
+    assert info.created is not None  # noqa: S101
+    consumers = {}
+    for spec in CONSUMERS:
+        found = await bus.jetstream.consumer_info("WORK", spec.durable)
+        consumers[spec.durable] = ConsumerStanding(found.delivered.stream_seq, found.num_pending or 0, False)
+    return WorkStanding(info.created, info.state.last_seq, consumers)
 
 
 async def provision(jetstream: JetStreamContext, settings: NatsSettings) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NoStreamResponseError
@@ -17,7 +18,16 @@ _FULL = {
 }
 
 
-async def publish(bus: Bus, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Published:
+    """Where a message was stored; ``duplicate``: it had been before."""
+
+    stream: str
+    seq: int
+    duplicate: bool
+
+
+async def publish(bus: Bus, subject: str, payload: bytes, headers: Mapping[str, str]) -> Published:
     """Publishes one message and returns once its stream has stored it. A repeated ``Nats-Msg-Id`` counts as stored.
 
     Raises:
@@ -27,7 +37,7 @@ async def publish(bus: Bus, subject: str, payload: bytes, headers: Mapping[str, 
     if not bus.connected:
         raise BusUnavailable("NATS is not connected")
     try:
-        await bus.jetstream.publish(subject, payload, headers=dict(headers))
+        stored = await bus.jetstream.publish(subject, payload, headers=dict(headers))
     except NoStreamResponseError as error:
         raise BusUnavailable(f"no stream takes {subject}; run heliograph_common.provision") from error
     except APIError as error:
@@ -35,3 +45,4 @@ async def publish(bus: Bus, subject: str, payload: bytes, headers: Mapping[str, 
         raise kind(f"{subject}: {error.description}") from error
     except (TimeoutError, NatsError) as error:
         raise BusUnavailable(f"{subject}: {error!r}") from error
+    return Published(stored.stream, stored.seq, bool(stored.duplicate))

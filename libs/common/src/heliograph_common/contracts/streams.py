@@ -67,3 +67,8 @@ def thumbnailer(priority: Priority) -> ConsumerSpec:
 
 THUMBNAILER: tuple[ConsumerSpec, ...] = tuple(thumbnailer(priority) for priority in Priority)
 CONSUMERS: tuple[ConsumerSpec, ...] = THUMBNAILER
+
+
+def consumer_for(subject: str) -> ConsumerSpec | None:
+    """The consumer that takes ``subject``."""
+    return next((spec for spec in CONSUMERS if spec.filter_subject == subject), None)
