@@ -92,7 +92,7 @@ class Desk:
         slots: int = 1,
         available: Callable[[], Awaitable[None]] | None = None,
         stop_within: float = 5.0,
-    ) -> AsyncIterator[Worker]:
+    ) -> AsyncIterator[Worker[UUID]]:
         worker = Worker(
             "recorder",
             PullSource(self.bus, THUMBNAILER, ack_wait=ACK_WAIT),

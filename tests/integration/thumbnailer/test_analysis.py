@@ -61,7 +61,7 @@ async def render_again(world: World, image_id: UUID) -> None:
     """Has a render command handled for an image whose renditions are all lost."""
     async with world.messenger.transaction() as transaction:
         await transaction.connection.execute(delete(Rendition).where(Rendition.image_id == image_id))
-        transaction.command(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
+        await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
     async with asyncio.timeout(30):
         while True:
             async with world.database.transaction() as connection:
