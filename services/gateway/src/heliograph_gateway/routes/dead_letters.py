@@ -79,7 +79,9 @@ async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) ->
         row = await work.find(transaction.connection, command.kind, command.target)
     await deps.dead_letters.drop(letter_id)
     assert row is not None  # noqa: S101 - it was asked for in this transaction
-    return json_response({"message_id": str(row.command_id), "subject": letter.letter.subject, "circuit_closed": closed}, 202)
+    return json_response(
+        {"message_id": str(row.command_id), "subject": letter.letter.subject, "circuit_closed": closed}, 202
+    )
 
 
 @router.delete(
