@@ -13,6 +13,7 @@ from nats.js.errors import Error as JetStreamError
 from sqlalchemy import func, select
 
 from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
@@ -85,7 +86,12 @@ class Desk:
     ) -> AsyncIterator[Worker]:
         worker = Worker(
             "recorder",
-            PullSource(self.bus, THUMBNAILER, ack_wait=ACK_WAIT),
+            PullSource(
+                self.bus,
+                THUMBNAILER,
+                ack_wait=ACK_WAIT,
+                signs=LifeSigns(self.bus.settings, client_name="test"),
+            ),
             handler,
             self.messenger,
             WorkerSettings(slots=slots, max_attempts=3, retry_delay=0.05),

@@ -10,6 +10,7 @@ delivered again after a delay, a bounded number of times.
     │   │   ├── UnsupportedImage
     │   │   └── ImageTooLarge
     │   ├── MalformedMessage
+    │   ├── Unpublishable
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
@@ -62,6 +63,10 @@ class ImageTooLarge(RejectedImage):
 
 class MalformedMessage(Permanent):
     """A message does not match its contract: compare the versions of its sender and of this service."""
+
+
+class Unpublishable(Permanent):
+    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
 
 
 class NotFound(Permanent):
