@@ -18,7 +18,12 @@ from heliograph_notifier.frames import Event, encode_event
 from heliograph_notifier.hub import Hub
 from heliograph_notifier.vocabulary import ResetReason
 
-RESET_REASONS: dict[str, ResetReason] = {"replaced": "other_epoch", "rewound": "rewound", "expired": "too_old"}
+RESET_REASONS: dict[str, ResetReason] = {
+    "replaced": "other_epoch",
+    "rewound": "rewound",
+    "expired": "too_old",
+    "deleted": "deleted",
+}
 """What clients are told when the stream breaks off; beside them ``malformed`` and ``unknown`` cursors."""
 
 _CHUNK = 200
