@@ -35,7 +35,7 @@ async def source(bus: Bus, signs: LifeSigns) -> AsyncIterator[PullSource]:
 async def deliveries(bus: Bus) -> int:
     info = await bus.jetstream.consumer_info("WORK", "thumbnailer-high")
     assert info.delivered is not None
-    return info.delivered.consumer_seq
+    return int(info.delivered.consumer_seq)
 
 
 async def test_a_blocked_event_loop_costs_no_delivery(bus: Bus, source: PullSource) -> None:

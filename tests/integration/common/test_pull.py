@@ -48,7 +48,7 @@ async def deliveries_of(bus: Bus, priority: Priority) -> int:
     """How many deliveries of that priority the server has made; all of one message where only one was sent."""
     info = await bus.jetstream.consumer_info(subjects.WORK_STREAM, f"thumbnailer-{priority.value}")
     assert info.delivered is not None
-    return info.delivered.consumer_seq
+    return int(info.delivered.consumer_seq)
 
 
 async def standing(bus: Bus) -> int:

@@ -106,7 +106,7 @@ class Replay:
         generation = self._hub.generation
         while not client.closed:
             if self._hub.generation != generation:
-                raise _Reset("other_epoch" if self._hub.epoch != start.epoch else "rewound")
+                raise _Reset(self._hub.broken_by)
             if position < self._hub.ring.floor:
                 position, wanted = await self._from_stream(client, position, start.epoch)
                 for event in wanted:
