@@ -41,5 +41,8 @@ async def desk(bus: Bus, db: Database) -> AsyncIterator[Desk]:
     """Commands and workers, over the test's own servers."""
     relay = Relay(db, partial(publish, bus), lambda: bus.connected)
     await relay.start()
-    yield Desk(bus, db, Messenger(db, relay))
+    desk = Desk(bus, db, Messenger(db, relay))
+    await desk.signs.start()
+    yield desk
+    await desk.signs.stop(2)
     await relay.stop(2)

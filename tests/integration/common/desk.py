@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
@@ -72,6 +73,7 @@ class Desk:
         self.bus = bus
         self.database = database
         self.messenger = messenger
+        self.signs = LifeSigns(bus.settings, client_name="test")
 
     async def send(self, priority: Priority = Priority.NORMAL, count: int = 1) -> list[UUID]:
         ids = [new_id() for _ in range(count)]
@@ -92,7 +94,7 @@ class Desk:
     ) -> AsyncIterator[Worker[UUID]]:
         worker = Worker(
             "recorder",
-            PullSource(self.bus, THUMBNAILER, ack_wait=ACK_WAIT),
+            PullSource(self.bus, THUMBNAILER, ack_wait=ACK_WAIT, signs=self.signs),
             handler,
             self.messenger,
             WorkerSettings(**({"slots": slots, "max_failures": 3, "retry_delay": 0.05} | settings)),

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text, update
 
-from heliograph_common.bus.provision import ConsumerStanding, WorkStanding
+from heliograph_common.bus.standing import ConsumerStanding, WorkStanding
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.streams import THUMBNAILER
@@ -40,7 +40,9 @@ class Nobody:
 
 def _standing(*, delivered: int = 0, pending: int = 0, created: datetime = LONG_AGO, last: int = 1000) -> WorkStanding:
     place = ConsumerStanding(delivered, pending, False)
-    return WorkStanding(created, last, {spec.durable: place for spec in THUMBNAILER})
+    return WorkStanding(
+        f"{round(created.timestamp() * 1_000_000):x}", last, {spec.durable: place for spec in THUMBNAILER}
+    )
 
 
 def _reconciler(db: Database, standing: WorkStanding) -> Reconciler:

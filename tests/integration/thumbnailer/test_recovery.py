@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import delete, update
 from tests.integration.thumbnailer.conftest import World, running
 
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
@@ -52,7 +53,12 @@ async def test_three_crashes_open_the_circuit_and_retry_closes_it(
     renderer = CrashingRenderer()
     worker = Worker(
         "thumbnailer",
-        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        PullSource(
+            world.bus,
+            THUMBNAILER,
+            ack_wait=world.settings.nats.ack_wait,
+            signs=LifeSigns(world.settings.nats, client_name="test"),
+        ),
         RenderHandler(world.blobs, renderer, Limits(), max_attempts=3),
         world.messenger,
         WorkerSettings(slots=1),

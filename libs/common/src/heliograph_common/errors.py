@@ -66,7 +66,7 @@ class MalformedMessage(Permanent):
 
 
 class Unpublishable(Permanent):
-    """NATS can never take this message, being what it is: look at its reason, drop it or have the limit raised."""
+    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
 
 
 class NotFound(Permanent):

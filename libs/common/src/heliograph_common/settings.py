@@ -24,6 +24,15 @@ class NatsSettings(BaseModel):
     replicas: int = Field(1, ge=1, le=5, description="Replicas of each stream; 3 in production.")
     ca_file: Path | None = None
     ack_wait: float = Field(30.0, gt=0, description="Seconds a delivery may go without a sign of life.")
+    work_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="Bytes reserved for work that waits; when full, it waits in PostgreSQL."
+    )
+    events_bytes: int = Field(
+        1024 * 1024 * 1024, ge=1, description="Bytes reserved for events; when full, the oldest are dropped."
+    )
+    dead_bytes: int = Field(
+        128 * 1024 * 1024, ge=1, description="Bytes reserved for dead letters; when full, the oldest are dropped."
+    )
 
 
 class DatabaseSettings(BaseModel):

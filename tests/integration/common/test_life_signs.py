@@ -1,0 +1,102 @@
+"""Signs of life go on while the service's event loop stands still, and end when the hold does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
+from heliograph_common.bus.publish import publish
+from heliograph_common.bus.pull import PullSource
+from heliograph_common.contracts.streams import THUMBNAILER
+
+ACK_WAIT = 2.0  # as the bus fixture provisions the consumers
+
+
+@pytest.fixture
+async def signs(bus: Bus) -> AsyncIterator[LifeSigns]:
+    signs = LifeSigns(bus.settings, client_name="test")
+    await signs.start()
+    yield signs
+    await signs.stop(5)
+
+
+@pytest.fixture
+async def source(bus: Bus, signs: LifeSigns) -> AsyncIterator[PullSource]:
+    source = PullSource(bus, THUMBNAILER, ack_wait=ACK_WAIT, signs=signs)
+    yield source
+    await source.close()
+
+
+async def deliveries(bus: Bus) -> int:
+    info = await bus.jetstream.consumer_info("WORK", "thumbnailer-high")
+    assert info.delivered is not None
+    return int(info.delivered.consumer_seq)
+
+
+async def test_a_blocked_event_loop_costs_no_delivery(bus: Bus, source: PullSource) -> None:
+    other = PullSource(bus, THUMBNAILER, ack_wait=ACK_WAIT, signs=LifeSigns(bus.settings, client_name="other"))
+    await publish(bus, "work.render.high", b"slow", {})
+    delivery = await source.next()
+    delivery.hold(60)
+    waiting = asyncio.create_task(other.next())
+    await asyncio.sleep(0.5)
+    time.sleep(3 * ACK_WAIT)  # noqa: ASYNC251 - what a picture can do
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    assert await deliveries(bus) == 1
+    await delivery.ack()
+    await asyncio.sleep(1.5 * ACK_WAIT)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await other.close()
+
+
+async def test_after_the_limit_of_its_hold_a_message_comes_again(source: PullSource) -> None:
+    await publish(source._bus, "work.render.high", b"endless", {})
+    first = await source.next()
+    first.hold(2 * ACK_WAIT)
+    held_at = time.monotonic()
+    async with asyncio.timeout(20):
+        again = await source.next()
+    assert again.deliveries == 2
+    assert time.monotonic() - held_at > 2 * ACK_WAIT
+    await again.ack()
+
+
+async def test_a_released_message_comes_again_after_ack_wait(source: PullSource) -> None:
+    await publish(source._bus, "work.render.high", b"released", {})
+    first = await source.next()
+    first.hold(600)
+    await asyncio.sleep(1.5 * ACK_WAIT)
+    first.release()
+    async with asyncio.timeout(20):
+        again = await source.next()
+    assert again.deliveries == 2
+    await again.ack()
+
+
+async def test_what_is_settled_is_not_held(signs: LifeSigns, source: PullSource) -> None:
+    await publish(source._bus, "work.render.high", b"x", {})
+    delivery = await source.next()
+    delivery.hold(600)
+    assert signs._holds
+    await delivery.nak(0)
+    assert not signs._holds
+
+
+async def test_signs_survive_a_reconnect_and_the_thread_ends_with_stop(bus: Bus, source: PullSource) -> None:
+    signs = source._signs
+    died = asyncio.create_task(signs.died())
+    await asyncio.sleep(0.5)
+    await signs.stop(5)
+    assert signs._ended.is_set()
+    await asyncio.sleep(1)
+    assert not died.done()
+    died.cancel()
+    await asyncio.gather(died, return_exceptions=True)
