@@ -55,7 +55,7 @@ class World:
         """Takes a picture in as an upload would."""
         with Spool(Limits()) as spool:
             spool.write(data)
-            return await self.ingest.accept(spool.finish(), owner=owner, name=name, source="upload", **more)
+            return await self.ingest.accept(await spool.finish(), owner=owner, name=name, source="upload", **more)
 
     async def image(self, image_id: UUID) -> ImageRow:
         """Its row."""

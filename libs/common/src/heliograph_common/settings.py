@@ -12,7 +12,11 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heliograph_common.limits import Limits
+
 PREFIX = "HELIOGRAPH_"
+
+_LIMITS = Limits()
 
 
 class NatsSettings(BaseModel):
@@ -93,9 +97,9 @@ class LogSettings(BaseModel):
 class LimitSettings(BaseModel):
     """What a picture may cost, and when one owner has more of them than others should wait for."""
 
-    file_bytes: int = Field(50 * 1024 * 1024, ge=1)
-    pixels: int = Field(50_000_000, ge=1, description="Pixels of one picture, frames summed.")
-    frames: int = Field(1000, ge=1)
+    file_bytes: int = Field(_LIMITS.max_bytes, ge=1)
+    pixels: int = Field(_LIMITS.max_pixels, ge=1, description="Pixels of one picture, frames summed.")
+    frames: int = Field(_LIMITS.max_frames, ge=1)
     files_per_request: int = Field(10, ge=1)
     waiting_before_low: int = Field(
         100, ge=0, description="Pictures of one owner that may wait; the next ones are queued at low priority."
