@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from heliograph_common.db.engine import set_patience, sqlstate_of, translated
@@ -86,6 +86,8 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 await connection.execute(text(setting))
             await connection.commit()
             yield connection
+        except PendingRollbackError as error:  # a lost connection, whose own error the end of an autocommit block hides
+            raise DatabaseUnavailable("PostgreSQL: the connection broke while an index was built", delay=1.0) from error
         finally:
             await connection.invalidate()  # closes it: its settings and its lock end with it
 
