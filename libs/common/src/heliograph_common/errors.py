@@ -94,7 +94,7 @@ class BlobsUnavailable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached: look at the database server and its connection limit."""
+    """PostgreSQL cannot be reached, is read-only or too busy: look at the server, its load and its connection limit."""
 
 
 class Stale(HeliographError):

@@ -44,9 +44,18 @@ class DatabaseSettings(BaseModel):
 
     url: SecretStr = SecretStr("postgresql+psycopg://heliograph@127.0.0.1:5432/heliograph")
     pool_size: int = Field(10, ge=1)
-    connect_timeout: float = Field(5.0, gt=0)
+    connect_timeout: float = Field(
+        5.0, gt=0, description="Seconds to connect, all hosts of the URL together, or to wait for one of the pool."
+    )
+    statement_timeout: float = Field(
+        15.0, gt=0, description="Seconds a statement may take; maintenance and migrations have limits of their own."
+    )
+    lock_timeout: float = Field(10.0, gt=0, description="Seconds a statement may wait for a lock.")
     idle_transaction: float = Field(
         10.0, gt=0, description="Seconds a transaction may stand still before PostgreSQL ends it and frees its locks."
+    )
+    tcp_timeout: float = Field(
+        8.0, gt=0, description="Seconds after which a server whose machine acknowledges nothing counts as gone."
     )
 
 
