@@ -44,7 +44,7 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
         RenderHandler(blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
         messenger,
         WorkerSettings(slots=settings.render.slots, hold_seconds=settings.render.hold_seconds),
-        available=(database.ready, blobs.ready),
+        available=(database.writable, blobs.ready),
     )
     health.register("database", database.ready)
     health.register("blobs", blobs.ready)

@@ -74,11 +74,13 @@ class Reconciler:
         """After the stream was made anew, what it held before is due at once."""
         if standing.epoch == self._epoch:
             return
-        async with self._messenger.transaction() as transaction:
-            lost = await work.hasten(transaction.connection, published_before=created(standing.epoch))
+        moment, lost = created(standing.epoch), _BATCH
+        while lost == _BATCH:
+            async with self._messenger.transaction() as transaction:
+                lost = await work.hasten(transaction.connection, published_before=moment, limit=_BATCH)
+            if lost:
+                log.warning("the stream of work was made anew; what it held is sent again", work=lost)
         self._epoch = standing.epoch
-        if lost:
-            log.warning("the stream of work was made anew; what it held is sent again", work=lost)
 
 
 async def _is_mine(transaction: Transaction) -> bool:
