@@ -17,7 +17,8 @@ import urllib3
 from pydantic import SecretStr
 
 from heliograph_common.blobs import keys
-from heliograph_common.blobs.minio import CONNECT_SECONDS, MULTIPART_BYTES, PART_BYTES, MinioBlobs
+from heliograph_common.blobs.minio import MULTIPART_BYTES, PART_BYTES, MinioBlobs
+from heliograph_common.blobs.pools import CONNECT_SECONDS
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.errors import BlobsUnavailable, NotFound
 from heliograph_common.ids import new_id

@@ -42,10 +42,10 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
         RenderHandler(blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
         messenger,
         WorkerSettings(slots=settings.render.slots),
-        available=(database.ready, blobs.ready),
+        available=(database.ready, blobs.writable),
     )
-    health.register("database", database.ready)
-    health.register("blobs", blobs.ready)
+    health.register("database", database.ready, critical=False)  # without its servers it waits for them, as it is to
+    health.register("blobs", blobs.ready, critical=False)
     health.register("worker", worker.ready)
     health.register("bus", bus.ready, critical=False)
     return [
