@@ -69,7 +69,12 @@ async def test_want_of_a_render_process_costs_no_attempt(world: World, make_jpeg
     pool = RenderPool(1)
     worker = Worker(
         "thumbnailer",
-        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        PullSource(
+            world.bus,
+            THUMBNAILER,
+            ack_wait=world.settings.nats.ack_wait,
+            signs=LifeSigns(world.settings.nats, client_name="test"),
+        ),
         RenderHandler(world.blobs, UnavailableRenderer(pool, times=2), Limits(), max_attempts=1),
         world.messenger,
         WorkerSettings(slots=1),

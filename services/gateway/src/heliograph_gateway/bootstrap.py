@@ -61,8 +61,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
-    health.register("database", database.ready)
-    health.register("blobs", blobs.ready, timeout=5.0)
+    # None is critical: a gateway that nobody reaches could not say 503 with Retry-After, nor what it can do without them.
+    health.register("database", database.ready, critical=False)
+    health.register("blobs", blobs.ready, critical=False, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it
     app = build_app(
         Dependencies(
