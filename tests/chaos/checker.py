@@ -6,6 +6,7 @@ Sizes are computed here anew and not with the thumbnailer's code: a rule that is
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,8 +181,9 @@ def _events(history: History, evidence: Evidence) -> Iterator[Finding]:
     for image in evidence.images:
         picture = history.sent.get(image.sha256)
         name = picture.name if picture else image.id
+        excused = history.accepted_at.get(image.sha256, math.inf) < history.excused_until
         for kind in _WANTED.get(image.processing, ("image.stored",)):
-            if counts[image.id, kind] == 0:
+            if counts[image.id, kind] == 0 and not excused:
                 yield Finding("lost", name, f"{kind} was never told")
         for kind in (*COMPLETE_EVENTS, "image.failed"):
             if counts[image.id, kind] > 1:
@@ -197,16 +199,22 @@ def _socket(history: History, evidence: Evidence) -> Iterator[Finding]:
     told, stored = {event.id for event in history.events}, {message.id for message in evidence.events}
     by_library = Counter(history.told_by_client_library)
     names = {message.id: f"{message.type} of {message.image_id}" for message in evidence.events}
-    for missing in sorted(stored - told):
+    accepted = {ids[0]: history.accepted_at[sha256] for sha256, ids in history.accepted.items()}
+    late = {  # events that no reset excuses
+        message.id for message in evidence.events if accepted.get(message.image_id, math.inf) >= history.excused_until
+    }
+    for missing in sorted((stored - told) & late):
         yield Finding("lost", names[missing], "is in the stream and was not told on the socket")
-    for extra in sorted(told - stored):
-        yield Finding("lost", extra, "was told on the socket and is not in the stream")
-    for missing in sorted(stored - by_library.keys()):
+    if not evidence.events_dropped and not history.expected_resets:
+        for extra in sorted(told - stored):
+            yield Finding("lost", extra, "was told on the socket and is not in the stream")
+    for missing in sorted((stored - by_library.keys()) & late):
         yield Finding("lost", names[missing], "was not given out by the client library")
     for repeated in (each for each, count in by_library.items() if count > 1):
         yield Finding("duplicated", repeated, "was given out twice by the client library")
     for reason in history.resets:
-        yield Finding("lost", "socket", f"reset: {reason}")
+        if reason.split()[0] not in history.expected_resets:
+            yield Finding("lost", "socket", f"reset: {reason}")
 
 
 def _leftovers(evidence: Evidence) -> Iterator[Finding]:
@@ -214,6 +222,7 @@ def _leftovers(evidence: Evidence) -> Iterator[Finding]:
         (evidence.work_waiting, "messages are left in WORK"),
         (evidence.work_unacked, "deliveries are not acknowledged"),
         (evidence.outbox, "rows are left in the outbox"),
+        (evidence.work_rows, "rows of work are left"),
     ):
         if count:
             yield Finding("wrong", "queue", f"{count} {what}")

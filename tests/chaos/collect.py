@@ -35,6 +35,8 @@ _UNFINISHED = """
     SELECT (SELECT count(*) FROM images WHERE processing_status IN ('pending', 'processing')) AS unfinished,
            (SELECT count(*) FROM outbox) AS outbox
 """
+_WORK_TABLE = "SELECT to_regclass('work') IS NOT NULL"
+_WORK_ROWS = "SELECT count(*) FROM work"
 _DOWNLOADS = 40
 
 
@@ -48,14 +50,24 @@ async def collect(connection: Connection, rng: random.Random) -> Evidence:
     return evidence
 
 
-async def unfinished(connection: Connection) -> tuple[int, int, int]:
-    """Images that are neither complete nor failed, rows of the outbox, messages in WORK."""
+async def unfinished(connection: Connection) -> tuple[int, int, int, int]:
+    """Images that are neither complete nor failed, rows of the outbox, rows of work, messages in WORK."""
     async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
         row = await (await database.execute(_UNFINISHED)).fetchone()
+        work_rows = await _work_rows(database)
     assert row is not None
     async with jetstream(connection) as stream:
         work = (await stream.stream_info("WORK")).state.messages
-    return int(row[0]), int(row[1]), work
+    return int(row[0]), int(row[1]), work_rows, work
+
+
+async def _work_rows(database: psycopg.AsyncConnection[Any]) -> int:
+    """Rows of ``work``; none where the schema has no such table."""
+    known = await (await database.execute(_WORK_TABLE)).fetchone()
+    if known is None or not known[0]:
+        return 0
+    row = await (await database.execute(_WORK_ROWS)).fetchone()
+    return int(row[0]) if row else 0
 
 
 @asynccontextmanager
@@ -82,6 +94,7 @@ async def _tables(connection: Connection, evidence: Evidence) -> None:
         evidence.images = [ImageRow(*row) for row in await rows(_IMAGES)]
         evidence.renditions = [RenditionRow(*row) for row in await rows(_RENDITIONS)]
         evidence.outbox = int((await rows("SELECT count(*) FROM outbox"))[0][0])
+        evidence.work_rows = await _work_rows(database)
 
 
 def object_store(s3: S3Connection) -> Minio:
@@ -123,6 +136,8 @@ async def _messages(connection: Connection, evidence: Evidence) -> None:
         for letter in await _all(stream, "DEAD"):
             payload = json.loads(letter["data"]["payload"])
             evidence.dead_images.append(payload["data"].get("image_id", ""))
+        state = (await stream.stream_info("EVENTS")).state
+        evidence.events_dropped = state.first_seq - 1 if state.messages else state.last_seq
         evidence.work_waiting = (await stream.stream_info("WORK")).state.messages
         consumers = await stream.consumers_info("WORK")
         evidence.work_unacked = sum(each.num_ack_pending or 0 for each in consumers)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ class Picture:
     colour: Colour | None = None
     may_fail: bool = False
     must_fail: bool = False
+    priority: str = ""
+    """What the client asks for; empty leaves it to the gateway."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class History:
     """The final refusal (4xx), by the content's hash."""
     events: list[Observed] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
+    reset_at: float | None = None
+    """When the last of them came."""
+    expected_resets: frozenset[str] = frozenset()
+    """First words of the resets that the test itself is the cause of. What was accepted before such a reset may be told
+    by nothing else: the client knows that it has to ask."""
     connections: int = 0
     told_by_client_library: list[str] = field(default_factory=list)
     """Ids of events as the public client gave them out, each supposed to come once."""
@@ -70,6 +78,17 @@ class History:
         """Notes a 2xx."""
         self.accepted[picture.sha256].append(image_id)
         self.accepted_at.setdefault(picture.sha256, at)
+
+    def reset(self, reason: str, at: float) -> None:
+        """Notes that the server said that events are missing."""
+        self.resets.append(reason)
+        self.reset_at = at
+
+    @property
+    def excused_until(self) -> float:
+        """Of what was accepted before this, events may be missing: the client was told so. Minus infinity without."""
+        expected = any(reason.split()[0] in self.expected_resets for reason in self.resets if reason)
+        return self.reset_at if expected and self.reset_at is not None else -math.inf
 
     def first_events(self) -> list[Observed]:
         """Events with the repeats dropped by id, as a client has to."""
