@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from itertools import count
 
-from tests.chaos.history import Picture
 from tests.chaos.pictures import picture
 from tests.chaos.world import World
 
 
 class Flow:
-    """Pictures without end until ``stop``, each another."""
+    """Uploads until ``stop``, each of another picture, at an even pace: a long fault shall not make a long queue. ``first``
+    numbers the first one; numbers of one run must differ."""
 
     def __init__(self, world: World, *, first: int = 0, width: int = 320, height: int = 240) -> None:
         self._world = world
@@ -20,12 +20,21 @@ class Flow:
         self._size = {"width": width, "height": height}
         self._stopped = False
 
+    async def send(self, *, lanes: int = 3, pause: float = 0.2) -> None:
+        """Sends in so many lanes, with ``pause`` seconds between a lane's pictures; returns after ``stop``, when each has
+        its answer."""
+        async with asyncio.TaskGroup() as sending:
+            for _ in range(lanes):
+                sending.create_task(self._lane(pause))
+
     def stop(self) -> None:
+        """No picture is begun any more."""
         self._stopped = True
 
-    def __iter__(self) -> Iterator[Picture]:
+    async def _lane(self, pause: float) -> None:
         while not self._stopped:
-            yield picture(next(self._numbers), self._world.rng, **self._size)
+            await self._world.sender.send(picture(next(self._numbers), self._world.rng, **self._size))
+            await asyncio.sleep(pause)
 
 
 def judge_answers(world: World, *, within: float) -> None:

@@ -15,7 +15,10 @@ ENVIRONMENT = {"HELIOGRAPH_NATS__ACK_WAIT": "4"}
 _WITHIN = 20.0
 _READ_ONLY = "ALTER SYSTEM SET default_transaction_read_only = on"
 _WRITABLE = "ALTER SYSTEM RESET default_transaction_read_only"
-_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+_CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 
 
 async def run(world: World, *, quick: bool) -> None:
@@ -23,7 +26,7 @@ async def run(world: World, *, quick: bool) -> None:
     rounds, read_only, gone = (1, 6.0, 2.0) if quick else (2, 45.0, 10.0)
     world.standstill = 60.0 if quick else 300.0
     before, flow = world.pids(), Flow(world, width=1600, height=1200)
-    sending = asyncio.create_task(world.sender.send_all(flow, twice=0.05, lanes=3))
+    sending = asyncio.create_task(flow.send())
     for _ in range(rounds):
         await asyncio.sleep(2)
         await _set(world, _READ_ONLY)

@@ -32,7 +32,7 @@ async def run(world: World, *, quick: bool) -> None:
     world.history.expected_resets = frozenset({"other_epoch"})
     before, flow = world.pids(), Flow(world)
     rounds: list[tuple[str, ...]] = [("WORK",), ("EVENTS",), ("WORK", "EVENTS")]
-    sending = asyncio.create_task(world.sender.send_all(flow, lanes=3))
+    sending = asyncio.create_task(flow.send(pause=0.1))
     for names in [rounds[-1]] if quick else rounds * 2:
         await asyncio.sleep(2)
         await _delete(world, names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 
 import httpx2
 from tests.chaos.answers import Flow, judge_answers
@@ -28,19 +29,19 @@ async def run(world: World, *, quick: bool) -> None:
     seconds, within = (20.0, _WITHIN_QUICK) if quick else (60.0, _WITHIN)
     world.standstill = 60.0 if quick else 300.0
     before, flow = world.pids(), Flow(world)
-    sending = asyncio.create_task(world.sender.send_all(flow, lanes=4))
+    sending = asyncio.create_task(flow.send(lanes=4, pause=0.5))
     reading = [asyncio.create_task(_read(world, path, within)) for path in ("/v1/images?limit=5", "/v1/queue")]
     for index, server in enumerate(SERVERS):
         forms = (stalled, dropped) if isolated() else (stalled,)
         for form in forms if not quick else (forms[index % len(forms)],):
-            await asyncio.sleep(3)
+            await asyncio.sleep(2)
             began = len(world.history.answers)
             async with form(world.stack, server):
                 await asyncio.sleep(seconds)
             world.kills += 1
             answers = Counter(answer.status for answer in world.history.answers[began:])
             world.say(f"{server} {form.__name__} for {seconds:.0f} s; answers to uploads: {dict(answers)}")
-    await asyncio.sleep(3)
+            await _recovered(world)
     flow.stop()
     await sending
     for task in reading:
@@ -51,6 +52,17 @@ async def run(world: World, *, quick: bool) -> None:
         world.notes.append("without dropped packets: this machine allows no network of our own")
     judge_answers(world, within=within)
     world.require(world.pids() == before, "services", f"some died of it: {before} became {world.pids()}")
+
+
+async def _recovered(world: World) -> None:
+    """Waits until an upload that was begun by now is accepted: outages one at a time."""
+    since, began = asyncio.get_running_loop().time(), len(world.history.answers)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_WITHIN):
+            while not any(each.at > since and each.status == 201 for each in world.history.answers[began:]):
+                await asyncio.sleep(0.1)
+            return
+    world.fail("gateway", f"accepted nothing within {_WITHIN:.0f} s after the outage")
 
 
 async def _read(world: World, path: str, within: float) -> None:
