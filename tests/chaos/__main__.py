@@ -84,7 +84,7 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Re
 
     findings: list[Finding] = [Finding("wrong", "test", "did not come to its end")]
     rng = random.Random(f"{seed} {scenario.NUMBER}")
-    options: Mapping[str, Any] = {"environment": scenario.ENVIRONMENT, **getattr(scenario, "STACK", {})}
+    options: Mapping[str, Any] = {"environment": scenario.ENVIRONMENT, **getattr(scenario, "WORLD", {})}
     async with world(rng, say, keep=lambda: keep or bool(findings), **options) as here:
         try:
             async with asyncio.timeout(_LIMIT_QUICK if quick else _LIMIT):

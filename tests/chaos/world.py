@@ -32,6 +32,7 @@ from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
 
+_ROOT = Path(__file__).parents[2]  # services of our own (``flock``) are found from here
 _STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
 _SAY_EVERY = 3.0
 _NEVER_MET = '{"quota": 1000000, "window_seconds": 1, "burst": 1000000}'
@@ -178,6 +179,7 @@ async def world(
     services = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
     kind = ProxiedStack if proxied else Stack
     stack = kind(folder, services, nats_max_file_store=nats_max_file_store, report=lambda _line: None)
     disk = small_disk(folder / "nats", nats_disk) if nats_disk and isolated() else nullcontext()

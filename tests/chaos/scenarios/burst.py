@@ -10,7 +10,6 @@ import signal
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -23,13 +22,12 @@ WORKERS = 25
 ACK_WAIT = 3.0
 ENVIRONMENT = {
     "CHAOS_WORKERS": str(WORKERS),
-    "PYTHONPATH": str(Path(__file__).parents[3]),
     "HELIOGRAPH_NATS__ACK_WAIT": f"{ACK_WAIT:g}",
     "HELIOGRAPH_RENDER__SLOTS": "1",
     "HELIOGRAPH_LIMITS__WAITING_BEFORE_LOW": "100000",
     "HELIOGRAPH_DATABASE__POOL_SIZE": "3",  # of 200 connections; a worker of one slot needs few
 }
-STACK = {"thumbnailers": 1, "thumbnailer": "tests.chaos.flock"}
+WORLD = {"thumbnailers": 1, "thumbnailer": "tests.chaos.flock"}
 
 _IN_HAND = "SELECT count(*) FROM images WHERE processing_status = 'processing'"
 

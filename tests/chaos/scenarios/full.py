@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "HELIOGRAPH_LIMITS__WAITING_BEFORE_LOW": "100000",
     **{f"HELIOGRAPH_NATS__{name}_BYTES": str(size) for name, size in _BYTES.items()},
 }
-STACK = {"nats_max_file_store": 4 * _MIB, "nats_disk": 32 * _MIB}
+WORLD = {"nats_max_file_store": 4 * _MIB, "nats_disk": 32 * _MIB}
 
 _WITHIN = 20.0
 _ENDS = 45.0

@@ -17,7 +17,7 @@ from tests.chaos.world import World
 
 NUMBER, TITLE = 14, "servers unreachable without a reset"
 ISOLATED = True
-STACK = {"proxied": True, "patience": 90.0}
+WORLD = {"proxied": True, "patience": 90.0}
 ENVIRONMENT = {"HELIOGRAPH_NATS__ACK_WAIT": "4"}
 
 _WITHIN, _WITHIN_QUICK = 30.0, 18.0
