@@ -13,10 +13,10 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 from tests.chaos.checker import Finding
-from tests.chaos.scenarios import bus, frozen, poison, slow, storage, workers
+from tests.chaos.scenarios import bus, disk, frozen, objects, poison, repair, slow, storage, workers
 from tests.chaos.world import world
 
-SCENARIOS: tuple[ModuleType, ...] = (workers, bus, storage, frozen, slow, poison)
+SCENARIOS: tuple[ModuleType, ...] = (workers, bus, storage, frozen, slow, poison, disk, repair, objects)
 
 _SHOWN = 12
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
@@ -49,6 +49,7 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Re
     findings: list[Finding] = [Finding("wrong", "test", "did not come to its end")]
     rng = random.Random(f"{seed} {scenario.NUMBER}")
     options = {"thumbnailers": getattr(scenario, "THUMBNAILERS", 2), "environment": scenario.ENVIRONMENT}
+    options |= getattr(scenario, "WORLD", {})
     async with world(rng, say, keep=lambda: keep or bool(findings), **options) as here:
         try:
             async with asyncio.timeout(600):
@@ -67,10 +68,11 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Re
 
 def table(results: list[Result], seed: int) -> Table:
     """What came out."""
-    shown = Table("test", "pictures", "kills", "lost", "duplicated", "wrong", "seconds", "verdict", "measured")
+    kinds = ("lost", "duplicated", "wrong", "out of order")
+    shown = Table("test", "pictures", "kills", *kinds, "seconds", "verdict", "measured")
     shown.title = f"Fault tests, seed {seed}"
     for result in results:
-        counts = [str(result.count(kind)) for kind in ("lost", "duplicated", "wrong")]
+        counts = [str(result.count(kind)) for kind in ("lost", "duplicated", "wrong", "disordered")]
         verdict = "FAILED" if result.findings else "ok"
         name = f"{result.number} {result.title}"
         line = [name, str(result.pictures), str(result.kills), *counts, f"{result.seconds:.0f}", verdict]

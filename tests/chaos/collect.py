@@ -9,7 +9,7 @@ import random
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,18 @@ from heliograph_local.connection import Connection, S3Connection
 
 _IMAGES = """
     SELECT id::text, sha256, processing_status, thumbnail_status, variant_status, processing_error,
-           processing_attempts, render_fence, width, height, bytes
+           processing_attempts, render_fence, width, height, bytes,
+           coalesce((to_jsonb(images) ->> 'incarnation')::int, 0)
     FROM images WHERE deleted_at IS NULL ORDER BY id
 """
-_RENDITIONS = "SELECT image_id::text, name, width, height, format, bytes, key FROM renditions ORDER BY image_id, name"
-_UNFINISHED = """
-    SELECT (SELECT count(*) FROM images WHERE processing_status IN ('pending', 'processing')) AS unfinished,
-           (SELECT count(*) FROM outbox) AS outbox
+_RENDITIONS = """
+    SELECT image_id::text, r.name, r.width, r.height, r.format, r.bytes, r.key
+    FROM renditions r JOIN images ON images.id = image_id WHERE deleted_at IS NULL ORDER BY image_id, r.name
 """
+_UNFINISHED = """
+    SELECT count(*) FROM images WHERE processing_status IN ('pending', 'processing') AND deleted_at IS NULL
+"""
+_WAITING = "SELECT count(*) FROM outbox WHERE to_jsonb(outbox) ->> 'quarantined_at' IS NULL"
 _DOWNLOADS = 40
 
 
@@ -51,11 +55,13 @@ async def collect(connection: Connection, rng: random.Random) -> Evidence:
 async def unfinished(connection: Connection) -> tuple[int, int, int]:
     """Images that are neither complete nor failed, rows of the outbox, messages in WORK."""
     async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
-        row = await (await database.execute(_UNFINISHED)).fetchone()
-    assert row is not None
+        images = await (await database.execute(_UNFINISHED)).fetchone()
+        outbox = await (await database.execute(_WAITING)).fetchone()
+    assert images is not None
+    assert outbox is not None
     async with jetstream(connection) as stream:
         work = (await stream.stream_info("WORK")).state.messages
-    return int(row[0]), int(row[1]), work
+    return int(images[0]), int(outbox[0]), work
 
 
 @asynccontextmanager
@@ -81,7 +87,7 @@ async def _tables(connection: Connection, evidence: Evidence) -> None:
         evidence.sizes = [Size(*row) for row in await rows("SELECT name, width, height, fit FROM display_sizes")]
         evidence.images = [ImageRow(*row) for row in await rows(_IMAGES)]
         evidence.renditions = [RenditionRow(*row) for row in await rows(_RENDITIONS)]
-        evidence.outbox = int((await rows("SELECT count(*) FROM outbox"))[0][0])
+        evidence.outbox = int((await rows(_WAITING))[0][0])
 
 
 def object_store(s3: S3Connection) -> Minio:
@@ -121,11 +127,18 @@ async def _messages(connection: Connection, evidence: Evidence) -> None:
             Message(body["id"], body["type"], body["data"].get("image_id", "")) for body in await _all(stream, "EVENTS")
         ]
         for letter in await _all(stream, "DEAD"):
-            payload = json.loads(letter["data"]["payload"])
-            evidence.dead_images.append(payload["data"].get("image_id", ""))
+            if image_id := _image_of(letter):
+                evidence.dead_images.append(image_id)
         evidence.work_waiting = (await stream.stream_info("WORK")).state.messages
         consumers = await stream.consumers_info("WORK")
         evidence.work_unacked = sum(each.num_ack_pending or 0 for each in consumers)
+
+
+def _image_of(letter: dict[str, Any]) -> str | None:
+    """The image that a dead letter is about; ``None`` where its message tells none, or cannot be read at all."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        return str(json.loads(letter["data"]["payload"])["data"]["image_id"])
+    return None
 
 
 async def _all(stream: JetStreamContext, name: str) -> list[dict[str, Any]]:

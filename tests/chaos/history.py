@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 Colour = tuple[float, float, float]
@@ -39,13 +39,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Observed:
-    """An event as the socket told it. ``type`` without its prefix; ``subject`` is the image's id."""
+    """An event as the socket told it. ``type`` without its prefix; ``subject`` is the image's id; ``revision`` is the
+    image's, 0 where the event does not tell it."""
 
     id: str
     type: str
     subject: str
     cursor: str
     at: float
+    revision: int = 0
 
 
 @dataclass
@@ -60,6 +62,14 @@ class History:
     """When the first 2xx came, by the content's hash."""
     refused: dict[str, Answer] = field(default_factory=dict)
     """The final refusal (4xx), by the content's hash."""
+    deleted: set[str] = field(default_factory=set)
+    """Ids of the images whose deletion was answered 204."""
+    retried: Counter[str] = field(default_factory=Counter)
+    """How many retries of an image were answered 202, by its id."""
+    harmed: set[str] = field(default_factory=set)
+    """Ids of images of which the test itself took something away: they are rendered again, and told of again."""
+    erased: set[str] = field(default_factory=set)
+    """Ids of the events that the test itself took out of the stream."""
     events: list[Observed] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
     connections: int = 0
@@ -70,6 +80,10 @@ class History:
         """Notes a 2xx."""
         self.accepted[picture.sha256].append(image_id)
         self.accepted_at.setdefault(picture.sha256, at)
+
+    def living(self, sha256: str) -> list[str]:
+        """Ids under which this content was accepted and not deleted since."""
+        return [image_id for image_id in self.accepted.get(sha256, ()) if image_id not in self.deleted]
 
     def first_events(self) -> list[Observed]:
         """Events with the repeats dropped by id, as a client has to."""

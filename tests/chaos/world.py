@@ -22,6 +22,7 @@ from tests.chaos.checker import Finding, judge
 from tests.chaos.client import Sender, listening
 from tests.chaos.collect import collect, unfinished
 from tests.chaos.history import History
+from tests.chaos.s3_faults import S3Faults
 
 from heliograph_local.connection import Connection
 from heliograph_local.errors import NotRunning
@@ -42,7 +43,8 @@ _RATE_LIMITS = {  # one owner sends all: the limits are asked, faults or not, an
 
 @dataclass
 class World:
-    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it."""
+    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it.
+    ``s3_faults`` stands between the services and the S3 server, and does nothing unless told to."""
 
     stack: Stack
     faults: Faults
@@ -50,6 +52,7 @@ class World:
     sender: Sender
     rng: random.Random
     say: Say
+    s3_faults: S3Faults
     failures: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
@@ -154,26 +157,37 @@ async def world(
     *,
     thumbnailers: int = 2,
     environment: Mapping[str, str] | None = None,
+    nats_max_file_store: int | None = None,
+    s3_proxy: bool = False,
     keep: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[World]:
-    """A fresh stack with a client that listens. ``environment`` reaches all services; ``keep`` is asked at the end whether
-    the folder, with its logs, is to stay."""
+    """A fresh stack with a client that listens. ``environment`` reaches all services; ``nats_max_file_store`` is
+    JetStream's disk in bytes; ``s3_proxy``: services reach S3 through ``World.s3_faults``; ``keep`` is asked at the end
+    whether the folder, with its logs, is to stay."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
     services = (GATEWAY, replace(THUMBNAILER, replicas=thumbnailers), NOTIFIER)
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
-    stack = Stack(folder, services, report=lambda _line: None)
     history = History()
+    s3_faults = S3Faults(lambda: stack.s3.endpoint, rng)
+    stack = Stack(
+        folder,
+        services,
+        nats_max_file_store=nats_max_file_store,
+        overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
+        report=lambda _line: None,
+    )
     try:
         say("starting the stack")
-        async with stack:
-            sender = Sender(stack.connection, history, rng)
-            try:
-                async with listening(stack.connection, history):
-                    yield World(stack, Faults(folder), history, sender, rng, say)
-            finally:
-                await sender.aclose()
+        with s3_faults.running():
+            async with stack:
+                sender = Sender(stack.connection, history, rng)
+                try:
+                    async with listening(stack.connection, history):
+                        yield World(stack, Faults(folder), history, sender, rng, say, s3_faults)
+                finally:
+                    await sender.aclose()
     finally:
         os.environ.clear()
         os.environ.update(before)
