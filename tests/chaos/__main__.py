@@ -1,4 +1,5 @@
-"""``python -m tests.chaos [1,2,5] [--quick] [--seed N]``: runs fault tests, prints a table, exits 1 on any failure."""
+"""``python -m tests.chaos [1,2,5] [--quick] [--seed N]``: runs fault tests, prints a table, exits 1 on any failure.
+``--mutants``: runs them against products that are broken on purpose, and exits 1 where a test finds nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +10,44 @@ import sys
 import time
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from tests.chaos.checker import Finding
-from tests.chaos.scenarios import bus, disk, frozen, objects, poison, repair, slow, storage, workers
+from tests.chaos.mutants import Mutant, mutants
+from tests.chaos.scenarios import (
+    bus,
+    disk,
+    frozen,
+    messages,
+    objects,
+    order,
+    poison,
+    repair,
+    reported,
+    reupload,
+    slow,
+    storage,
+    workers,
+)
 from tests.chaos.world import world
 
-SCENARIOS: tuple[ModuleType, ...] = (workers, bus, storage, frozen, slow, poison, disk, repair, objects)
+SCENARIOS: tuple[ModuleType, ...] = (
+    workers,
+    bus,
+    storage,
+    reported,
+    frozen,
+    slow,
+    poison,
+    disk,
+    repair,
+    objects,
+    messages,
+    order,
+    reupload,
+)
 
 _SHOWN = 12
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
@@ -33,13 +64,21 @@ class Result:
     findings: list[Finding]
     notes: list[str]
     seconds: float
+    mutant: Mutant | None = None
+
+    @property
+    def ok(self) -> bool:
+        """A sound product without findings, or a mutant with some. That the test itself went wrong finds no mutant."""
+        if self.mutant is None:
+            return not self.findings
+        return any(finding.subject != "test" for finding in self.findings)
 
     def count(self, kind: str) -> int:
         """How many things (not findings) were lost, duplicated or wrong."""
         return len({finding.subject for finding in self.findings if finding.kind == kind})
 
 
-async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Result:
+async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool, mutant: Mutant | None = None) -> Result:
     """One fault test on a stack of its own."""
     began = time.monotonic()
 
@@ -48,9 +87,12 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Re
 
     findings: list[Finding] = [Finding("wrong", "test", "did not come to its end")]
     rng = random.Random(f"{seed} {scenario.NUMBER}")
-    options = {"thumbnailers": getattr(scenario, "THUMBNAILERS", 2), "environment": scenario.ENVIRONMENT}
+    environment = {**scenario.ENVIRONMENT, **(mutant.environment if mutant else {})}
+    options: dict[str, Any] = {"thumbnailers": getattr(scenario, "THUMBNAILERS", 2), "environment": environment}
     options |= getattr(scenario, "WORLD", {})
-    async with world(rng, say, keep=lambda: keep or bool(findings), **options) as here:
+    if mutant:
+        say(f"a mutant: {mutant.what}")
+    async with world(rng, say, keep=lambda: keep or (bool(findings) and mutant is None), **options) as here:
         try:
             async with asyncio.timeout(600):
                 await scenario.run(here, quick=quick)
@@ -63,7 +105,9 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool) -> Re
     if len(findings) > _SHOWN:
         say(f"… and {len(findings) - _SHOWN} more")
     seconds = time.monotonic() - began
-    return Result(scenario.NUMBER, scenario.TITLE, len(here.history.sent), here.kills, findings, here.notes, seconds)
+    title = f"{scenario.TITLE}: {mutant.name}" if mutant else scenario.TITLE
+    sent = len(here.history.sent)
+    return Result(scenario.NUMBER, title, sent, here.kills, findings, here.notes, seconds, mutant)
 
 
 def table(results: list[Result], seed: int) -> Table:
@@ -73,7 +117,7 @@ def table(results: list[Result], seed: int) -> Table:
     shown.title = f"Fault tests, seed {seed}"
     for result in results:
         counts = [str(result.count(kind)) for kind in ("lost", "duplicated", "wrong", "disordered")]
-        verdict = "FAILED" if result.findings else "ok"
+        verdict = ("ok" if result.ok else "FAILED") if result.mutant is None else "found" if result.ok else "MISSED"
         name = f"{result.number} {result.title}"
         line = [name, str(result.pictures), str(result.kills), *counts, f"{result.seconds:.0f}", verdict]
         shown.add_row(*line, "\n".join(result.notes))
@@ -88,15 +132,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer pictures and faults, under three minutes")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats the choices of a run")
     parser.add_argument("--keep", action="store_true", help="keep the data folders; those of failed tests always stay")
+    parser.add_argument("--mutants", action="store_true", help="quick form against products broken on purpose")
     options = parser.parse_args(arguments)
     try:
         chosen = [known[int(number)] for number in options.tests.split(",")] if options.tests else list(SCENARIOS)
     except (KeyError, ValueError):
         parser.error(f"there is no test {options.tests}; choose from {', '.join(map(str, known))}")
     _console.print(f"seed {options.seed}")
-    results = [asyncio.run(run(scenario, options.seed, quick=options.quick, keep=options.keep)) for scenario in chosen]
+    runs: list[tuple[ModuleType, Mutant | None]] = [(scenario, None) for scenario in chosen]
+    if options.mutants:
+        runs = [(scenario, mutant) for scenario in chosen for mutant in mutants(scenario.NUMBER)]
+    quick = options.quick or options.mutants
+    results = [
+        asyncio.run(run(scenario, options.seed, quick=quick, keep=options.keep, mutant=mutant))
+        for scenario, mutant in runs
+    ]
     _console.print(table(results, options.seed))
-    return 1 if any(result.findings for result in results) else 0
+    return 0 if all(result.ok for result in results) else 1
 
 
 if __name__ == "__main__":

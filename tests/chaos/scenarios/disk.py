@@ -1,8 +1,9 @@
 """Fault test 8: JetStream's disk is full for a while. Uploads are accepted into an outbox that waits, or refused with 503;
-once there is disk again all goes on by itself."""
+what is accepted is rendered all the same, and once there is disk again its events are told. Nothing is restarted."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 
@@ -18,6 +19,7 @@ NUMBER, TITLE = 8, "JetStream's disk full"
 _MIB = 1 << 20
 ENVIRONMENT = {
     "HELIOGRAPH_NATS__ACK_WAIT": "4",
+    "HELIOGRAPH_RENDER__PATIENCE": "2",
     "HELIOGRAPH_NATS__WORK_BYTES": str(8 * _MIB),
     "HELIOGRAPH_NATS__EVENTS_BYTES": str(16 * _MIB),
     "HELIOGRAPH_NATS__DEAD_BYTES": str(4 * _MIB),
@@ -27,6 +29,7 @@ WORLD = {"nats_max_file_store": 40 * _MIB}
 _JUNK = "JUNK"
 _BLOCKS = (512 * 1024, 16 * 1024, 1024, 1)
 _FULL = {10023, 10047, 10077}  # insufficient resources, insufficient storage, maximum bytes exceeded
+_RENDERED = 40.0
 _RECOVERY = 60.0
 
 
@@ -43,6 +46,7 @@ async def run(world: World, *, quick: bool) -> None:
         await world.sender.send_all(made[count : 2 * count], patience=6.0 if quick else 20.0)
         await _fill(world, stream)
         await _judge_answers(world, answered)
+        await _rendered(world)
         await stream.delete_stream(_JUNK)
     world.say("there is disk again")
     began = time.monotonic()
@@ -75,6 +79,15 @@ async def _stored(stream: JetStreamContext, size: int) -> bool:
             raise
         return False
     return True
+
+
+async def _rendered(world: World) -> None:
+    """Waits until all that was accepted is rendered; the disk is still full."""
+    began = time.monotonic()
+    while (images := (await unfinished(world.connection))[0]) and time.monotonic() - began < _RENDERED:
+        await asyncio.sleep(0.3)
+    world.notes.append(f"{images} images unfinished after {time.monotonic() - began:.0f} s of a full disk")
+    world.require(not images, "thumbnailer", f"{images} images were not rendered while the disk was full")
 
 
 async def _judge_answers(world: World, first: int) -> None:
