@@ -10,6 +10,7 @@ MODULE = "heliograph_common.bus.publish"
 def mutate(module: Any) -> None:
     """Changes ``publish``."""
     publish = module.publish
+    assert module.Published
 
     async def forgetful(*arguments: Any) -> Any:
         try:
