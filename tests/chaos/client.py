@@ -52,9 +52,17 @@ class Sender:
             trust_env=False,
         )
 
-    async def send_all(self, pictures: Iterable[Picture], *, twice: float = 0.0, lanes: int = 8) -> None:
-        """Returns when each has been accepted or refused. ``lanes``: pictures at one time. ``twice``: the share of them
-        that is sent twice at the same time, as by a client that lost its patience."""
+    async def send_all(
+        self, pictures: Iterable[Picture], *, twice: float = 0.0, lanes: int = 8, patience: float | None = None
+    ) -> None:
+        """Returns when each has been accepted or refused, or after ``patience`` seconds; what has no answer then is to be
+        sent again. ``lanes``: pictures at one time. ``twice``: the share of them that is sent twice at the same time, as
+        by a client that lost its patience."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._send_all(pictures, twice, lanes)
+
+    async def _send_all(self, pictures: Iterable[Picture], twice: float, lanes: int) -> None:
         waiting = iter(pictures)
 
         async def lane() -> None:
@@ -72,8 +80,27 @@ class Sender:
         while not await self._attempt(picture):
             await asyncio.sleep(self._rng.uniform(*_PAUSE))
 
+    async def delete(self, image_id: str) -> None:
+        """As often as it takes. 404 is an answer too: an earlier try was answered 204, and that was lost."""
+        while await self._ask("DELETE", f"/v1/images/{image_id}") not in {204, 404}:
+            await asyncio.sleep(self._rng.uniform(*_PAUSE))
+        self._history.deleted.add(image_id)
+
+    async def retry(self, image_id: str) -> int:
+        """Asks once for a failed image to be tried again; returns the status, 0 for none."""
+        status = await self._ask("POST", f"/v1/images/{image_id}/retry")
+        if status == 202:
+            self._history.retried[image_id] += 1
+        return status
+
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def _ask(self, method: str, path: str) -> int:
+        try:
+            return (await self._http.request(method, path)).status_code
+        except httpx2.HTTPError:
+            return 0
 
     async def _attempt(self, picture: Picture) -> bool:
         loop, history = asyncio.get_running_loop(), self._history
@@ -177,6 +204,7 @@ def _note(message: dict[str, Any], history: History, ready: asyncio.Event) -> st
             message.get("subject", ""),
             message["cursor"],
             asyncio.get_running_loop().time(),
+            int(message["data"].get("revision") or 0),
         )
     )
     return cursor

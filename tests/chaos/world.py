@@ -23,6 +23,7 @@ from tests.chaos.client import Sender, listening
 from tests.chaos.collect import collect, unfinished
 from tests.chaos.history import History
 from tests.chaos.network import ProxiedStack, isolated, small_disk
+from tests.chaos.s3_faults import S3Faults
 
 from heliograph_local.connection import Connection
 from heliograph_local.errors import NotRunning
@@ -44,7 +45,8 @@ _RATE_LIMITS = {  # one owner sends all: the limits are asked, faults or not, an
 
 @dataclass
 class World:
-    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it."""
+    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it.
+    ``s3_faults`` stands between the services and the S3 server, and does nothing unless told to."""
 
     stack: Stack
     faults: Faults
@@ -52,6 +54,7 @@ class World:
     sender: Sender
     rng: random.Random
     say: Say
+    s3_faults: S3Faults
     failures: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
@@ -164,6 +167,7 @@ async def world(
     environment: Mapping[str, str] | None = None,
     nats_max_file_store: int | None = None,
     nats_disk: int | None = None,
+    s3_proxy: bool = False,
     proxied: bool = False,
     patience: float = 20.0,
     keep: Callable[[], bool] = lambda: False,
@@ -171,28 +175,36 @@ async def world(
     """A fresh stack with a client that listens. ``environment`` reaches all services; ``keep`` is asked at the end whether
     the folder, with its logs, is to stay.
 
-    ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_disk`` the size in bytes of the file system that
-    JetStream gets, where this machine lets us make one; with ``proxied`` the services speak to the servers through
-    proxies; ``patience`` is how many seconds the client waits for an answer."""
+    ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_max_file_store`` is JetStream's disk in bytes, and
+    ``nats_disk`` the size of a file system of its own, where this machine lets us make one; ``s3_proxy``: services reach S3
+    through ``World.s3_faults``; ``proxied``: they reach every server through a proxy that can stand still (``network.py``);
+    ``patience`` is how many seconds the client waits for an answer."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
     services = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
-    kind = ProxiedStack if proxied else Stack
-    stack = kind(folder, services, nats_max_file_store=nats_max_file_store, report=lambda _line: None)
     disk = small_disk(folder / "nats", nats_disk) if nats_disk and isolated() else nullcontext()
     history = History()
+    s3_faults = S3Faults(lambda: stack.s3.endpoint, rng)
+    stack = (ProxiedStack if proxied else Stack)(
+        folder,
+        services,
+        nats_max_file_store=nats_max_file_store,
+        overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
+        report=lambda _line: None,
+    )
     try:
         say("starting the stack")
         async with AsyncExitStack() as entered:
             entered.enter_context(disk)
+            entered.enter_context(s3_faults.running())
             await entered.enter_async_context(stack)
             sender = Sender(stack.connection, history, rng, patience=patience)
             try:
                 async with listening(stack.connection, history):
-                    yield World(stack, Faults(folder), history, sender, rng, say)
+                    yield World(stack, Faults(folder), history, sender, rng, say, s3_faults)
             finally:
                 await sender.aclose()
     finally:
