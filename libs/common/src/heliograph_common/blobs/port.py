@@ -58,8 +58,9 @@ class Blobs(Protocol):
     async def delete(self, key: str) -> None:
         """Removes the object; one that is not there is fine."""
 
-    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """All objects whose key begins with ``prefix``, in the order of their keys."""
+    def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
+        """All objects whose key begins with ``prefix`` and comes after ``start_after``, in the order of their keys (that of
+        their code points). They are fetched as they are asked for, some at a time."""
 
     async def presign_get(
         self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None
