@@ -90,6 +90,9 @@ render_children = Counter(
 blob_delete_failures = Counter(
     "heliograph_blob_delete_failures_total", "Objects that could not be deleted", registry=REGISTRY
 )
+# What checks found wrong, and what of that they mended, by kind (rendition_missing, work_superfluous, …).
+check_findings = Counter("heliograph_check_findings_total", "Findings of checks", ("kind",), registry=REGISTRY)
+check_repairs = Counter("heliograph_check_repairs_total", "Findings mended by checks", ("kind",), registry=REGISTRY)
 # Open client connections by transport (websocket, sse).
 sockets = Gauge("heliograph_sockets", "Open event connections", ("transport",), registry=REGISTRY)
 # Bytes queued for all clients of this process.
