@@ -38,15 +38,17 @@ def client_connection(connection: Connection) -> ClientConnection:
 
 
 class Sender:
-    """Uploads, and tries again what was not answered for good."""
+    """Uploads, and tries again what was not answered for good. ``patience``: seconds it waits for an answer."""
 
-    def __init__(self, connection: Connection, history: History, rng: random.Random) -> None:
+    def __init__(
+        self, connection: Connection, history: History, rng: random.Random, *, patience: float = _PATIENCE
+    ) -> None:
         self._history = history
         self._rng = rng
         self._http = httpx2.AsyncClient(
             base_url=connection.api or "",
             headers={"Authorization": f"Bearer {connection.token}"},
-            timeout=httpx2.Timeout(_PATIENCE, connect=5.0),
+            timeout=httpx2.Timeout(patience, connect=5.0),
             trust_env=False,
         )
 
@@ -103,8 +105,9 @@ class Sender:
     async def _attempt(self, picture: Picture) -> bool:
         loop, history = asyncio.get_running_loop(), self._history
         began = loop.time()
+        asked = {"name": picture.name, **({"priority": picture.priority} if picture.priority else {})}
         try:
-            response = await self._http.post("/v1/images", params={"name": picture.name}, content=picture.data)
+            response = await self._http.post("/v1/images", params=asked, content=picture.data)
         except httpx2.HTTPError as error:
             history.answers.append(Answer(picture.sha256, began, loop.time() - began, 0, problem=repr(error)))
             return False
@@ -192,7 +195,7 @@ def _note(message: dict[str, Any], history: History, ready: asyncio.Event) -> st
         if message["op"] == "ready":
             ready.set()
         elif message["op"] == "reset":
-            history.resets.append(str(message.get("reason")))
+            history.reset(str(message.get("reason")), asyncio.get_running_loop().time())
         return cursor if message["op"] in {"ready", "reset"} else None
     history.events.append(
         Observed(
@@ -211,6 +214,6 @@ async def _listen_by_library(connection: Connection, history: History) -> None:
     async with AsyncClient(client_connection(connection)) as client:
         async for item in client.events():
             if isinstance(item, Reset):
-                history.resets.append(f"{item.reason} (client library)")
+                history.reset(f"{item.reason} (client library)", asyncio.get_running_loop().time())
             else:
                 history.told_by_client_library.append(item.id)

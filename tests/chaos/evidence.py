@@ -103,3 +103,7 @@ class Evidence:
     work_waiting: int = 0
     work_unacked: int = 0
     outbox: int = 0
+    work_rows: int = 0
+    """Rows that stand for work which has not ended."""
+    events_dropped: int = 0
+    """Events that the stream no longer holds because it was full."""

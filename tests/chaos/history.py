@@ -22,6 +22,8 @@ class Picture:
     colour: Colour | None = None
     may_fail: bool = False
     must_fail: bool = False
+    priority: str = ""
+    """What the client asks for; empty leaves it to the gateway."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class History:
     """Ids of the events that the test itself took out of the stream."""
     events: list[Observed] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
+    reset_at: float | None = None
+    """When the last of them came."""
+    expected_resets: frozenset[str] = frozenset()
+    """First words of the resets that the test itself is the cause of. What was accepted before such a reset may be told
+    by nothing else: the client knows that it has to ask."""
     connections: int = 0
     told_by_client_library: list[str] = field(default_factory=list)
     """Ids of events as the public client gave them out, each supposed to come once."""
@@ -84,6 +91,18 @@ class History:
     def living(self, sha256: str) -> list[str]:
         """Ids under which this content was accepted and not deleted since."""
         return [image_id for image_id in self.accepted.get(sha256, ()) if image_id not in self.deleted]
+
+    def reset(self, reason: str, at: float) -> None:
+        """Notes that the server said that events are missing."""
+        self.resets.append(reason)
+        self.reset_at = at
+
+    @property
+    def excused(self) -> set[str]:
+        """Ids of the images of which events may be missing: they were accepted before a reset that the test caused."""
+        if self.reset_at is None or not any(reason.split()[0] in self.expected_resets for reason in self.resets):
+            return set()
+        return {self.accepted[sha256][0] for sha256, at in self.accepted_at.items() if at < self.reset_at}
 
     def first_events(self) -> list[Observed]:
         """Events with the repeats dropped by id, as a client has to."""

@@ -99,6 +99,6 @@ async def _judge_answers(world: World, first: int) -> None:
     for answer in answers:
         plain = answer.status != 503 or (answer.retry_after is not None and bool(answer.problem))
         world.require(plain, "gateway", f"a 503 without Retry-After or reason: {answer}")
-    images, outbox, _ = await unfinished(world.connection)
+    images, outbox, _, _ = await unfinished(world.connection)
     world.say(f"{statuses[201]} accepted while it was full: {images} images and {outbox} outbox rows wait")
     world.require(outbox > 0 or not statuses[201], "test", "nothing waits in the outbox: was the disk full?")

@@ -170,6 +170,23 @@ def _delete_untold(run: Run) -> None:
     run.unsay("good image.deleted")
 
 
+def test_events_that_a_full_stream_dropped_are_not_missing() -> None:
+    run = Run()
+    run.evidence.events.pop(0)
+    run.evidence.events_dropped = 1
+    assert judge(run.history, run.evidence) == []
+
+
+def test_an_expected_reset_excuses_what_was_accepted_before_it_and_nothing_later() -> None:
+    run = Run()
+    run.history.expected_resets = frozenset({"other_epoch"})
+    run.unsay("good image.ready")
+    run.history.reset("other_epoch", 1.0)
+    assert judge(run.history, run.evidence) == []
+    run.history.accepted_at[run.good.sha256] = 2.0
+    assert any("image.ready was never told" in finding.what for finding in judge(run.history, run.evidence))
+
+
 Spoil = Callable[[Run], object]
 
 SPOILT: dict[str, tuple[Spoil, str, str]] = {
@@ -319,6 +336,7 @@ SPOILT: dict[str, tuple[Spoil, str, str]] = {
     # leftovers
     "work left": (lambda run: setattr(run.evidence, "work_waiting", 1), "wrong", "left in WORK"),
     "unacknowledged": (lambda run: setattr(run.evidence, "work_unacked", 1), "wrong", "not acknowledged"),
+    "work not ended": (lambda run: setattr(run.evidence, "work_rows", 1), "wrong", "rows of work are left"),
     "outbox left": (lambda run: setattr(run.evidence, "outbox", 1), "wrong", "left in the outbox"),
     "dead letter of a good one": (lambda run: run.evidence.dead_images.append("good"), "wrong", "did not fail"),
     "no dead letter": (lambda run: run.evidence.dead_images.clear(), "lost", "there is no dead letter"),
