@@ -104,7 +104,7 @@ class _Watched:
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._health = HealthWatch(process)
-        self._unhealthy: str | None = None
+        self._why: str | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._ready_since: float | None = None
@@ -147,11 +147,11 @@ class _Watched:
                 return
             deaths += 1
             if not self._first.done() and deaths >= _START_ATTEMPTS:
-                self._fail(f"died {deaths} times while starting ({_cause(code)})")
+                self._fail(f"died {deaths} times while starting ({self._why or _cause(code)})")
                 return
             if self._ready_since is not None and time.monotonic() - self._ready_since > _BACKOFF_FORGIVEN:
                 backoff = _BACKOFF_FIRST
-            why = f"was ended: {self._unhealthy}" if self._unhealthy else f"died ({_cause(code)})"
+            why = self._why or f"died ({_cause(code)})"
             self._report(f"{self.process.name} {why}; it is started again in {backoff:.1f} s")
             self._set("restarting", pid=None, restarts=self.status.restarts + 1, last_end=why)
             await asyncio.sleep(backoff)
@@ -167,12 +167,12 @@ class _Watched:
     async def _run_once(self) -> int:
         """Starts the process and returns its exit code once it has ended."""
         cap_log(self._log)
-        self._ready_since, self._unhealthy, began = None, None, time.monotonic()
+        self._ready_since, self._why, began = None, None, time.monotonic()
         try:
             await self.process.prepare()
             child = self._child = await spawn(self.process, self._log)
         except OSError as error:
-            self._report(f"{self.process.name} cannot be started: {error}")
+            self._why = f"could not be started: {error}"
             return -1
         self._set("starting", pid=child.pid)
         waiting = asyncio.create_task(self._look_after(child, began))
@@ -192,11 +192,11 @@ class _Watched:
         log = asyncio.create_task(self._watch_log())
         try:
             if await self._await_ready(began):
-                self._unhealthy = await self._health.failed()
+                self._why = f"was ended: {await self._health.failed()}"
             elif self.process.healthy is None or not self.status.restarts:
                 return
             else:
-                self._unhealthy = f"it was not ready within {_START_SECONDS:.0f} s"
+                self._why = f"was ended: it was not ready within {_START_SECONDS:.0f} s"
             self._set("restarting")
             await self._end_child(child)
         finally:
