@@ -26,6 +26,7 @@ from heliograph_client.errors import Unreachable
 from heliograph_client.events import EventStream
 from heliograph_client.files import whole_file
 from heliograph_client.models import (
+    Check,
     DeadLetter,
     DisplaySize,
     Event,
@@ -44,6 +45,8 @@ from heliograph_client.retry import RetryPolicy
 from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
 
+_CHECKS = "/v1/admin/checks"
+
 
 class _ImagePage(Model):
     images: list[Image]
@@ -52,6 +55,11 @@ class _ImagePage(Model):
 
 class _DeadLetterPage(Model):
     dead_letters: list[DeadLetter]
+    next: str | None
+
+
+class _CheckPage(Model):
+    checks: list[Check]
     next: str | None
 
 
@@ -297,6 +305,46 @@ class AsyncClient:
         body = {"sizes": [size.model_dump(mode="json") for size in sizes]}
         return parse(_DisplaySizes, await self._admin("PUT", "/v1/settings/display-sizes", json=body)).sizes
 
+    async def start_check(self, *, repair: bool = False) -> Check:
+        """Has the server compare its rows with its objects and streams and, with ``repair``, mend what it can. It goes on by
+        itself; ``check`` tells how far it is. For administrators.
+
+        Raises:
+            Conflict: a check is running.
+        """
+        return parse(Check, await self._admin("POST", _CHECKS, json={"repair": repair}, repeatable=False))
+
+    async def check(self, check_id: UUID | str) -> Check:
+        """One check; for administrators.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        return parse(Check, await self._admin("GET", _check_path(check_id)))
+
+    async def last_check(self) -> Check | None:
+        """The newest check, ``None`` where there was none; for administrators."""
+        page = parse(_CheckPage, await self._admin("GET", _CHECKS, params={"limit": 1}))
+        return page.checks[0] if page.checks else None
+
+    async def checks(self, *, page_size: int = 20) -> AsyncGenerator[Check, None]:
+        """Checks of the last 90 days, newest first; for administrators."""
+        cursor: str | None = None
+        while True:
+            page = parse(_CheckPage, await self._admin("GET", _CHECKS, params={"limit": page_size, "cursor": cursor}))
+            for each in page.checks:
+                yield each
+            if (cursor := _cursor_in(page.next)) is None:
+                return
+
+    async def cancel_check(self, check_id: UUID | str) -> Check:
+        """Ends a running check where it stands; for administrators.
+
+        Raises:
+            Conflict: it is not running.
+        """
+        return parse(Check, await self._admin("POST", f"{_check_path(check_id)}/cancel", repeatable=False))
+
     async def _admin(self, method: str, path: str, **arguments: Any) -> Any:
         return await self._transport.request(method, path, admin=True, **arguments)
 
@@ -315,6 +363,10 @@ class AsyncClient:
 
 def _image_path(image_id: UUID | str) -> str:
     return f"/v1/images/{quote(str(image_id), safe='')}"
+
+
+def _check_path(check_id: UUID | str) -> str:
+    return f"{_CHECKS}/{quote(str(check_id), safe='')}"
 
 
 def _letter_path(letter_id: str) -> str:
