@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +58,12 @@ def test_the_fraction_of_a_walk_by_content() -> None:
     assert fraction("originals/" + "8" + "0" * 63) == 0.5
     assert fraction("renditions/" + "4" * 64 + "/3/x.jpg") < fraction("renditions/" + "5" * 64)
     assert 0 <= fraction("originals/zz") <= 1
+
+
+def test_every_kind_is_in_the_runbook() -> None:
+    page = (Path(__file__).parents[3] / "docs/runbooks/check.md").read_text(encoding="utf-8")
+    told = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(told) == sorted(KINDS)
 
 
 def test_no_repairable_kind_says_that_it_cannot_be_mended() -> None:
