@@ -14,6 +14,7 @@ delivered again after a delay, a bounded number of times.
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
+    │   ├── BlobUnreadable
     │   └── Unavailable
     │       ├── BusUnavailable ── StreamFull
     │       ├── BlobsUnavailable
@@ -66,7 +67,7 @@ class MalformedMessage(Permanent):
 
 
 class Unpublishable(Permanent):
-    """NATS can never take this message, being what it is: look at its reason, drop it or have the limit raised."""
+    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
 
 
 class NotFound(Permanent):
@@ -75,6 +76,10 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The state of the thing forbids the request: read it again and decide anew."""
+
+
+class BlobUnreadable(Temporary):
+    """The object store serves others and fails on this object: look at that object; it counts as a failed attempt."""
 
 
 class Unavailable(Temporary):
@@ -94,7 +99,7 @@ class BlobsUnavailable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached: look at the database server and its connection limit."""
+    """PostgreSQL cannot be reached, is read-only or too busy: look at the server, its load and its connection limit."""
 
 
 class Stale(HeliographError):

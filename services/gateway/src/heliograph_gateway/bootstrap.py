@@ -12,8 +12,9 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.drift import correct, drift
 from heliograph_common.bus.lag import lags
-from heliograph_common.bus.provision import stream_standing
+from heliograph_common.bus.provision import ensure
 from heliograph_common.bus.publish import publish
+from heliograph_common.bus.standing import stream_standing
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS
 from heliograph_common.db.engine import Database
@@ -52,6 +53,7 @@ from heliograph_gateway.upload_collector import UploadCollector
 from heliograph_gateway.uploads import Uploads
 
 _LAG_EVERY = 10.0
+_STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
 _ORPHANS_EVERY = 3600.0
 _CHECK_EVERY = 1.0
@@ -69,8 +71,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
-    health.register("database", database.ready)
-    health.register("blobs", blobs.ready, timeout=5.0)
+    # None is critical: a gateway that nobody reaches could not say 503 with Retry-After, nor what it can do without them.
+    health.register("database", database.ready, critical=False)
+    health.register("blobs", blobs.ready, critical=False, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it
     app = build_app(
         Dependencies(
@@ -131,6 +134,10 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         if bus.connected:  # without NATS nobody can tell what is lost and what waits
             await reconciler.run_once()
 
+    async def keep_streams() -> None:
+        if bus.connected and await ensure(bus):
+            await reconciler.run_once()  # what they held is sent again at once
+
     async def forget() -> None:
         async with database.transaction() as connection:
             await inbox.forget(connection, older_than=inbox.KEEPS)
@@ -142,6 +149,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("streams", interval=_STREAMS_EVERY, function=keep_streams),
         Periodic("inbox", interval=_CLEAN_EVERY, function=forget),
         Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),

@@ -7,6 +7,7 @@ from functools import partial
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
@@ -32,26 +33,28 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
     """The components in the order in which they start."""
     database = Database(settings.database, application=f"heliograph-{NAME}")
     bus = Bus(settings.nats, client_name=f"heliograph-{NAME}")
+    signs = LifeSigns(settings.nats, client_name=f"heliograph-{NAME}")
     blobs = MinioBlobs(settings.s3)
     relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
     messenger = Messenger(database, relay)
     pool = _pool(settings)
     worker = Worker(
         NAME,
-        _source(settings, bus, database),
+        _source(settings, bus, signs, database),
         RenderHandler(blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
         messenger,
         WorkerSettings(slots=settings.render.slots, hold_seconds=settings.render.hold_seconds),
-        available=(database.ready, blobs.ready),
+        available=(database.writable, blobs.writable),
     )
-    health.register("database", database.ready)
-    health.register("blobs", blobs.ready)
+    health.register("database", database.ready, critical=False)  # without its servers it waits for them, as it is to
+    health.register("blobs", blobs.ready, critical=False)
     health.register("worker", worker.ready)
     health.register("bus", bus.ready, critical=False)
     return [
         Closing("database", database.close),
         Closing("blobs", blobs.close),
         bus,
+        signs,
         relay,
         pool,
         worker,
@@ -64,10 +67,10 @@ def _pool(settings: ThumbnailerSettings) -> RenderPool:
     return RenderPool(render.slots, limits)
 
 
-def _source(settings: ThumbnailerSettings, bus: Bus, database: Database) -> Source:
+def _source(settings: ThumbnailerSettings, bus: Bus, signs: LifeSigns, database: Database) -> Source:
     ack_wait = settings.nats.ack_wait
     rows = RowSource(database, [subjects.render(priority) for priority in subjects.Priority], by=NAME)
     if settings.render_source == "postgresql":
         return rows
-    from_nats = PullSource(bus, THUMBNAILER, ack_wait=ack_wait)
+    from_nats = PullSource(bus, THUMBNAILER, ack_wait=ack_wait, signs=signs)
     return FallbackSource(from_nats, rows, failing_for=bus.down_for, patience=settings.render.patience)

@@ -237,8 +237,9 @@ class IdempotencyKey(Base):
 
 
 class BlobTombstone(Base):
-    """The blobs of these bytes may have been collected since ``made_at``: whoever put them before must look again before
-    a row may name them. Committed before the first object is deleted, forgotten after a day."""
+    """The blobs of these bytes may have been collected since ``made_at``: for services of the version before
+    ``retired_keys``, which look for the object again when they find one; a trigger retires the key when they make one.
+    Forgotten after a day."""
 
     __tablename__ = "blob_tombstones"
 

@@ -215,12 +215,13 @@ async def resend(connection: AsyncConnection, commands: Mapping[tuple[str, UUID]
     )
 
 
-async def hasten(connection: AsyncConnection, *, published_before: datetime) -> int:
-    """Has the deadline of all work pass whose command was published before that moment and that nobody has in hand:
-    its stream was lost. Returns how much that is."""
-    lost = and_(Work.published_at < published_before, Work.check_at > func.now())
-    result = await connection.execute(update(Work).where(lost).values(check_at=func.now()))
-    return result.rowcount
+async def hasten(connection: AsyncConnection, *, published_before: datetime, limit: int) -> int:
+    """Has the deadline of work pass whose command was published before that moment, because its stream was lost; up to
+    ``limit`` of it. Returns how much that was."""
+    lost = select(Work.kind, Work.target).where(Work.published_at < published_before, Work.check_at > func.now())
+    chosen = lost.limit(limit).with_for_update(skip_locked=True).cte("chosen")
+    mine = and_(Work.kind == chosen.c.kind, Work.target == chosen.c.target)
+    return (await connection.execute(update(Work).where(mine).values(check_at=func.now()))).rowcount
 
 
 def _sent_anew() -> dict[str, Any]:

@@ -162,7 +162,7 @@ _DEPTH = text("""
                                                 ORDER BY id LIMIT 1)), 0)::float8,
            (SELECT count(*) FROM (SELECT FROM outbox WHERE quarantined_at IS NOT NULL LIMIT :counted) AS aside)
     FROM (SELECT count(*) AS rows
-          FROM (SELECT FROM outbox WHERE quarantined_at IS NULL LIMIT :counted + 1) AS some) AS counted
+          FROM (SELECT FROM outbox WHERE quarantined_at IS NULL LIMIT :counted + 1) AS few) AS counted
 """)
 
 

@@ -9,12 +9,11 @@ long, and one message that is held says nothing about others. One reconciler act
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 
 import structlog
 from sqlalchemy import text
 
-from heliograph_common.bus.provision import WorkStanding
+from heliograph_common.bus.standing import WorkStanding, created
 from heliograph_common.contracts.streams import consumer_for
 from heliograph_common.db import work
 from heliograph_common.db.work import WorkRow
@@ -43,7 +42,7 @@ class Reconciler:
         self._standing = standing
         self._adopt = adopt
         self._cycle = 0
-        self._created: datetime | None = None
+        self._epoch: str | None = None
 
     async def run_once(self) -> int:
         """One cycle; returns how much work was sent on its way again.
@@ -73,13 +72,15 @@ class Reconciler:
 
     async def _note_stream(self, standing: WorkStanding) -> None:
         """After the stream was made anew, what it held before is due at once."""
-        if standing.created == self._created:
+        if standing.epoch == self._epoch:
             return
-        async with self._messenger.transaction() as transaction:
-            lost = await work.hasten(transaction.connection, published_before=standing.created)
-        self._created = standing.created
-        if lost:
-            log.warning("the stream of work was made anew; what it held is sent again", work=lost)
+        moment, lost = created(standing.epoch), _BATCH
+        while lost == _BATCH:
+            async with self._messenger.transaction() as transaction:
+                lost = await work.hasten(transaction.connection, published_before=moment, limit=_BATCH)
+            if lost:
+                log.warning("the stream of work was made anew; what it held is sent again", work=lost)
+        self._epoch = standing.epoch
 
 
 async def _is_mine(transaction: Transaction) -> bool:
@@ -104,10 +105,12 @@ def outstanding(row: WorkRow, standing: WorkStanding) -> bool:
     """Whether the work of ``row`` is in hand, or a command for it will be delivered."""
     if row.in_outbox or row.in_hand:
         return True
-    if row.published_seq is None or row.published_at < standing.created or row.published_seq > standing.last_seq:
+    if row.published_seq is None or row.published_seq > standing.last_seq:
+        return False
+    if row.published_at < created(standing.epoch):  # in another stream of that name
         return False
     consumer = consumer_for(row.subject)
     if consumer is None:  # its service is not installed; the stream keeps it until it is
         return True
     place = standing.consumers[consumer.durable]
-    return place.pending > 0 and row.published_seq > place.delivered
+    return place.pending > 0 and row.published_seq > place.delivered_seq

@@ -1,4 +1,4 @@
-"""Twins of the object store: one in memory, and one that lies about what a real one did (fault test 4)."""
+"""Fakes of the object store: one in memory, and one that lies about what a real one did (fault test 4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from heliograph_common.blobs.port import BlobInfo, Blobs, Sink
 from heliograph_common.clock import Clock, utc_now
-from heliograph_common.errors import BlobsUnavailable, NotFound
+from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,19 @@ class _Stored:
 
 
 class MemoryBlobs:
-    """``Blobs`` in a dictionary. While ``down`` is set every call fails and does nothing."""
+    """``Blobs`` in a dictionary. While ``down`` is set every call fails and does nothing; calls about a key in ``broken``
+    fail for that object alone."""
 
     def __init__(self, now: Clock = utc_now) -> None:
         self.down = False
+        self.broken: set[str] = set()
         self._now = now
         self._objects: dict[str, _Stored] = {}
         self._keys: list[str] = []  # in their order, so that a page costs the same however many there are
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """See ``Blobs.put``."""
-        self._check()
+        self._check(key)
         if isinstance(source, bytes):
             content = source
         else:
@@ -56,13 +58,13 @@ class MemoryBlobs:
 
     async def head(self, key: str) -> BlobInfo | None:
         """See ``Blobs.head``."""
-        self._check()
+        self._check(key)
         stored = self._objects.get(key)
         return stored.info if stored else None
 
     async def delete(self, key: str) -> None:
         """See ``Blobs.delete``."""
-        self._check()
+        self._check(key)
         if self._objects.pop(key, None) is not None:
             self._keys.remove(key)
 
@@ -90,18 +92,24 @@ class MemoryBlobs:
         """See ``Blobs.ready``."""
         self._check()
 
+    async def writable(self) -> None:
+        """See ``Blobs.writable``."""
+        self._check()
+
     async def close(self) -> None:
         """See ``Blobs.close``."""
 
     def _stored(self, key: str) -> _Stored:
-        self._check()
+        self._check(key)
         if key not in self._objects:
             raise NotFound(f"there is no object {key}")
         return self._objects[key]
 
-    def _check(self) -> None:
+    def _check(self, key: str = "") -> None:
         if self.down:
             raise BlobsUnavailable("the object store is down: the test says so")
+        if key in self.broken:
+            raise BlobUnreadable(f"{key} is broken: the test says so")
 
 
 class LyingBlobs:
@@ -120,6 +128,7 @@ class LyingBlobs:
         self.presign_get = inner.presign_get
         self.presign_put = inner.presign_put
         self.ready = inner.ready
+        self.writable = inner.writable
         self.close = inner.close
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:

@@ -78,8 +78,10 @@ async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) ->
         await transaction.request(letter.letter.subject, command, owner=letter.envelope.owner)
         row = await work.find(transaction.connection, command.kind, command.target)
     await deps.dead_letters.drop(letter_id)
-    message_id = None if row is None else str(row.command_id)
-    return json_response({"message_id": message_id, "subject": letter.letter.subject, "circuit_closed": closed}, 202)
+    assert row is not None  # noqa: S101 - it was asked for in this transaction
+    return json_response(
+        {"message_id": str(row.command_id), "subject": letter.letter.subject, "circuit_closed": closed}, 202
+    )
 
 
 @router.delete(

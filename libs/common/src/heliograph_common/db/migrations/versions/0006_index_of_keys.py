@@ -6,12 +6,14 @@ Revises: 0005
 
 from alembic import op
 
+from heliograph_common.db.migrations.indexes import concurrent_index
+
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.create_index("ix_renditions_key", "renditions", ["key"], unique=False, postgresql_include=["bytes"])
+    concurrent_index("ix_renditions_key", "renditions", ["key"], postgresql_include=["bytes"])
 
 
 def downgrade() -> None:
