@@ -40,15 +40,15 @@ def test_it_finds_exactly_the_difference(left: set[str], right: set[str], left_s
 
 def test_keys_have_their_parts() -> None:
     sha = "0f" * 32
-    for key, base, incarnation in (
-        (f"originals/{sha}", f"originals/{sha}", 0),
-        (f"originals/{sha}.12", f"originals/{sha}", 12),
-        (f"renditions/{sha}/4/300-1a2b3c4d.jpg", f"renditions/{sha}/4/300-1a2b3c4d.jpg", 0),
-        (f"renditions/{sha}/4/300-1a2b3c4d.jpg.3", f"renditions/{sha}/4/300-1a2b3c4d.jpg", 3),
+    for key, incarnation in (
+        (f"originals/{sha}", 0),
+        (f"originals/{sha}.12", 12),
+        (f"renditions/{sha}/4/300-1a2b3c4d.jpg", 0),
+        (f"renditions/{sha}/4/300-1a2b3c4d.jpg.3", 3),
     ):
         found = parse(key)
         assert found is not None
-        assert (found.key, found.base, found.sha256, found.incarnation) == (key, base, sha, incarnation)
+        assert (found.key, found.sha256, found.incarnation) == (key, sha, incarnation)
     for key in ("originals/x", f"originals/{sha}/a", f"originals/{sha}.x", f"renditions/{sha}", f"uploads/{sha}"):
         assert parse(key) is None
 
