@@ -94,7 +94,7 @@ async def _strand_bad(world: World) -> list[str]:
     rows = [
         ("over", "events.image.stored", _MAX_PAYLOAD + 100_000),
         ("nearly", "events.image.stored", _MAX_PAYLOAD - 20),
-        ("subject", "events image stored", 100),
+        ("subject", "events.image stored", 100),
     ]
     marks = []
     async with await psycopg.AsyncConnection.connect(world.connection.postgres, autocommit=True) as database:
