@@ -134,6 +134,19 @@ async def test_list_has_what_is_under_the_prefix_until_it_is_deleted(blobs: Blob
     assert await found(blobs, prefix + "b/") == [prefix + "b/2"]
 
 
+async def test_list_goes_on_after_a_key(blobs: Blobs, prefix: str) -> None:
+    names = ["1", "1.1", "1.10", "1.2", "3/4/x.1", "3/4/x.10", "3/5/a", "A", "a"]
+    for name in names:
+        await blobs.put(prefix + name, b"x", content_type="text/plain")
+    for at, name in enumerate(names):
+        after = [info.key async for info in blobs.list(prefix, start_after=prefix + name)]
+        assert after == [prefix + each for each in names[at + 1 :]]
+    assert [info.key async for info in blobs.list(prefix, start_after=prefix + "1.5")] == [
+        prefix + n for n in names[4:]
+    ]
+    assert [info.key async for info in blobs.list(prefix, start_after="zzz")] == []
+
+
 async def test_ready_and_writable(blobs: Blobs) -> None:
     await blobs.ready()
     await blobs.writable()

@@ -62,6 +62,12 @@ auth-secret: {{ .auth.secret | b64enc }}
   value: {{ .nats.replicas | quote }}
 - name: HELIOGRAPH_NATS__ACK_WAIT
   value: {{ .nats.ackWait | quote }}
+- name: HELIOGRAPH_NATS__WORK_BYTES
+  value: {{ .nats.workBytes | int64 | quote }}
+- name: HELIOGRAPH_NATS__EVENTS_BYTES
+  value: {{ .nats.eventsBytes | int64 | quote }}
+- name: HELIOGRAPH_NATS__DEAD_BYTES
+  value: {{ .nats.deadBytes | int64 | quote }}
 {{- if and .nats.existingSecret.name .nats.existingSecret.userKey }}
 - name: HELIOGRAPH_NATS__USER_FILE
   value: {{ $folder }}/nats-user

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
+from tests.integration.common.desk import Desk
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
+from heliograph_common.bus.publish import publish
 from heliograph_common.db.engine import Database
+from heliograph_common.messaging.relay import Relay
+from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import ServiceSettings
 
 
@@ -29,3 +34,15 @@ async def db(settings: ServiceSettings) -> AsyncIterator[Database]:
     database = Database(settings.database, application="test")
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def desk(bus: Bus, db: Database) -> AsyncIterator[Desk]:
+    """Commands and workers, over the test's own servers."""
+    relay = Relay(db, partial(publish, bus), lambda: bus.connected)
+    await relay.start()
+    desk = Desk(bus, db, Messenger(db, relay))
+    await desk.signs.start()
+    yield desk
+    await desk.signs.stop(2)
+    await relay.stop(2)

@@ -5,52 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import nats
 import pytest
 from nats.aio.msg import Msg
+from tests.integration.common.server import Server
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.ordered import Discontinuity, OrderedReader, StreamedMessage
 from heliograph_common.bus.provision import provision
 from heliograph_common.contracts import subjects
 from heliograph_common.errors import BusUnavailable
-from heliograph_common.settings import NatsSettings
 
 SUBJECT = subjects.event("image.ready")
 STREAM = subjects.EVENTS_STREAM
-
-
-class Server:
-    """A nats-server with JetStream on a free port, whose data outlive a restart."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._config = folder / "nats.conf"
-        self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder}/data", sync_interval: always }}\n'
-        )
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def settings(self) -> NatsSettings:
-        return NatsSettings(url=f"nats://127.0.0.1:{self.port}")
-
-    async def start(self) -> None:
-        quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            ".venv/bin/nats-server", "-c", str(self._config), stdout=quiet, stderr=quiet
-        )
-
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(how)
-            await self._process.wait()
 
 
 @pytest.fixture
@@ -236,6 +206,112 @@ async def test_messages_that_expired_unread_are_told(bus: Bus) -> None:
         assert isinstance(broken, Discontinuity)
         assert (broken.reason, broken.next_seq) == ("expired", 3)
         assert await take(items, 1) == [3]
+
+
+def reader_of_all(bus: Bus, start_seq: int | None = None) -> OrderedReader:
+    return OrderedReader(bus, STREAM, subjects.EVENT_SUBJECTS, start_seq=start_seq, heartbeat=0.2)
+
+
+async def next_break(items: AsyncIterator[StreamedMessage | Discontinuity]) -> Discontinuity:
+    async with asyncio.timeout(20):
+        item = await anext(items)
+    assert isinstance(item, Discontinuity), item
+    return item
+
+
+async def test_messages_deleted_from_the_midst_are_told_once_for_each_hole(bus: Bus) -> None:
+    await publish(bus, *range(1, 11))
+    for sequence in (3, 4, 5, 8):
+        await bus.jetstream.delete_msg(STREAM, sequence)
+    epoch = (await reader_of_all(bus).stream_state()).epoch
+    async with reading(reader_of_all(bus, start_seq=1)) as items:
+        assert await take(items, 2) == [1, 2]
+        assert await next_break(items) == Discontinuity("deleted", epoch, 6)
+        assert await take(items, 2) == [6, 7]
+        assert await next_break(items) == Discontinuity("deleted", epoch, 9)
+        assert await take(items, 2) == [9, 10]
+        await publish(bus, 11)
+        assert await take(items, 1) == [11]
+
+
+async def test_a_deleted_first_message_is_told(bus: Bus) -> None:
+    await publish(bus, 1, 2, 3, 4)
+    await bus.jetstream.delete_msg(STREAM, 2)
+    async with reading(reader_of_all(bus, start_seq=2)) as items:
+        assert (await next_break(items)).next_seq == 3
+        assert await take(items, 2) == [3, 4]
+
+
+async def test_messages_that_expire_while_reading_are_told(bus: Bus) -> None:
+    """They are gone before the reader, whose callback is slow, has asked for them."""
+    async with reading(reader_of_all(bus)) as items:
+        await publish(bus, 1)
+        assert await take(items, 1) == [1]
+        [subscription] = [s for s in bus.client._subs.values() if getattr(s._cb, "__name__", "") == "put"]
+
+        async def lose(message: Msg) -> None:
+            pass
+
+        handler, subscription._cb = subscription._cb, lose
+        await publish(bus, 2, 3)
+        await bus.jetstream.purge_stream(STREAM)
+        subscription._cb = handler
+        await publish(bus, 4)
+        broken = await next_break(items)
+        assert (broken.reason, broken.next_seq) == ("expired", 4)
+        assert await take(items, 1) == [4]
+
+
+async def test_a_stream_that_drops_its_oldest_for_room_is_told(bus: Bus) -> None:
+    config = (await bus.jetstream.stream_info(STREAM)).config
+    config.max_bytes = 20_000
+    await bus.jetstream.update_stream(config)
+    items = aiter(reader_of_all(bus, start_seq=1))
+    await publish(bus, 1)
+    assert await take(items, 1) == [1]
+    for _ in range(50):
+        await bus.jetstream.publish(SUBJECT, bytes(5_000))
+    seen = [1]
+    async with asyncio.timeout(20):
+        async for item in items:
+            if isinstance(item, Discontinuity):
+                assert item.reason == "expired"
+                seen.append(item.next_seq - 1)
+            else:
+                assert item.seq == seen[-1] + 1
+                seen.append(item.seq)
+            if seen[-1] == 51:
+                break
+    await items.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_reader_of_some_subjects_takes_other_subjects_for_no_hole(bus: Bus) -> None:
+    await publish(bus, 1)
+    await bus.jetstream.publish(subjects.event("image.deleted"), b"other")
+    await publish(bus, 2)
+    async with reading(reader_of(bus, start_seq=1)) as items:
+        assert await take(items, 2) == [1, 2]
+
+
+async def test_a_range_with_a_hole_ends_with_it(bus: Bus) -> None:
+    await publish(bus, *range(1, 7))
+    for sequence in (3, 6):
+        await bus.jetstream.delete_msg(STREAM, sequence)
+    reader = reader_of_all(bus)
+    epoch = (await reader.stream_state()).epoch
+
+    async def read(first: int, last: int) -> list[int | Discontinuity]:
+        async with asyncio.timeout(10):
+            items = [item async for item in reader.read_range(first, last, epoch=epoch)]
+        return [item.seq if isinstance(item, StreamedMessage) else item for item in items]
+
+    assert await read(1, 2) == [1, 2]
+    assert await read(1, 5) == [1, 2, Discontinuity("deleted", epoch, 4)]
+    assert await read(2, 3) == [2, Discontinuity("deleted", epoch, 4)]
+    assert await read(4, 6) == [4, 5, Discontinuity("deleted", epoch, 7)]
+    assert await read(6, 6) == [Discontinuity("deleted", epoch, 7)]
+    await publish(bus, 7)
+    assert await read(4, 6) == [4, 5, Discontinuity("deleted", epoch, 7)]
 
 
 async def test_a_start_beyond_the_end_is_told_as_rewound(bus: Bus) -> None:

@@ -7,19 +7,20 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
+from heliograph_common.bus.publish import Published
+from heliograph_common.clock import utc_now
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import RenderImage
+from heliograph_common.contracts.messages import DeadLetter, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import OutboxRow
-from heliograph_common.errors import BusUnavailable
+from heliograph_common.db.work_models import Work
+from heliograph_common.errors import BusUnavailable, StreamFull, Unpublishable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.outbox import Message
-from heliograph_common.messaging.outbox_source import FallbackSource, OutboxSource
-from heliograph_common.messaging.ports import Delivery
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
 
@@ -31,11 +32,19 @@ class Nats:
         self.taken: list[str] = []
         self.connected = True
         self.failing = False
+        self.full: set[str] = set()
+        self.limit = 1 << 20
 
-    async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> Published:
         if self.failing:
             raise BusUnavailable("no")
+        stream = subject.partition(".")[0]
+        if stream in self.full:
+            raise StreamFull("maximum bytes exceeded")
+        if len(payload) > self.limit:
+            raise Unpublishable(f"{len(payload)} bytes are over the limit")
         self.taken.append(headers["Nats-Msg-Id"])
+        return Published(stream, len(self.taken), False)
 
     def is_connected(self) -> bool:
         return self.connected
@@ -51,7 +60,7 @@ class Nobody:
 async def _send(messenger: Messenger, count: int = 1, priority: Priority = Priority.NORMAL) -> list[str]:
     async with messenger.transaction() as transaction:
         for _ in range(count):
-            transaction.command(subjects.render(priority), RenderImage(image_id=new_id()), owner="ann")
+            await transaction.request(subjects.render(priority), RenderImage(image_id=new_id()), owner="ann")
     return [str(message.id) for message in transaction.messages]
 
 
@@ -90,7 +99,7 @@ async def test_a_rolled_back_transaction_sends_nothing(db: Database) -> None:
 
     async def fail_half_way() -> None:
         async with messenger.transaction() as transaction:
-            transaction.command("work.render.low", RenderImage(image_id=new_id()), owner="ann")
+            await transaction.request("work.render.low", RenderImage(image_id=new_id()), owner="ann")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -138,7 +147,7 @@ async def test_a_row_that_commits_late_is_not_skipped(db: Database) -> None:
     messenger = Messenger(db, Nobody())
     relay = Relay(db, nats.publish, nats.is_connected)
     async with messenger.transaction() as early:
-        early.command("work.render.low", RenderImage(image_id=new_id()), owner="ann")
+        await early.request("work.render.low", RenderImage(image_id=new_id()), owner="ann")
         await outbox.add(early.connection, early.messages)
         early_ids = [str(message.id) for message in early.messages]
         early.messages = []  # they are in, but not committed
@@ -163,56 +172,58 @@ async def test_held_back_commands_stay_for_workers(db: Database) -> None:
     assert await _rows(db) == 2
 
 
-async def test_commands_come_by_priority_and_are_leased(db: Database) -> None:
+def _letter(size: int) -> DeadLetter:
+    return DeadLetter(
+        service="test", subject="work.render.low", headers={}, payload="x" * size, reason="none", error="Permanent",
+        deliveries=1, died_at=utc_now(),
+    )  # fmt: skip
+
+
+async def test_a_full_stream_holds_up_no_other(db: Database) -> None:
+    nats = Nats()
+    nats.full = {"work"}
     messenger = Messenger(db, Nobody())
-    low = await _send(messenger, 2, Priority.LOW)
-    high = await _send(messenger, 1, Priority.HIGH)
-    source = OutboxSource(db, [subjects.render(priority) for priority in Priority], ack_wait=60)
-    taken = [await source.try_next() for _ in range(4)]
-    ids = [delivery.headers["Nats-Msg-Id"] for delivery in taken if delivery is not None]
-    assert ids == high + low
-    assert taken[3] is None  # all are leased
-    assert taken[0] is not None
-    await taken[0].ack()
-    assert taken[1] is not None
-    await taken[1].nak(0)
-    again = await source.try_next()
-    assert again is not None
-    assert (again.headers["Nats-Msg-Id"], again.deliveries) == (low[0], 2)
-    assert await _rows(db) == 2
+    commands = await _send(messenger, 600)  # more than one batch
+    async with messenger.transaction() as transaction:
+        transaction.dead_letter(_letter(10), owner="ann")
+    await _age(db)
+    relay = Relay(db, nats.publish, nats.is_connected)
+    assert await relay.sweep() == 1
+    assert nats.taken == [str(transaction.messages[0].id)]
+    nats.full = set()
+    assert await relay.sweep() == 600
+    assert set(commands) <= set(nats.taken)
 
 
-async def test_a_lease_that_ran_out_is_taken_by_another(db: Database) -> None:
-    (command,) = await _send(Messenger(db, Nobody()))
-    source = OutboxSource(db, ["work.render.normal"], ack_wait=60)
-    assert await source.try_next() is not None
+async def test_what_can_never_be_published_is_set_aside_and_blocks_nothing(db: Database) -> None:
+    nats = Nats()
+    messenger = Messenger(db, Nobody())
+    async with messenger.transaction() as transaction:
+        transaction.dead_letter(_letter(2 << 20), owner="ann")
+        transaction.dead_letter(_letter(10), owner="ann")
+    large, small = transaction.messages
+    await _age(db)
+    relay = Relay(db, nats.publish, nats.is_connected)
+    await relay.sweep()
+    await relay.sweep()
+    assert nats.taken == [str(small.id)]
     async with db.transaction() as connection:
-        await connection.execute(text("UPDATE outbox SET claimed_until = now() - interval '1 second'"))
-    again = await source.try_next()
-    assert again is not None
-    assert again.headers["Nats-Msg-Id"] == command
+        (aside,) = await outbox.quarantined(connection, after=None, limit=10)
+        assert (aside.id, aside.bytes) == (large.id, len(large.payload))
+        assert "over the limit" in aside.quarantine_reason
+        assert await outbox.depth(connection) == outbox.Depth(0, 0.0, 1)
+        assert await outbox.release_quarantined(connection, large.id)
+    nats.limit = 4 << 20
+    assert await relay.sweep() == 1
+    assert nats.taken[-1] == str(large.id)
 
 
-class Silent:
-    """A source that has nothing."""
-
-    async def next(self) -> Delivery:
-        return await asyncio.Event().wait()  # type: ignore[return-value]
-
-    async def release(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-async def test_the_outbox_takes_over_only_after_some_patience(db: Database) -> None:
-    await _send(Messenger(db, Nobody()))
-    away = 0.0
-    from_outbox = OutboxSource(db, ["work.render.normal"], ack_wait=60)
-    source = FallbackSource(Silent(), from_outbox, away=lambda: away, patience=5)
-    taking = asyncio.create_task(source.next())
-    await asyncio.sleep(1.2)
-    assert not taking.done()
-    away = 5.0
-    async with asyncio.timeout(10):
-        delivery = await taking
-    assert delivery.deliveries == 1
+async def test_where_a_command_was_stored_is_noted_in_its_row(db: Database) -> None:
+    nats = Nats()
+    await _send(Messenger(db, Nobody()), 3)
+    await _age(db)
+    await Relay(db, nats.publish, nats.is_connected).sweep()
+    async with db.transaction() as connection:
+        rows = (await connection.execute(select(Work.published_seq, Work.command_id))).all()
+    assert sorted(row.published_seq for row in rows) == [1, 2, 3]
+    assert {str(row.command_id) for row in rows} == set(nats.taken)

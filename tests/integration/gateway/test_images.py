@@ -167,7 +167,7 @@ async def many(db: Database, owner: str, total: int, rare: Sequence[int] = (), *
         "CASE WHEN n = ANY(:rare) THEN 'rare-' || n ELSE 'common' END, 'upload', 'x' || n, 1, 'image/png', 1, 1 "
         "FROM generate_series(:first, :first + :total - 1) AS n"
     )
-    async with db.transaction() as connection:
+    async with db.transaction(statement_seconds=60) as connection:
         await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare), "first": first})
 
 

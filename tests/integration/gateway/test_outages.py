@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import httpx2
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_images import count, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings
+from heliograph_local.testing.proxy import TcpProxy
+from heliograph_local.testing.worlds import Database as World
 
 Picture = Callable[..., bytes]
 
@@ -105,3 +112,66 @@ async def test_without_postgresql_everything_is_refused_for_now(
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["checks"]["database"]["status"] == "failed"
     assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
+
+
+async def sent(client: httpx2.AsyncClient, data: bytes) -> httpx2.Response:
+    return await client.post("/v1/images", content=data, headers={"Content-Type": "image/png"})
+
+
+async def test_a_postgresql_that_reads_only_costs_no_500(
+    gateway_settings: GatewaySettings, bus: Bus, database: World, picture: Picture
+) -> None:
+    """Nor with sessions that were opened before it, nor with those that were opened meanwhile, once it is over."""
+    name = sql.Identifier(database.name)
+    async with (
+        running(gateway_settings) as gateway,
+        gateway.client() as ann,
+        await psycopg.AsyncConnection.connect(database.libpq_url, autocommit=True) as owner,
+    ):
+        image = await upload(ann, picture())
+        await owner.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        refused = [
+            *[await sent(ann, picture(seed=seed)) for seed in range(2, 7)],
+            await ann.delete(f"/v1/images/{image['id']}"),
+        ]
+        read = await ann.get(f"/v1/images/{image['id']}")
+        await owner.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+        async with asyncio.timeout(30):
+            while (again := await sent(ann, picture(seed=9))).status_code >= 500:
+                refused.append(again)
+
+    assert read.status_code == 200
+    assert again.status_code == 201
+    for answer in refused:
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["retry-after"]) >= 1
+        problem(answer, "database-unavailable")
+
+
+async def test_a_postgresql_that_does_not_answer_costs_no_500(
+    gateway_settings: GatewaySettings, bus: Bus, picture: Picture
+) -> None:
+    url = make_url(gateway_settings.database.url.get_secret_value())
+    async with TcpProxy(url.port or 5432) as between:
+        hidden = SecretStr(url.set(port=between.port).render_as_string(hide_password=False))
+        short = {"url": hidden, "statement_timeout": 1.0, "connect_timeout": 2.0}
+        settings = gateway_settings.model_copy(update={"database": gateway_settings.database.model_copy(update=short)})
+        async with running(settings) as gateway, gateway.client() as ann:
+            image = await upload(ann, picture())
+            between.pause()
+            refused = await asyncio.gather(
+                *(sent(ann, picture(seed=2)) for _ in range(15)),
+                *(ann.get(f"/v1/images/{image['id']}") for _ in range(15)),
+            )
+            between.resume()
+            again = await ann.get(f"/v1/images/{image['id']}")
+
+    assert again.status_code == 200
+    for answer in refused:
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["retry-after"]) >= 1
+        problem(answer, "database-unavailable")

@@ -116,9 +116,9 @@ class Listed(MemoryBlobs):
 
     listed = 0
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """Lists and counts."""
-        async for info in super().list(prefix):
+        async for info in super().list(prefix, start_after=start_after):
             self.listed += 1
             yield info
 

@@ -155,6 +155,24 @@ async def test_a_cursor_whose_events_expired_is_too_old(
         assert (await socket.expect("reset"))["reason"] == "too_old"
 
 
+async def test_events_deleted_from_the_midst_reset_returning_clients(
+    start_notifier: StartNotifier, bus: Bus, publish: Publisher
+) -> None:
+    notifier = await start_notifier(ring_events=1)
+    async with notifier.subscribed("ann") as socket:
+        cursor = socket.cursor
+        await publish("ann", 10)
+        await socket.ids(10)
+    await bus.jetstream.delete_msg(subjects.EVENTS_STREAM, 5)
+    async with notifier.socket(token=token("ann")) as socket:
+        await socket.expect("auth_ok")
+        await socket.say("subscribe", cursor=cursor)
+        await socket.expect("ready")
+        assert (await socket.expect("reset"))["reason"] == "deleted"
+        missed = await publish("ann")
+        assert await socket.ids(1) == missed
+
+
 async def test_a_replaced_stream_resets_live_clients(
     nats_server: NatsServer, bus: Bus, notifier: Notifier, publish: Publisher
 ) -> None:

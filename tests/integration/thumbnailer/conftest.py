@@ -17,6 +17,7 @@ import simplejpeg
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.provision import provision
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
@@ -54,7 +55,7 @@ class World:
         """Takes a picture in as an upload would."""
         with Spool(Limits()) as spool:
             spool.write(data)
-            return await self.ingest.accept(spool.finish(), owner=owner, name=name, source="upload", **more)
+            return await self.ingest.accept(await spool.finish(), owner=owner, name=name, source="upload", **more)
 
     async def image(self, image_id: UUID) -> ImageRow:
         """Its row."""
@@ -148,7 +149,12 @@ async def gate(world: World) -> AsyncIterator[Gate]:
     gate = Gate(pool)
     worker = Worker(
         "thumbnailer",
-        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        PullSource(
+            world.bus,
+            THUMBNAILER,
+            ack_wait=world.settings.nats.ack_wait,
+            signs=LifeSigns(world.settings.nats, client_name="test"),
+        ),
         RenderHandler(world.blobs, gate, Limits(), max_attempts=3),
         world.messenger,
         WorkerSettings(slots=1),

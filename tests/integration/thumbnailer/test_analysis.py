@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from tests.integration.thumbnailer.conftest import Gate, World, no_work, running, state
 from tests.integration.thumbnailer.test_rendering import event_types
 
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
@@ -61,7 +62,7 @@ async def render_again(world: World, image_id: UUID) -> None:
     """Has a render command handled for an image whose renditions are all lost."""
     async with world.messenger.transaction() as transaction:
         await transaction.connection.execute(delete(Rendition).where(Rendition.image_id == image_id))
-        transaction.command(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
+        await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
     async with asyncio.timeout(30):
         while True:
             async with world.database.transaction() as connection:
@@ -120,7 +121,12 @@ async def test_it_is_sent_once_though_the_render_is_delivered_again(world: World
     renderer = CrashingAfterThumbnails(pool)
     worker = Worker(
         "thumbnailer",
-        PullSource(world.bus, THUMBNAILER, ack_wait=world.settings.nats.ack_wait),
+        PullSource(
+            world.bus,
+            THUMBNAILER,
+            ack_wait=world.settings.nats.ack_wait,
+            signs=LifeSigns(world.settings.nats, client_name="test"),
+        ),
         RenderHandler(world.blobs, renderer, Limits(), max_attempts=3),
         world.messenger,
         WorkerSettings(slots=1),

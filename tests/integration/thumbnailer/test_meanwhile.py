@@ -107,7 +107,7 @@ async def test_a_success_that_comes_after_the_retry_counts_once(
     image = (await world.accept(make_jpeg())).row
     await state(world, image.id, "processing")
     async with world.database.transaction() as connection:
-        failed = await store.fail(connection, image.id, None, reason="not finished in 20 deliveries", retryable=True)
+        failed = await store.fail(connection, image.id, reason="not finished in 10 attempts", retryable=True)
     assert failed is not None
     retried = await ann.post(f"/v1/images/{image.id}/retry")
     gate.thumbnails.set()

@@ -45,13 +45,13 @@ async def test_reading_stops_at_the_cap() -> None:
     assert taken == 11_000
 
 
-def test_nothing_and_no_picture_are_told_apart() -> None:
+async def test_nothing_and_no_picture_are_told_apart() -> None:
     with Spool(Limits()) as empty, pytest.raises(EmptyImage):
-        empty.finish()
+        await empty.finish()
     with Spool(Limits()) as text:
         text.write(b"%PDF-1.7 and so on")
         with pytest.raises(UnsupportedImage):
-            text.finish()
+            await text.finish()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.frames import encode_event
 from heliograph_notifier.hub import Hub, Ring
 from heliograph_notifier.replay import Replay
+from heliograph_notifier.vocabulary import ResetReason
 
 
 class World:
@@ -115,15 +116,16 @@ async def test_events_that_expire_during_a_replay_are_a_reset() -> None:
     assert [word for word, _ in client.told] == ["ready", "too_old"]
 
 
-async def test_a_break_of_the_stream_during_a_replay_is_a_reset() -> None:
+@pytest.mark.parametrize("reason", ["rewound", "other_epoch", "deleted"])
+async def test_a_break_of_the_stream_during_a_replay_is_a_reset(reason: ResetReason) -> None:
     world = World(10, ring=2, pause=True)
     client = FakeClient("ann")
     following = asyncio.create_task(world.replay.follow(client, f"{EPOCH}.1"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    world.hub.begin(EPOCH, 3)
+    world.hub.begin(EPOCH, 3, after=reason)
     await following
-    assert client.told[-1][0] == "rewound"
+    assert client.told[-1][0] == reason
 
 
 async def test_a_client_that_reads_nothing_of_a_replay_is_slow() -> None:

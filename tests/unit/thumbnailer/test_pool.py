@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,10 +14,13 @@ from pathlib import Path
 
 import pytest
 from tests.corpus import pictures
+from tests.corpus.repeats import HOSTILE, MEGABYTE
+from tests.heartbeat import Heartbeat
 
 from heliograph_common.errors import BadImage, ImageTooLarge, Temporary
 from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone, VariantsDone
-from heliograph_thumbnailer.pool import PoolLimits, RenderCrashed, RenderPool, RenderTimeout
+from heliograph_thumbnailer.pool import PoolLimits, RenderCrashed, RenderPool, RenderTimeout, RenderUnavailable
+from heliograph_thumbnailer.zygote import Child, Zygote
 
 
 @pytest.fixture
@@ -87,16 +92,91 @@ async def test_a_dead_zygote_is_started_again(pool: RenderPool) -> None:
     assert process is not None
     process.kill()
     await process.wait()
-    with pytest.raises(RenderCrashed):
-        await all_events(pool, pictures.jpeg())
     for _ in range(50):
         try:
             assert len(await all_events(pool, pictures.jpeg())) == 2
-        except RenderCrashed:
+        except RenderUnavailable:  # never RenderCrashed: no picture is at fault
             await asyncio.sleep(0.05)
         else:
             return
     pytest.fail("no render after the zygote's death")
+
+
+async def test_a_picture_whose_child_ended_with_the_zygote_is_not_at_fault(pool: RenderPool) -> None:
+    os.kill(pool._idle[0].pid, signal.SIGSTOP)
+    render = asyncio.create_task(all_events(pool, pictures.jpeg()))
+    await asyncio.sleep(0.1)
+    process = pool._zygote._process
+    assert process is not None
+    process.kill()
+    with pytest.raises(RenderUnavailable):
+        await render
+
+
+async def test_a_zygote_that_hangs_is_killed_and_replaced() -> None:
+    pool = RenderPool(1, PoolLimits(fork_seconds=10))
+    await pool.start()
+    try:
+        process = pool._zygote._process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        pool._idle.pop().close()
+        async with asyncio.timeout(100):
+            with pytest.raises(RenderUnavailable, match="did not answer in 10 s"):
+                await all_events(pool, pictures.jpeg())
+            assert len(await all_events(pool, pictures.jpeg())) == 2
+        assert process.returncode == -signal.SIGKILL
+    finally:
+        await pool.stop()
+
+
+async def test_a_child_that_does_not_get_ready_is_killed() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "100")
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine.setblocking(False)
+    ended = asyncio.get_running_loop().create_future()
+    ended.set_result(signal.SIGKILL)
+    with theirs, pytest.raises(RenderUnavailable, match="did not get ready"):
+        await Zygote(answer_seconds=0.2).ready(Child(process.pid, os.pidfd_open(process.pid), mine, ended))
+    assert await process.wait() == -signal.SIGKILL
+
+
+async def test_a_machine_that_grants_no_child_costs_none_there_is(pool: RenderPool) -> None:
+    process = pool._zygote._process
+    assert process is not None
+    child = pool._idle.pop()
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4, before[1]))
+    with pytest.raises(RenderUnavailable, match="the machine grants no render process"):
+        await all_events(pool, pictures.jpeg())
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    assert not child.ended
+    child.close()
+    assert len(await all_events(pool, pictures.jpeg())) == 2
+    assert process.returncode is None
+
+
+async def test_stopping_does_not_wait_for_a_zygote_that_hangs() -> None:
+    pool = RenderPool(1)
+    await pool.start()
+    process = pool._zygote._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(60):
+        await pool.stop()
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_the_loop_goes_on_while_hostile_headers_are_walked(pool: RenderPool, tmp_path: Path) -> None:
+    """The walk is the child's: the parent, whose loop sends the signs of life, reads no byte of a picture."""
+    for repeat in HOSTILE:
+        if repeat.name in {"gif empty extensions", "jpeg fill bytes", "tiff directories of 4096 entries"}:
+            path = tmp_path / repeat.name
+            path.write_bytes(repeat.make(45 * MEGABYTE))
+            async with Heartbeat() as heartbeat:
+                with pytest.raises(BadImage):
+                    await all_events(pool, path)
+            assert heartbeat.longest < 1.0
 
 
 async def test_leaving_early_frees_the_slot(pool: RenderPool) -> None:

@@ -10,6 +10,7 @@ delivered again after a delay, a bounded number of times.
     │   │   ├── UnsupportedImage
     │   │   └── ImageTooLarge
     │   ├── MalformedMessage
+    │   ├── Unpublishable
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
@@ -65,6 +66,10 @@ class MalformedMessage(Permanent):
     """A message does not match its contract: compare the versions of its sender and of this service."""
 
 
+class Unpublishable(Permanent):
+    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
+
+
 class NotFound(Permanent):
     """There is no such thing, or it belongs to someone else: check the id."""
 
@@ -94,7 +99,7 @@ class BlobsUnavailable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached: look at the database server and its connection limit."""
+    """PostgreSQL cannot be reached, is read-only or too busy: look at the server, its load and its connection limit."""
 
 
 class Stale(HeliographError):

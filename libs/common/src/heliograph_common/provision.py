@@ -8,7 +8,9 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import structlog
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus import provision as streams
@@ -16,7 +18,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.db import migrations
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import DisplaySize
+from heliograph_common.db.models import DisplaySize, Image
 from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.settings import ServiceSettings
 from heliograph_common.telemetry.logs import setup_logs
@@ -46,12 +48,17 @@ async def _database(settings: ServiceSettings) -> list[str]:
         before = await migrations.run(database.engine)
         async with database.transaction() as connection:
             sizes = [vars(size) | {"position": position} for position, size in enumerate(DEFAULT_SIZES)]
-            fresh = before is None
-            if fresh:  # later an administrator may have removed some on purpose
+            # Later an administrator may have removed some on purpose. A run that was killed may have left tables only.
+            if before is None or await _unused(connection):
                 await connection.execute(insert(DisplaySize).on_conflict_do_nothing(), sizes)
     finally:
         await database.close()
     return [] if before == migrations.head() else [f"migrated from {before} to {migrations.head()}"]
+
+
+async def _unused(connection: AsyncConnection) -> bool:
+    used = select(exists().select_from(DisplaySize) | exists().select_from(Image))
+    return not (await connection.execute(used)).scalar_one()
 
 
 async def _streams(settings: ServiceSettings) -> list[str]:

@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heliograph_common.limits import Limits
+
 PREFIX = "HELIOGRAPH_"
+
+_LIMITS = Limits()
 
 
 class NatsSettings(BaseModel):
@@ -24,6 +28,15 @@ class NatsSettings(BaseModel):
     replicas: int = Field(1, ge=1, le=5, description="Replicas of each stream; 3 in production.")
     ca_file: Path | None = None
     ack_wait: float = Field(30.0, gt=0, description="Seconds a delivery may go without a sign of life.")
+    work_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="Bytes reserved for work that waits; when full, it waits in PostgreSQL."
+    )
+    events_bytes: int = Field(
+        1024 * 1024 * 1024, ge=1, description="Bytes reserved for events; when full, the oldest are dropped."
+    )
+    dead_bytes: int = Field(
+        128 * 1024 * 1024, ge=1, description="Bytes reserved for dead letters; when full, the oldest are dropped."
+    )
 
 
 class DatabaseSettings(BaseModel):
@@ -31,9 +44,18 @@ class DatabaseSettings(BaseModel):
 
     url: SecretStr = SecretStr("postgresql+psycopg://heliograph@127.0.0.1:5432/heliograph")
     pool_size: int = Field(10, ge=1)
-    connect_timeout: float = Field(5.0, gt=0)
+    connect_timeout: float = Field(
+        5.0, gt=0, description="Seconds to connect, all hosts of the URL together, or to wait for one of the pool."
+    )
+    statement_timeout: float = Field(
+        15.0, gt=0, description="Seconds a statement may take; maintenance and migrations have limits of their own."
+    )
+    lock_timeout: float = Field(10.0, gt=0, description="Seconds a statement may wait for a lock.")
     idle_transaction: float = Field(
         10.0, gt=0, description="Seconds a transaction may stand still before PostgreSQL ends it and frees its locks."
+    )
+    tcp_timeout: float = Field(
+        8.0, gt=0, description="Seconds after which a server whose machine acknowledges nothing counts as gone."
     )
 
 
@@ -84,9 +106,9 @@ class LogSettings(BaseModel):
 class LimitSettings(BaseModel):
     """What a picture may cost, and when one owner has more of them than others should wait for."""
 
-    file_bytes: int = Field(50 * 1024 * 1024, ge=1)
-    pixels: int = Field(50_000_000, ge=1, description="Pixels of one picture, frames summed.")
-    frames: int = Field(1000, ge=1)
+    file_bytes: int = Field(_LIMITS.max_bytes, ge=1)
+    pixels: int = Field(_LIMITS.max_pixels, ge=1, description="Pixels of one picture, frames summed.")
+    frames: int = Field(_LIMITS.max_frames, ge=1)
     files_per_request: int = Field(10, ge=1)
     waiting_before_low: int = Field(
         100, ge=0, description="Pictures of one owner that may wait; the next ones are queued at low priority."
@@ -99,8 +121,8 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
     environment: Literal["development", "production"] = "production"
-    render_source: Literal["nats", "outbox"] = "nats"
-    """Where thumbnailers take commands from; ``outbox`` leaves NATS out, and is set for all services alike."""
+    render_source: Literal["nats", "postgresql"] = "nats"
+    """Where thumbnailers take work from; ``postgresql`` leaves NATS out, and is set for all services alike."""
     drain_seconds: float = Field(25.0, gt=0)
     nats: NatsSettings = NatsSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -111,7 +133,12 @@ class ServiceSettings(BaseSettings):
 
     def held_back(self) -> str | None:
         """The prefix of subjects that stay in the outbox, for ``messaging.relay.Relay``."""
-        return "work.render." if self.render_source == "outbox" else None
+        return "work.render." if self.render_source == "postgresql" else None
+
+    @field_validator("render_source", mode="before")
+    @classmethod
+    def _former_name(cls, value: object) -> object:
+        return "postgresql" if value == "outbox" else value
 
     @classmethod
     def settings_customise_sources(

@@ -10,15 +10,20 @@ from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
-from heliograph_common.bus.lag import lags, oldest_waiting
+from heliograph_common.bus.drift import correct, drift
+from heliograph_common.bus.lag import lags
+from heliograph_common.bus.provision import ensure
 from heliograph_common.bus.publish import publish
+from heliograph_common.bus.standing import stream_standing
 from heliograph_common.clock import utc_now
-from heliograph_common.contracts.streams import CONSUMERS, THUMBNAILER
+from heliograph_common.contracts.streams import CONSUMERS
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.db.upload_models import DirectUpload, TusUpload
+from heliograph_common.ingest import unfinished
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
+from heliograph_common.messaging import inbox
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
@@ -31,6 +36,13 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
 from heliograph_gateway.caller import Callers
+from heliograph_gateway.checks import store as check_rows
+from heliograph_gateway.checks.images import Images
+from heliograph_gateway.checks.originals import Originals
+from heliograph_gateway.checks.renditions import Renditions
+from heliograph_gateway.checks.runner import Checks
+from heliograph_gateway.checks.streams import Streams
+from heliograph_gateway.checks.work import WorkRows
 from heliograph_gateway.direct_uploads import DirectUploads
 from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
@@ -41,8 +53,11 @@ from heliograph_gateway.upload_collector import UploadCollector
 from heliograph_gateway.uploads import Uploads
 
 _LAG_EVERY = 10.0
+_STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
 _ORPHANS_EVERY = 3600.0
+_CHECK_EVERY = 1.0
+_CHECK_DUE_EVERY = 300.0
 
 
 async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
@@ -88,20 +103,44 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         health,
         settings,
     )
-    stuck_after = timedelta(seconds=settings.gateway.stuck_after_seconds)
-    reconciler = Reconciler(messenger, partial(oldest_waiting, bus, THUMBNAILER), stuck_after=stuck_after)
-
+    reconciler = Reconciler(messenger, partial(stream_standing, bus), adopt=(unfinished.adopt,))
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
-    collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
+    grace = timedelta(days=settings.gateway.collect_after_days)
+    collector = Collector(database, blobs, grace=grace)
     upload_collector = UploadCollector(database, blobs, (DirectUpload, TusUpload))
+
+    checks = Checks(
+        database,
+        [
+            Streams(partial(drift, bus, settings.nats), partial(correct, bus, settings.nats)),
+            Originals(database, blobs, grace=grace),
+            Renditions(messenger, database, blobs, grace=grace),
+            Images(messenger, database),
+            WorkRows(database),
+        ],
+    )
+
+    async def check_when_due() -> None:
+        if settings.gateway.check_hours:
+            every = timedelta(hours=settings.gateway.check_hours)
+            async with database.transaction() as connection:
+                await check_rows.start_when_due(connection, every=every, requested_by="schedule")
 
     async def observe() -> None:
         if bus.connected:
             await observe_lag(partial(lags, bus, CONSUMERS), utc_now)
 
     async def reconcile() -> None:
-        if bus.connected:  # without NATS nobody can tell what is stuck and what waits
+        if bus.connected:  # without NATS nobody can tell what is lost and what waits
             await reconciler.run_once()
+
+    async def keep_streams() -> None:
+        if bus.connected and await ensure(bus):
+            await reconciler.run_once()  # what they held is sent again at once
+
+    async def forget() -> None:
+        async with database.transaction() as connection:
+            await inbox.forget(connection, older_than=inbox.KEEPS)
 
     return [
         Closing("database", database.close),
@@ -110,11 +149,15 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         bus,
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
+        Periodic("streams", interval=_STREAMS_EVERY, function=keep_streams),
+        Periodic("inbox", interval=_CLEAN_EVERY, function=forget),
         Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
+        Periodic("checks", interval=_CHECK_EVERY, function=checks.advance),
+        Periodic("checks-due", interval=_CHECK_DUE_EVERY, function=check_when_due),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         Periodic("rate-limits", interval=_CLEAN_EVERY, function=rate_limits.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),

@@ -192,7 +192,7 @@ class DirectUploads:
             size = await self._blobs.download_to(key, _Capped(spool, row))
             if size != row.bytes:
                 raise _other_size(row, f"{size:,}")
-            spooled = spool.finish()
+            spooled = await spool.finish()
             if row.sha256 not in {None, spooled.sha256}:
                 raise Problem(UPLOAD_MISMATCH, f"the file's SHA-256 is {spooled.sha256}, announced was {row.sha256}")
             return await self._ingest.accept(

@@ -115,7 +115,8 @@ async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) 
 
 
 async def lock_image(connection: AsyncConnection, image_id: UUID, owner: str) -> ImageRow | None:
-    """The owner's image, held until the transaction ends."""
+    """The owner's image, held until the transaction ends. Its work first: workers lock them in this order."""
+    await work.lock(connection, RenderImage.kind, image_id)
     statement = select(Image.__table__).where(Image.id == image_id, Image.owner == owner, Image.deleted_at.is_(None))
     return (await connection.execute(statement.with_for_update())).one_or_none()
 

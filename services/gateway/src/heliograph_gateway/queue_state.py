@@ -36,7 +36,7 @@ async def queue_state(
         DatabaseUnavailable: nothing is known.
     """
     async with database.transaction() as connection:
-        depth, age = await outbox.depth(connection)
+        depth = await outbox.depth(connection)
         completed, failed = await queries.finished_since(
             connection, _RECENT, None if caller.is_admin else caller.subject
         )
@@ -55,7 +55,7 @@ async def queue_state(
         "completed": completed,
         "failed": failed,
         "counted": "all" if caller.is_admin else "own",
-        "outbox": {"depth": depth, "oldest_seconds": age},
+        "outbox": {"depth": depth.rows, "oldest_seconds": depth.oldest, "quarantined": depth.quarantined},
     }
 
 

@@ -166,10 +166,12 @@ class ConsumerQueue(Shape):
 
 
 class OutboxShape(Shape):
-    """Messages that are committed and not yet in NATS."""
+    """Messages that are committed and not yet in NATS: exact up to 10,000, above that an estimate. ``quarantined`` ones can
+    never be published and wait for an administrator; they are not part of ``depth``."""
 
     depth: int
     oldest_seconds: float
+    quarantined: int
 
 
 class QueueShape(Shape):
@@ -213,7 +215,7 @@ class DeadLetterPage(Shape):
 
 
 class Replayed(Shape):
-    """The message was sent again under a new id; ``circuit_closed``: its image had failed and is pending again."""
+    """The work was asked for again by a new message; ``circuit_closed``: its image had failed and is pending again."""
 
     message_id: UUID
     subject: str

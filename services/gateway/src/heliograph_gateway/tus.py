@@ -219,7 +219,7 @@ class ResumableUploads:
             if body is not None:
                 await asyncio.to_thread(_copy, body.file, spool)
             accepted = await self._ingest.accept(
-                spool.finish(),
+                await spool.finish(),
                 owner=owner,
                 name=asked.name,
                 source=SOURCE,

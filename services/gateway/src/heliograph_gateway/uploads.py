@@ -154,7 +154,7 @@ class _Batch:
             try:
                 async for chunk in part.chunks:
                     receiving.write(chunk)
-                spooled = receiving.finish()
+                spooled = await receiving.finish()
             except HeliographError as error:
                 self._refuse(name, problem_of(error))
                 return await self._next_file(parts)

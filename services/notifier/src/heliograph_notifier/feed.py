@@ -87,9 +87,10 @@ class Feed:
         clients = list(self._hub.live())
         for client in clients:
             self._hub.leave(client)
-        self._hub.begin(item.epoch, item.next_seq - 1)
+        reason = RESET_REASONS[item.reason]
+        self._hub.begin(item.epoch, item.next_seq - 1, after=reason)
         for client in clients:
-            self._tell_reset(client, RESET_REASONS[item.reason])
+            self._tell_reset(client, reason)
 
     def _take(self, message: StreamedMessage) -> None:
         self.pending = message.pending

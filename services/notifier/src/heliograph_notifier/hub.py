@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from heliograph_notifier.client import Client
 from heliograph_notifier.cursor import Cursor
 from heliograph_notifier.frames import Event
+from heliograph_notifier.vocabulary import ResetReason
 
 
 class Ring:
@@ -65,6 +66,8 @@ class Hub:
         self.epoch = ""
         self.head = 0
         self.generation = 0
+        self.broken_by: ResetReason = "rewound"
+        """What clients that are being brought to the present are told when ``generation`` changes meanwhile."""
         self.started = asyncio.Event()
         self.draining = False
         self.clients: set[Client] = set()
@@ -80,10 +83,10 @@ class Hub:
         """The position after all that was sent or is queued to the client; ``None`` while a replay is under way."""
         return Cursor(self.epoch, max(self.head, client.position)) if client.live else None
 
-    def begin(self, epoch: str, head: int) -> None:
-        """The first position, or a new one after a break (then of a new ``generation``): the ring starts empty there.
-        ``started`` is for the feed to set, once it has read what there was."""
-        self.epoch, self.head = epoch, head
+    def begin(self, epoch: str, head: int, *, after: ResetReason = "rewound") -> None:
+        """The first position, or a new one after a break (then of a new ``generation``, and ``after`` says what broke):
+        the ring starts empty there. ``started`` is for the feed to set, once it has read what there was."""
+        self.epoch, self.head, self.broken_by = epoch, head, after
         self.generation += 1
         self.ring.clear(head)
 

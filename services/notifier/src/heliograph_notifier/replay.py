@@ -18,7 +18,12 @@ from heliograph_notifier.frames import Event, encode_event
 from heliograph_notifier.hub import Hub
 from heliograph_notifier.vocabulary import ResetReason
 
-RESET_REASONS: dict[str, ResetReason] = {"replaced": "other_epoch", "rewound": "rewound", "expired": "too_old"}
+RESET_REASONS: dict[str, ResetReason] = {
+    "replaced": "other_epoch",
+    "rewound": "rewound",
+    "expired": "too_old",
+    "deleted": "deleted",
+}
 """What clients are told when the stream breaks off; beside them ``malformed`` and ``unknown`` cursors."""
 
 _CHUNK = 200
@@ -101,7 +106,7 @@ class Replay:
         generation = self._hub.generation
         while not client.closed:
             if self._hub.generation != generation:
-                raise _Reset("other_epoch" if self._hub.epoch != start.epoch else "rewound")
+                raise _Reset(self._hub.broken_by)
             if position < self._hub.ring.floor:
                 position, wanted = await self._from_stream(client, position, start.epoch)
                 for event in wanted:

@@ -13,9 +13,9 @@ from heliograph_notifier.filters import FilterRequest
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,16}\.(0|[1-9][0-9]{0,18})$")]
 """As ``cursor.parse_cursor`` reads it."""
 
-ResetReason = Literal["malformed", "unknown", "other_epoch", "rewound", "too_old"]
+ResetReason = Literal["malformed", "unknown", "other_epoch", "rewound", "too_old", "deleted"]
 """Why a cursor could not be honoured: it is none; it is ahead of the stream; it belongs to a stream that was replaced, or
-that was set back; or the events after it are gone."""
+that was set back; the events after it are gone; or some after it were deleted."""
 
 
 class _FromClient(msgspec.Struct, tag_field="op", forbid_unknown_fields=True, kw_only=True):

@@ -18,14 +18,18 @@ class MemoryBudget:
         self.free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @asynccontextmanager
-    async def admit(self, size: int) -> AsyncIterator[None]:
-        """Holds ``size`` bytes for the body; waits for its turn. ``ImageTooLarge`` where they can never be had."""
+    def check(self, size: int) -> None:
+        """``ImageTooLarge`` where ``size`` bytes can never be had."""
         if size > self.total:
             raise ImageTooLarge(
                 f"rendering needs about {size >> 20:,} MiB and this worker may use {self.total >> 20:,}: "
                 "scale the picture down or give the worker more memory"
             )
+
+    @asynccontextmanager
+    async def admit(self, size: int) -> AsyncIterator[None]:
+        """Holds ``size`` bytes for the body; waits for its turn. Raises as ``check`` does."""
+        self.check(size)
         await self._acquire(size)
         try:
             yield

@@ -31,6 +31,7 @@ import numpy as np
 import pyvips
 
 from heliograph_common.errors import HeliographError, ImageTooLarge
+from heliograph_common.ingest.headers import Header
 from heliograph_thumbnailer import colour, confine, simd, wire
 from heliograph_thumbnailer.encode import encode
 from heliograph_thumbnailer.model import RenderEvent, RenderJob
@@ -39,6 +40,7 @@ from heliograph_thumbnailer.sizes import variant
 
 _CHANNEL = 3
 _IDLE_SECONDS = 1.0
+_MEASURING = 512 << 20  # address space beyond the file while its header is read, which takes next to none
 
 
 def main(control: socket.socket) -> None:
@@ -67,10 +69,27 @@ def _attend(control: socket.socket, woken: int) -> None:
             packet, descriptors = wire.receive(control)
             if not packet:
                 return
-            _fork(control, descriptors[0])
+            _fork(control, descriptors)
 
 
-def _fork(control: socket.socket, channel: int) -> None:
+def _fork(control: socket.socket, descriptors: list[int]) -> None:
+    """Makes a child, or says why there is none: a machine at its limits must not cost the children there are."""
+    try:
+        if not descriptors:
+            raise OSError("out of file descriptors")  # noqa: TRY301 - what the kernel did with the packet's
+        pid, pidfd = _forked(descriptors[0])
+    except OSError as error:
+        wire.send(control, wire.NotForked(str(error)))
+    else:
+        wire.send(control, wire.Forked(pid), [pidfd])
+        os.close(pidfd)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _forked(channel: int) -> tuple[int, int]:
+    """A new child that serves ``channel``: its pid and pidfd."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -79,10 +98,11 @@ def _fork(control: socket.socket, channel: int) -> None:
             status = 0
         finally:
             os._exit(status)
-    os.close(channel)
-    pidfd = os.pidfd_open(pid)
-    wire.send(control, wire.Forked(pid), [pidfd])
-    os.close(pidfd)
+    try:
+        return pid, os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def _reap(control: socket.socket) -> None:
@@ -115,8 +135,7 @@ def serve(channel_fd: int) -> None:
         if not packet:
             return
         work = wire.decode_work(packet)
-        confine.limit_job(memory=occupied + work.memory, cpu_seconds=work.cpu_seconds)
-        _work(channel, work, descriptors[0])
+        _work(channel, work, descriptors[0], occupied)
 
 
 def rehearse() -> None:
@@ -147,7 +166,19 @@ def _wait(channel: socket.socket) -> None:
         poll.poll()
 
 
-def _work(channel: socket.socket, work: wire.Work, original: int) -> None:
+class _Dropped(Exception):
+    """The parent does not want the picture rendered."""
+
+
+def _work(channel: socket.socket, work: wire.Work, original: int, occupied: int) -> None:
+    def admit(header: Header) -> None:
+        wire.send(channel, wire.Measured(header))
+        packet, _ = wire.receive(channel)
+        order = wire.decode_order(packet) if packet else wire.Drop()
+        if isinstance(order, wire.Drop):
+            raise _Dropped
+        confine.limit_job(memory=occupied + order.memory, cpu_seconds=work.cpu_seconds)
+
     def emit(event: RenderEvent) -> None:
         done, parts = wire.pack(event)
         descriptor = wire.memory_file(parts)
@@ -156,8 +187,11 @@ def _work(channel: socket.socket, work: wire.Work, original: int) -> None:
 
     try:
         size = os.fstat(original).st_size
+        confine.limit_job(memory=occupied + size + _MEASURING, cpu_seconds=work.cpu_seconds)
         # An empty file cannot be mapped. The map is left to the collector: libvips may still hold on to it.
-        render(mmap.mmap(original, size, access=mmap.ACCESS_READ) if size else b"", work.job, emit)
+        render(mmap.mmap(original, size, access=mmap.ACCESS_READ) if size else b"", work.job, emit, admit)
+    except _Dropped:
+        pass
     except HeliographError as error:
         wire.send(channel, wire.Refused(type(error).__name__, str(error)))
     except MemoryError:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.hashed import Hashed
 from heliograph_common.blobs.port import Blobs
-from heliograph_common.contracts.envelope import body_of
 from heliograph_common.contracts.messages import (
+    Command,
     ImageFailed,
     ImageReady,
     RenderImage,
@@ -35,8 +36,8 @@ from heliograph_common.errors import (
 )
 from heliograph_common.ingest import analysis
 from heliograph_common.ingest.sniff import Limits
+from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
-from heliograph_common.messaging.worker import Job
 from heliograph_common.telemetry import metrics, spans
 from heliograph_thumbnailer import store
 from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, Step, ThumbnailsDone
@@ -70,6 +71,7 @@ class RenderHandler:
     """Handles ``render.image``."""
 
     consumer = "thumbnailer"
+    command = RenderImage
 
     def __init__(self, blobs: Blobs, renderer: Renderer, limits: Limits, *, max_attempts: int) -> None:
         self._blobs = blobs
@@ -77,30 +79,29 @@ class RenderHandler:
         self._limits = limits
         self._max_attempts = max_attempts
 
-    async def handle(self, job: Job) -> None:
-        """Renders what is missing of the picture; nothing when it is complete, failed or deleted."""
-        image_id = body_of(job.envelope, RenderImage).image_id
-        with structlog.contextvars.bound_contextvars(image_id=str(image_id)):
-            async with job.transaction() as transaction:
-                held = await store.claim(transaction.connection, image_id)
-            if held is None:
-                async with job.conclude():
-                    return
-            job.fence = held.fence
+    async def adopt(self, connection: AsyncConnection, command: Command) -> bool:
+        """Whether something is still to be rendered."""
+        return await store.is_unfinished(connection, command.target)
+
+    async def claim(self, job: Job, transaction: Transaction) -> Claim | None:
+        """Takes the picture; ``None`` when it is complete, failed or deleted."""
+        if job.fence is None:
+            raise RuntimeError("the attempt has not begun")
+        return await store.claim(transaction.connection, job.command.target, job.fence)
+
+    async def handle(self, job: Job, claim: Claim) -> None:
+        """Renders what is missing of the picture."""
+        with structlog.contextvars.bound_contextvars(image_id=str(claim.image.id)):
             try:
-                await self._attempt(job, held)
-            except Gone as gone:
+                await self._attempt(job, claim)
+            except Gone as gone:  # its work went with it
                 log.info("nothing is left to render for", reason=str(gone))
-                async with job.conclude():
-                    return
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the image as failed and says so."""
-        image_id = body_of(job.envelope, RenderImage).image_id
         row = await store.fail(
             transaction.connection,
-            image_id,
-            job.fence,
+            job.command.target,
             reason=str(failure),
             retryable=not isinstance(failure, RejectedImage),
         )

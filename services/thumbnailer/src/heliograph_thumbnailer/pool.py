@@ -1,7 +1,8 @@
 """Renders in confined processes that can be killed; the parent never decodes. Called by the thumbnailer's handler.
 
 Children are forked from a zygote that has all libraries loaded, serve a bounded number of pictures, and are replaced
-at once after any failure. A job is admitted by its predicted memory. Left out: messages, storage, retries.
+at once after any failure. A child reads the picture's header, the parent predicts the memory by it and admits the job;
+so a picture's bytes are read in the child alone. Left out: messages, storage, retries.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import msgspec
 from heliograph_common import errors
 from heliograph_common.errors import BadImage, ImageTooLarge, RejectedImage, UnsupportedImage
 from heliograph_common.ingest import sniff
+from heliograph_common.ingest.headers import Header
 from heliograph_common.telemetry import metrics
 from heliograph_thumbnailer import wire
 from heliograph_thumbnailer.budget import MemoryBudget
 from heliograph_thumbnailer.cost import predict
 from heliograph_thumbnailer.model import RenderEvent, RenderJob, VariantsDone
-from heliograph_thumbnailer.zygote import Child, RenderCrashed, Zygote
+from heliograph_thumbnailer.zygote import Child, RenderCrashed, RenderUnavailable, Zygote
 
-__all__ = ["Original", "PoolLimits", "RenderCrashed", "RenderPool", "RenderTimeout"]
+__all__ = ["Original", "PoolLimits", "RenderCrashed", "RenderPool", "RenderTimeout", "RenderUnavailable"]
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +47,17 @@ class RenderTimeout(RenderCrashed):
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """What one job and one child may use: seconds, bytes over all jobs, and pictures and bytes until replacement."""
+    """What one job and one child may use: seconds, bytes over all jobs, and pictures and bytes until replacement.
+
+    ``fork_seconds``: how long a new child may take until it is ready, the start of the zygote included.
+    """
 
     wall_seconds: float = 60.0
     cpu_seconds: int = 60
     memory_budget: int = 1 << 30
     jobs_per_child: int = 100
     resident_bytes: int = 256 << 20
+    fork_seconds: float = 30.0
 
 
 class RenderPool:
@@ -64,7 +70,7 @@ class RenderPool:
         self._limits = limits or PoolLimits()
         self._budget = MemoryBudget(self._limits.memory_budget)
         self._free = asyncio.Semaphore(slots)
-        self._zygote = Zygote()
+        self._zygote = Zygote(self._limits.fork_seconds)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._replacing: set[asyncio.Task[None]] = set()
@@ -77,7 +83,7 @@ class RenderPool:
             log.warning("render processes are limited and killable, but not confined: %s", self._idle[0].refused)
 
     async def stop(self, deadline_seconds: float = 0.0) -> None:
-        """Kills every child, working or not; a render in hand raises ``RenderCrashed``."""
+        """Kills every child, working or not; a render in hand raises ``RenderUnavailable``."""
         self._stopped = True
         for task in list(self._replacing):
             task.cancel()
@@ -93,20 +99,50 @@ class RenderPool:
         """Yields ``ThumbnailsDone``, then ``VariantsDone``; wrap it in ``contextlib.aclosing`` if you may leave early.
 
         Raises ``BadImage``, ``UnsupportedImage``, ``ImageTooLarge`` for the picture's own fault, ``RenderTimeout`` or
-        ``RenderCrashed`` (temporary) where the child was killed or died. Waits for a slot and for memory first.
+        ``RenderCrashed`` (temporary) where the child was killed or died with it, ``RenderUnavailable`` where there was
+        no child. Waits for a slot and for memory first, until it is cancelled.
         """
         with _counted(), _descriptor(original) as descriptor:
-            size = os.fstat(descriptor).st_size
-            header = sniff.sniff(lambda offset, length: os.pread(descriptor, length, offset))
+            async with self._free, self._child() as child:
+                child.send(wire.Work(job, self._limits.cpu_seconds), descriptor)
+                header = await self._measure(child)
+                memory = self._predict(child, header, os.fstat(descriptor).st_size, job)
+                async with self._budget.admit(memory):
+                    child.order(wire.Begin(2 * memory + (192 << 20)))
+                    async with contextlib.aclosing(self._events(child)) as events:
+                        async for event in events:
+                            yield event
+
+    async def _measure(self, child: Child) -> Header:
+        with self._wall_limit(child):
+            answer = await self._answer(child)
+        if not isinstance(answer, Header) or min(answer.width, answer.height, answer.frames) < 1:
+            raise RenderCrashed("the render process sent nonsense: no header")
+        return answer
+
+    def _predict(self, child: Child, header: Header, size: int, job: RenderJob) -> int:
+        """Bytes that the job takes. A picture that is refused for them is dropped by the child, which stays good."""
+        try:
             sniff.check(header, size, job.limits)
             memory = predict(header, size, job)
-            async with self._free, self._budget.admit(memory), self._child() as child:
-                child.send(wire.Work(job, 2 * memory + (192 << 20), self._limits.cpu_seconds), descriptor)
-                async with contextlib.aclosing(self._events(child)) as events:
-                    async for event in events:
-                        yield event
+            self._budget.check(memory)
+        except RejectedImage:
+            child.order(wire.Drop())
+            raise
+        return memory
 
     async def _events(self, child: Child) -> AsyncGenerator[RenderEvent]:
+        with self._wall_limit(child):
+            while True:
+                event = await self._answer(child)
+                if isinstance(event, Header):
+                    raise RenderCrashed("the render process sent nonsense: a second header")
+                yield event
+                if isinstance(event, VariantsDone):
+                    return
+
+    @contextmanager
+    def _wall_limit(self, child: Child) -> Iterator[None]:
         # A timer, not a timeout of the receiving: time that the caller takes between two events is not the child's.
         late: list[Child] = []
 
@@ -116,11 +152,7 @@ class RenderPool:
 
         timer = asyncio.get_running_loop().call_later(self._limits.wall_seconds, expire)
         try:
-            while True:
-                event = await self._event(child)
-                yield event
-                if isinstance(event, VariantsDone):
-                    return
+            yield
         except RenderCrashed as error:
             if not late:
                 raise
@@ -131,7 +163,7 @@ class RenderPool:
         finally:
             timer.cancel()
 
-    async def _event(self, child: Child) -> RenderEvent:
+    async def _answer(self, child: Child) -> Header | RenderEvent:
         try:
             return _opened(*await child.receive())
         except (ValueError, msgspec.ValidationError) as error:
@@ -159,9 +191,15 @@ class RenderPool:
                 self._replace()
 
     async def _take(self) -> Child:
-        while not self._idle and self._replacing:
+        while True:
+            while self._idle:
+                child = self._idle.pop()
+                if not child.ended:
+                    return child
+                child.close()
+            if not self._replacing:
+                return await self._zygote.fork()
             await asyncio.wait(set(self._replacing), return_when=asyncio.FIRST_COMPLETED)
-        return self._idle.pop() if self._idle else await self._zygote.fork()
 
     def _fit(self, child: Child) -> bool:
         """Whether ``child`` may serve another picture: neither too old nor too large, and there is a slot for it."""
@@ -177,12 +215,15 @@ class RenderPool:
             return
 
         async def fork() -> None:
-            with contextlib.suppress(RenderCrashed):
+            try:
                 child = await self._zygote.fork()
-                if self._stopped:
-                    child.close()
-                else:
-                    self._idle.append(child)
+            except RenderUnavailable as error:
+                log.warning("a render process could not be replaced: %s", error)
+                return
+            if self._stopped:
+                child.close()
+            else:
+                self._idle.append(child)
 
         task = asyncio.create_task(fork())
         self._replacing.add(task)
@@ -203,9 +244,11 @@ def _counted() -> Iterator[None]:
     metrics.render_children.labels(outcome="ok").inc()
 
 
-def _opened(message: wire.FromChild, descriptor: int | None) -> RenderEvent:
-    """The event that ``message`` carries, or the refusal that it is."""
+def _opened(message: wire.FromChild, descriptor: int | None) -> Header | RenderEvent:
+    """The header or event that ``message`` carries; raises the refusal that it is."""
     try:
+        if isinstance(message, wire.Measured):
+            return message.header
         if isinstance(message, wire.Refused):
             raise _REFUSALS.get(message.kind, RenderCrashed)(message.message)
         if not isinstance(message, wire.Done) or descriptor is None:

@@ -32,15 +32,22 @@ from heliograph_thumbnailer.sizes import Layout, RenditionSpec, lay_out
 _FACTS = RenditionSpec("facts", "thumbnail", facts.SIDE, facts.SIDE, "contain")
 
 
-def render(data: Buffer, job: RenderJob, emit: Callable[[RenderEvent], None]) -> None:
+def render(
+    data: Buffer,
+    job: RenderJob,
+    emit: Callable[[RenderEvent], None],
+    admit: Callable[[Header], None] = lambda _header: None,
+) -> None:
     """Renders ``data`` and hands ``ThumbnailsDone``, then ``VariantsDone`` to ``emit``.
 
-    Raises ``BadImage``, ``UnsupportedImage`` or ``ImageTooLarge``; what was emitted before stays good.
+    ``admit`` gets the header before anything is decoded; what it raises ends the render. Raises ``BadImage``,
+    ``UnsupportedImage`` or ``ImageTooLarge``; what was emitted before stays good.
     """
     clock = _Clock()
     with clock.step("header"):
         header = sniff.sniff_bytes(memoryview(data))
         sniff.check(header, len(data), job.limits)
+    admit(header)
     work = _Render(data, header, job, clock)
     emit(ThumbnailsDone(work.renditions(job.thumbnails), work.facts(), clock.take()))
     emit(VariantsDone(work.renditions(job.variants), clock.take()))

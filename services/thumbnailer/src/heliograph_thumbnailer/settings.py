@@ -20,7 +20,12 @@ class RenderSettings(BaseModel):
     wall_seconds: float = Field(60.0, gt=0, description="Time after which a render child is killed.")
     memory_mib: int = Field(2048, ge=256, description="What all renders of this process may take together.")
     max_attempts: int = Field(3, ge=1, description="Failed attempts after which a picture's circuit opens.")
-    patience: float = Field(5.0, ge=0, description="Seconds without NATS after which commands come from the outbox.")
+    hold_seconds: float = Field(
+        300.0, gt=0, description="The longest that one attempt at a picture may take, waiting for servers included."
+    )
+    patience: float = Field(
+        5.0, ge=0, description="Seconds for which NATS may not bring a picture before it is taken from its row of work."
+    )
 
 
 class ThumbnailerSettings(ServiceSettings):

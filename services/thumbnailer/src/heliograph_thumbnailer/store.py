@@ -37,9 +37,15 @@ class Claim:
     fence: int
 
 
-async def claim(connection: AsyncConnection, image_id: UUID) -> Claim | None:
-    """Takes the image over from whoever had it; ``None`` when there is nothing to do: it is deleted, complete, or
-    failed with its circuit open."""
+async def is_unfinished(connection: AsyncConnection, image_id: UUID) -> bool:
+    """Whether something is still to be rendered for the image."""
+    row = await find_image(connection, image_id)
+    return row is not None and row.processing_status in {"pending", "processing"}
+
+
+async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Claim | None:
+    """Takes the image for the attempt ``fence`` from whoever had it; ``None`` when there is nothing to do: it is deleted,
+    complete, or failed with its circuit open."""
     locked = select(Image.__table__).where(Image.id == image_id, Image.deleted_at.is_(None)).with_for_update()
     row = (await connection.execute(locked)).one_or_none()
     if row is None or row.processing_status == "failed":
@@ -55,13 +61,13 @@ async def claim(connection: AsyncConnection, image_id: UUID) -> Claim | None:
         connection,
         image_id,
         row.render_fence,
-        render_fence=row.render_fence + 1,
+        render_fence=fence,
         processing_status="processing",
         thumbnail_status=_processing_if(bool(todo.thumbnails), Image.thumbnail_status),
         variant_status=_processing_if(bool(todo.variants), Image.variant_status),
         last_processing_attempt=func.now(),
     )
-    return Claim(row, todo, row.render_fence)
+    return Claim(row, todo, fence)
 
 
 async def save_thumbnails(
@@ -132,14 +138,9 @@ async def count_failed_attempt(connection: AsyncConnection, held: Claim, reason:
     return int(row.processing_attempts)
 
 
-async def fail(
-    connection: AsyncConnection, image_id: UUID, fence: int | None, *, reason: str, retryable: bool
-) -> ImageRow | None:
-    """Opens the image's circuit; ``None`` when it is deleted or complete. What is complete of it stays.
-
-    Raises:
-        Stale: ``fence`` is given and a newer attempt has the image.
-    """
+async def fail(connection: AsyncConnection, image_id: UUID, *, reason: str, retryable: bool) -> ImageRow | None:
+    """Opens the image's circuit; ``None`` when it is deleted or complete. What is complete of it stays. That no newer
+    attempt has the image is known by the end of the work, in the same transaction."""
     locked = select(Image.__table__).where(Image.id == image_id, Image.deleted_at.is_(None)).with_for_update()
     row = (await connection.execute(locked)).one_or_none()
     if row is None or row.processing_status == "complete":
@@ -147,7 +148,7 @@ async def fail(
     return await _write(
         connection,
         image_id,
-        row.render_fence if fence is None else fence,
+        row.render_fence,
         processing_status="failed",
         thumbnail_status=_failed_unless_complete(Image.thumbnail_status),
         variant_status=_failed_unless_complete(Image.variant_status),

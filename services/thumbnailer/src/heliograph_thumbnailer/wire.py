@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import msgspec
 
+from heliograph_common.ingest.headers import Header
 from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, ThumbnailsDone, VariantsDone
 
 PACKET = 128 * 1024
@@ -21,17 +22,32 @@ MAX_OUTPUT = 256 << 20
 
 
 class Work(msgspec.Struct, tag="work"):
-    """To the child: a job, its limits; the original is the descriptor sent along."""
+    """To the child: a job and its seconds of CPU; the original is the descriptor sent along. It measures it first."""
 
     job: RenderJob
-    memory: int
     cpu_seconds: int
+
+
+class Begin(msgspec.Struct, tag="begin"):
+    """To the child that has measured: render it within ``memory`` bytes."""
+
+    memory: int
+
+
+class Drop(msgspec.Struct, tag="drop"):
+    """To the child that has measured: the picture is refused, wait for another."""
 
 
 class Ready(msgspec.Struct, tag="ready"):
     """From the child: it is confined and waits; ``refused`` is what the kernel did not grant."""
 
     refused: str
+
+
+class Measured(msgspec.Struct, tag="measured"):
+    """From the child: what the picture's header says, for its memory to be predicted; it waits for ``Begin``."""
+
+    header: Header
 
 
 class Done(msgspec.Struct, tag="done"):
@@ -59,6 +75,12 @@ class Forked(msgspec.Struct, tag="forked"):
     pid: int
 
 
+class NotForked(msgspec.Struct, tag="not_forked"):
+    """From the zygote: the machine did not grant a child."""
+
+    reason: str
+
+
 class Exited(msgspec.Struct, tag="exited"):
     """From the zygote: a child ended with this status of wait(2)."""
 
@@ -66,11 +88,12 @@ class Exited(msgspec.Struct, tag="exited"):
     status: int
 
 
-FromChild = Ready | Done | Refused
-FromZygote = Forked | Exited
+FromChild = Ready | Measured | Done | Refused
+FromZygote = Forked | NotForked | Exited
 
 _encoder = msgspec.msgpack.Encoder()
 decode_work = msgspec.msgpack.Decoder(Work).decode
+decode_order = msgspec.msgpack.Decoder[Begin | Drop](Begin | Drop).decode
 decode_child = msgspec.msgpack.Decoder[FromChild](FromChild).decode
 decode_zygote = msgspec.msgpack.Decoder[FromZygote](FromZygote).decode
 

@@ -113,9 +113,9 @@ class MinioBlobs:
         """See ``Blobs.delete``."""
         await self._call("delete", key, lambda: self._brief.remove_object(self._bucket, key))
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """See ``Blobs.list``."""
-        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=start_after or None)
         while page := await self._call("list", prefix, lambda: list(islice(found, _PAGE))):
             for item in page:
                 yield _info(item)

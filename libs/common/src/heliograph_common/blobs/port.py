@@ -61,8 +61,9 @@ class Blobs(Protocol):
         """Removes the object; one that is not there is fine. Tried once: it may arrive after this has failed, or after
         whoever awaited it was cancelled."""
 
-    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """All objects whose key begins with ``prefix``, in the order of their keys."""
+    def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
+        """All objects whose key begins with ``prefix`` and comes after ``start_after``, in the order of their keys (that of
+        their code points). They are fetched as they are asked for, some at a time."""
 
     async def presign_get(
         self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None

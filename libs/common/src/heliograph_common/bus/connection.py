@@ -1,11 +1,14 @@
-"""The one connection of a process to NATS. It reconnects for ever and tells who asks whether it is up and since when."""
+"""A connection to NATS. It reconnects for ever and tells who asks whether NATS works (see ``bus.health``).
+
+nats-py closes its client for good on some errors of the server, such as a message that is too large. Nothing can be sent
+or received then, so ``died`` ends the process and its supervisor starts a fresh one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ssl
-import time
 from collections.abc import Callable
 
 import structlog
@@ -13,12 +16,14 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
+from heliograph_common.bus.health import CONNECTION, PULL, BusHealth
 from heliograph_common.errors import BusUnavailable
 from heliograph_common.settings import NatsSettings
 
 log = structlog.get_logger(__name__)
 
 _CLOSE_TIMEOUT = 3.0
+_LOOK_EVERY = 0.5
 
 
 class Bus:
@@ -32,7 +37,9 @@ class Bus:
         self._client = Client()
         self._jetstream: JetStreamContext = self._client.jetstream(timeout=5.0)
         self._connecting: asyncio.Task[None] | None = None
-        self._down_since: float | None = time.monotonic()
+        self.health = BusHealth()
+        """What worked and what did not; whoever asks something of NATS notes it here."""
+        self.health.failed(CONNECTION, "not connected yet")
         self._up = asyncio.Event()
         self._on_reconnect: list[Callable[[], None]] = []
         self._closing = False
@@ -52,9 +59,14 @@ class Bus:
         """Whether the connection is up now."""
         return self._up.is_set() and self._client.is_connected
 
+    @property
+    def settings(self) -> NatsSettings:
+        """What it was made with."""
+        return self._settings
+
     def down_for(self) -> float:
-        """Seconds since the connection was last up; 0 while it is."""
-        return 0.0 if self._down_since is None else time.monotonic() - self._down_since
+        """Seconds since messages can no longer be pulled: no connection, or pulls that are not answered; else 0."""
+        return self.health.down_for(CONNECTION, PULL)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Calls ``callback`` after each reconnect; what was asked of the old connection is lost by then."""
@@ -67,6 +79,17 @@ class Bus:
     async def start(self) -> None:
         """Begins to connect, in the background."""
         self._connecting = asyncio.create_task(self._connect(), name="bus-connect")
+
+    async def died(self) -> None:
+        """Waits while the client lives.
+
+        Raises:
+            BusUnavailable: nats-py has closed it for good, with the reason; never after ``stop``.
+        """
+        # Looked at rather than told by a callback: nats-py skips its callbacks where it closes while connecting.
+        while self._closing or not self._ended():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_LOOK_EVERY)
+        raise BusUnavailable(f"nats-py has closed the connection for good: {self._client.last_error!r}")
 
     async def stop(self, deadline_seconds: float) -> None:
         """Closes the connection after what was written has left. Not ``drain()``: one timed-out fetch makes it hang."""
@@ -82,11 +105,14 @@ class Bus:
                 await self._client.close()
 
     async def ready(self) -> None:
-        """Returns when JetStream answered.
+        """Returns when all that was asked of NATS last worked, and JetStream answered.
 
         Raises:
-            BusUnavailable: it did not.
+            BusUnavailable: with the reason.
         """
+        reason = self.health.reason()
+        if reason is not None:
+            raise BusUnavailable(reason)
         if not self.connected:
             raise BusUnavailable("NATS is not connected")
         try:
@@ -109,6 +135,7 @@ class Bus:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds, slept as given
                     connect_timeout=2,
+                    flush_timeout=5,
                     ping_interval=5,
                     max_outstanding_pings=2,
                     error_cb=self._log_error,
@@ -129,8 +156,7 @@ class Bus:
 
     async def _went_down(self) -> None:
         self._up.clear()
-        if self._down_since is None:
-            self._down_since = time.monotonic()
+        self.health.failed(CONNECTION, "the connection to NATS is lost")
         if not self._closing:
             log.warning("nats connection lost")
 
@@ -141,5 +167,13 @@ class Bus:
             callback()
 
     def _mark_up(self) -> None:
-        self._down_since = None
+        self.health.succeeded(CONNECTION)
         self._up.set()
+
+    def _ended(self) -> bool:
+        """Whether the client is closed for good; raises what ended the first attempts to connect, between which it
+        counts as closed too."""
+        if self._connecting is None or not self._connecting.done():
+            return False
+        self._connecting.result()
+        return self._client.is_closed

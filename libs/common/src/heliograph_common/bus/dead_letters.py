@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from heliograph_common.bus.api import answered
+from heliograph_common.bus.api import answered, is_no_message
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.envelope import Envelope, body_of, decode
 from heliograph_common.contracts.messages import DeadLetter
@@ -90,7 +90,9 @@ class DeadLetters:
         with answered(self._bus, DEAD_STREAM):
             try:
                 return (await self._bus.jetstream.get_msg(DEAD_STREAM, sequence, subject=subject, next=True)).seq
-            except NotFoundError:
+            except NotFoundError as error:
+                if not is_no_message(error):
+                    raise
                 return None
 
     async def _message(self, sequence: int) -> RawStreamMsg | None:
@@ -99,7 +101,9 @@ class DeadLetters:
         with answered(self._bus, DEAD_STREAM):
             try:
                 return await self._bus.jetstream.get_msg(DEAD_STREAM, sequence)
-            except NotFoundError:
+            except NotFoundError as error:
+                if not is_no_message(error):
+                    raise
                 return None
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from heliograph_common.bus.connection import Bus
+from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.errors import BusUnavailable
 
 _TIMEOUT = 5.0
@@ -17,9 +20,10 @@ _TIMEOUT = 5.0
 class JetStreamDelivery:
     """A message in hand until it is acknowledged, returned or terminated, or until its ``ack_wait`` runs out."""
 
-    def __init__(self, bus: Bus, message: Msg, ack_wait: float) -> None:
+    def __init__(self, bus: Bus, message: Msg, ack_wait: float, signs: LifeSigns) -> None:
         self._bus = bus
         self._message = message
+        self._signs = signs
         self.ack_wait = ack_wait
 
     @property
@@ -42,6 +46,15 @@ class JetStreamDelivery:
         """How often it was delivered, this time included."""
         return self._message.metadata.num_delivered
 
+    def hold(self, seconds: float) -> None:
+        """Keeps it from being delivered again for ``seconds`` at most, whatever the event loop is busy with; ends with
+        ``release``, and when it is acknowledged, returned or terminated."""
+        self._signs.hold(self._message.reply, every=self.ack_wait / 3, until=time.monotonic() + seconds)
+
+    def release(self) -> None:
+        """Ends ``hold``: it is delivered again after ``ack_wait``."""
+        self._signs.release(self._message.reply)
+
     async def ack(self) -> None:
         """It is done. Raises ``BusUnavailable`` when the server did not confirm; it will come again then."""
         await self._confirm(b"+ACK")
@@ -54,15 +67,12 @@ class JetStreamDelivery:
         """Never deliver it again."""
         await self._confirm(b"+TERM " + " ".join(reason.split())[:200].encode())
 
-    async def in_progress(self) -> None:
-        """Restarts ``ack_wait``; not confirmed, as the next one follows soon."""
-        if self._bus.connected:
-            await self._bus.client.publish(self._message.reply, b"+WPI")
-
     async def _confirm(self, verb: bytes) -> None:
+        self.release()
         if not self._bus.connected:
             raise BusUnavailable("NATS is not connected")
         try:
-            await self._bus.client.request(self._message.reply, verb, timeout=_TIMEOUT)
+            async with asyncio.timeout(_TIMEOUT):
+                await self._bus.client.request(self._message.reply, verb, timeout=_TIMEOUT)
         except (TimeoutError, NatsError) as error:
             raise BusUnavailable(f"{self.subject} was not acknowledged: {error!r}") from error

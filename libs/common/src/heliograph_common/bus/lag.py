@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from nats.js.errors import NotFoundError
 
-from heliograph_common.bus.api import answered
+from heliograph_common.bus.api import answered, is_no_message
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import ConsumerSpec
@@ -45,8 +45,11 @@ async def oldest_waiting(bus: Bus, consumers: Sequence[ConsumerSpec]) -> timedel
     """Age of the oldest message of all ``consumers`` that is not acknowledged; zero when there is none.
 
     Raises:
-        BusUnavailable: NATS does not tell.
+        BusUnavailable: NATS does not tell, or a stream or consumer does not exist, so that nobody knows what waits.
     """
+    for spec in consumers:
+        with answered(bus, spec.durable):
+            await bus.jetstream.consumer_info(spec.stream, spec.durable)
     found = [moment for moment in await asyncio.gather(*(_oldest(bus, spec) for spec in consumers)) if moment]
     return max((utc_now() - moment for moment in found), default=timedelta())
 
@@ -69,6 +72,8 @@ async def _oldest(bus: Bus, spec: ConsumerSpec) -> datetime | None:
     with answered(bus, spec.stream):
         try:
             found = await bus.jetstream.get_msg(spec.stream, seq=1, subject=spec.filter_subject, next=True)
-        except NotFoundError:
+        except NotFoundError as error:
+            if not is_no_message(error):
+                raise
             return None
     return found.time

@@ -13,12 +13,15 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSpec:
-    """One JetStream stream on file storage. ``max_age`` in seconds, 0 keeps for ever; ``duplicate_window`` too."""
+    """One JetStream stream on file storage. ``max_age`` in seconds, 0 keeps for ever; ``duplicate_window`` too.
+    ``max_bytes`` names the field of ``NatsSettings`` with the bytes that JetStream reserves for it, so that no stream can
+    take the disk that another needs."""
 
     name: str
     subjects: tuple[str, ...]
     retention: Literal["workqueue", "limits"]
     discard: Literal["new", "old"]
+    max_bytes: Literal["work_bytes", "events_bytes", "dead_bytes"]
     max_age: float = 0.0
     duplicate_window: float = 120.0
 
@@ -38,12 +41,19 @@ class ConsumerSpec:
 
 
 STREAMS: tuple[StreamSpec, ...] = (
-    StreamSpec(name=subjects.WORK_STREAM, subjects=subjects.WORK_SUBJECTS, retention="workqueue", discard="new"),
+    StreamSpec(
+        name=subjects.WORK_STREAM,
+        subjects=subjects.WORK_SUBJECTS,
+        retention="workqueue",
+        discard="new",
+        max_bytes="work_bytes",
+    ),
     StreamSpec(
         name=subjects.EVENTS_STREAM,
         subjects=subjects.EVENT_SUBJECTS,
         retention="limits",
         discard="old",
+        max_bytes="events_bytes",
         max_age=7 * DAY,
     ),
     StreamSpec(
@@ -51,6 +61,7 @@ STREAMS: tuple[StreamSpec, ...] = (
         subjects=subjects.DEAD_SUBJECTS,
         retention="limits",
         discard="old",
+        max_bytes="dead_bytes",
         max_age=30 * DAY,
     ),
 )
@@ -67,3 +78,21 @@ def thumbnailer(priority: Priority) -> ConsumerSpec:
 
 THUMBNAILER: tuple[ConsumerSpec, ...] = tuple(thumbnailer(priority) for priority in Priority)
 CONSUMERS: tuple[ConsumerSpec, ...] = THUMBNAILER
+
+
+def stream_for(subject: str) -> StreamSpec | None:
+    """The stream that stores messages of ``subject``; ``None`` when this version knows of none."""
+    return next((spec for spec in STREAMS if any(takes(pattern, subject) for pattern in spec.subjects)), None)
+
+
+def consumer_for(subject: str) -> ConsumerSpec | None:
+    """The consumer that takes messages of ``subject``; ``None`` when this version knows of none."""
+    return next((spec for spec in CONSUMERS if takes(spec.filter_subject, subject)), None)
+
+
+def takes(pattern: str, subject: str) -> bool:
+    """Whether ``pattern`` matches: ``*`` stands for one token, ``>`` at the end for one or more."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted, given = wanted[:-1], given[: len(wanted) - 1] if len(given) >= len(wanted) else []
+    return len(wanted) == len(given) and all(each in {"*", token} for each, token in zip(wanted, given, strict=True))

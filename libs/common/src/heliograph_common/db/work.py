@@ -103,10 +103,16 @@ async def find(connection: AsyncConnection, kind: str, target: UUID) -> WorkRow 
     return (await connection.execute(statement)).one_or_none()
 
 
+async def lock(connection: AsyncConnection, kind: str, target: UUID) -> None:
+    """Holds the row, if there is one, until the transaction ends."""
+    row = select(Work.kind).where(Work.kind == kind, Work.target == target).with_for_update()
+    await connection.execute(row)
+
+
 async def end(connection: AsyncConnection, kind: str, target: UUID, fence: int | None) -> WorkRow | None:
     """Ends the work of the attempt with ``fence``; ``None`` when that is not the newest (any more). A row that is returned
-    with ``again`` is still there, and wants a command: see ``send_again``. Without a fence whatever attempt there is."""
-    mine = and_(Work.kind == kind, Work.target == target, *([] if fence is None else [Work.fence == fence]))
+    with ``again`` is still there, and wants a command: see ``send_again``."""
+    mine = and_(Work.kind == kind, Work.target == target, Work.fence == fence)
     ended = delete(Work).where(mine, Work.again.is_(False)).returning(*Work.__table__.columns)
     row = (await connection.execute(ended)).one_or_none()
     if row is not None:
@@ -185,8 +191,8 @@ async def claim_row(
 
 
 async def due(connection: AsyncConnection, *, limit: int) -> Sequence[WorkRow]:
-    """Work whose deadline has passed, the longest ago first, locked; ``in_outbox`` says whether its command waits there.
-    Whoever else has some of it locked keeps it."""
+    """Work whose deadline has passed, the longest ago first, locked; ``in_outbox`` says whether its command waits there,
+    ``in_hand`` whether an attempt is under way. Whoever else has some of it locked keeps it."""
     return (await connection.execute(_DUE, {"limit": limit})).all()
 
 
@@ -209,12 +215,13 @@ async def resend(connection: AsyncConnection, commands: Mapping[tuple[str, UUID]
     )
 
 
-async def hasten(connection: AsyncConnection, *, published_before: datetime) -> int:
-    """Has the deadline of all work pass whose command was published before that moment and that nobody has in hand:
-    its stream was lost. Returns how much that is."""
-    lost = and_(Work.published_at < published_before, Work.check_at > func.now())
-    result = await connection.execute(update(Work).where(lost).values(check_at=func.now()))
-    return result.rowcount
+async def hasten(connection: AsyncConnection, *, published_before: datetime, limit: int) -> int:
+    """Has the deadline of work pass whose command was published before that moment, because its stream was lost; up to
+    ``limit`` of it. Returns how much that was."""
+    lost = select(Work.kind, Work.target).where(Work.published_at < published_before, Work.check_at > func.now())
+    chosen = lost.limit(limit).with_for_update(skip_locked=True).cte("chosen")
+    mine = and_(Work.kind == chosen.c.kind, Work.target == chosen.c.target)
+    return (await connection.execute(update(Work).where(mine).values(check_at=func.now()))).rowcount
 
 
 def _sent_anew() -> dict[str, Any]:
@@ -245,7 +252,8 @@ _LOOK_LATER = _with_types(
     targets=ARRAY(Uuid),
 )
 _DUE = text(
-    "SELECT work.*, EXISTS (SELECT FROM outbox WHERE outbox.id = work.command_id) AS in_outbox "
+    "SELECT work.*, coalesce(leased_until > now(), false) AS in_hand, "
+    "EXISTS (SELECT FROM outbox WHERE outbox.id = work.command_id) AS in_outbox "
     "FROM work WHERE check_at < now() ORDER BY check_at LIMIT :limit FOR UPDATE OF work SKIP LOCKED"
 )
 _RESEND = _with_types(

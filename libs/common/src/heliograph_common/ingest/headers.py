@@ -1,24 +1,22 @@
 """Header-only readers, one per format: dimensions, frames and orientation without decoding a pixel.
 
-Called by ``sniff``, which picks the reader by the magic bytes. Every walk is bounded, in steps or in bytes, so that a
-hostile file costs milliseconds. Pure standard library. Left out: whether the pixels are sound (only a decoder knows).
+Called by ``sniff``, which picks the reader by the magic bytes. Whatever can repeat in a file is walked through a
+``Reader``, whose budget bounds the walk in steps and bytes, so that a hostile file costs milliseconds. Pure standard
+library. Left out: TIFF, which has its own module, and whether the pixels are sound (only a decoder knows).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heliograph_common.errors import BadImage, UnsupportedImage
+from heliograph_common.ingest.reader import Budget, Reader, cut_off
 
 FRAME_CEILING = 10_000  # counting stops here: any sane limit lies below
-_STEPS = 100_000  # segments, chunks or boxes walked before a file counts as broken
-_WINDOW = 65_536
 _EXIF_BYTES = 262_144
-
-ReadAt = Callable[[int, int], bytes]
-"""``read_at(offset, size)``: up to ``size`` bytes from ``offset``; fewer only at the end of the file."""
+_SEGMENT, _CHUNK, _BOX = 4, 5, 10  # steps that these cost beyond the looks at them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +46,6 @@ class Header:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-class Reader:
-    """Exact reads over a window, so that a walk of small steps makes few reads of the file."""
-
-    def __init__(self, read_at: ReadAt) -> None:
-        self._read_at = read_at
-        self._start = 0
-        self._window = b""
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Exactly ``size`` bytes at ``offset``; ``BadImage`` where the file ends before."""
-        relative = offset - self._start
-        if relative < 0 or relative + size > len(self._window):
-            self._start, self._window = offset, self._read_at(offset, max(size, _WINDOW))
-            relative = 0
-        data = self._window[relative : relative + size]
-        if len(data) < size:
-            raise BadImage("the file ends inside its header: it was cut off, send it again")
-        return data
-
-    def byte(self, offset: int) -> int:
-        """The byte at ``offset``."""
-        relative = offset - self._start
-        if 0 <= relative < len(self._window):
-            return self._window[relative]
-        return self.read(offset, 1)[0]
-
-    def has(self, offset: int, size: int = 1) -> bool:
-        """Whether the file goes on for ``size`` bytes at ``offset``."""
-        try:
-            self.read(offset, size)
-        except BadImage:
-            return False
-        return True
-
-
 def exif_orientation(tiff: bytes) -> int:
     """Orientation (1..8) from an Exif block that starts at its TIFF header; 1 where it says nothing usable."""
     endian = {b"II": "<", b"MM": ">"}.get(tiff[:2])
@@ -104,30 +67,52 @@ def exif_orientation(tiff: bytes) -> int:
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _SOF_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _SOF_BASELINE = frozenset({0xC0, 0xC1, 0xC2})
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn and SOI: markers without a segment
+_SKIPPED = frozenset(range(256)) - _SOF - _BARE - {0xD9, 0xDA, 0xFF}
 
 
 def jpeg(reader: Reader) -> Header:
     """Markers up to the frame header (SOFn); segments are skipped by their length, never searched."""
-    at, orientation, exif_seen = 2, 1, False
-    for _ in range(_STEPS):
-        while reader.byte(at) == 0xFF and reader.byte(at + 1) == 0xFF:
-            at += 1
-        lead, marker = reader.read(at, 2)
+    at, orientation, skipped = 2, 1, _SKIPPED - {0xE1}
+    while True:
+        at = _skip_segments(reader, at, skipped)
+        segment = reader.some(at, 4)
+        if len(segment) < 2:
+            raise cut_off()
+        lead, marker = segment[:2]
         if lead != 0xFF:
             raise BadImage("the JPEG's header is damaged: export the picture anew")
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
+        if marker == 0xFF:
+            at = reader.skip_fill(at)
+            continue
+        if marker in _BARE:
             at += 2
             continue
         if marker in {0xD9, 0xDA}:
-            break
-        length = int.from_bytes(reader.read(at + 2, 2))
+            raise BadImage("the JPEG has no frame header: export the picture anew")
+        if len(segment) < 4:
+            raise cut_off()
         if marker in _SOF:
             return _jpeg_frame(reader.read(at + 4, 6), marker, orientation)
-        if marker == 0xE1 and not exif_seen and length > 16 and reader.read(at + 4, 6) == b"Exif\0\0":
-            exif_seen = True
+        length = segment[2] << 8 | segment[3]
+        if length > 16 and reader.read(at + 4, 6) == b"Exif\0\0":
+            skipped = _SKIPPED  # the first one counts
             orientation = exif_orientation(reader.read(at + 10, length - 8))
         at += 2 + max(length, 2)
-    raise BadImage("the JPEG has no frame header: export the picture anew")
+
+
+def _skip_segments(reader: Reader, at: int, skipped: frozenset[int]) -> int:
+    """The offset after all segments from ``at`` on whose markers are in ``skipped``."""
+    while True:
+        window, index = reader.window(at, 4)
+        begin, end, steps = index, len(window) - 3, 0
+        while index < end and window[index] == 0xFF and window[index + 1] in skipped:
+            index += 2 + max(window[index + 2] << 8 | window[index + 3], 2)
+            steps += _SEGMENT
+        reader.budget.spend(steps)
+        at += index - begin
+        if index < end or not steps:
+            return at
 
 
 def _jpeg_frame(frame: bytes, marker: int, orientation: int) -> Header:
@@ -148,7 +133,7 @@ def png(reader: Reader) -> Header:
     if kind != b"IHDR" or length != 13 or depth not in {1, 2, 4, 8, 16}:
         raise BadImage("the PNG does not begin with a sound IHDR: export the picture anew")
     frames, orientation, alpha, at = 1, 0, bool(colour & 4), 33
-    for _ in range(_STEPS):
+    while True:
         length, kind = struct.unpack(">I4s", reader.read(at, 8))
         if kind in {b"IDAT", b"IEND"}:
             break
@@ -170,16 +155,16 @@ def gif(reader: Reader) -> Header:
     width, height, flags = struct.unpack("<HHB", reader.read(6, 5))
     at = 13 + _colour_table(flags)
     frames, alpha = 0, False
-    while frames < FRAME_CEILING and reader.has(at):
-        block = reader.byte(at)
-        if block == 0x2C and reader.has(at, 11):
-            left, top, wide, high, flags = struct.unpack("<HHHHB", reader.read(at + 1, 9))
+    while frames < FRAME_CEILING:
+        block = reader.some(at, 11)
+        if block[:1] == b"," and len(block) == 11:
+            left, top, wide, high, flags = struct.unpack_from("<HHHHB", block, 1)
             width, height = (width or left + wide), (height or top + high)
             frames += 1
-            at = _skip_sub_blocks(reader, at + 11 + _colour_table(flags))
-        elif block == 0x21 and reader.has(at, 4):
-            alpha = alpha or (reader.byte(at + 1) == 0xF9 and bool(reader.byte(at + 3) & 1))
-            at = _skip_sub_blocks(reader, at + 2)
+            at = reader.skip_blocks(at + 11 + _colour_table(flags))
+        elif block[:1] == b"!" and len(block) >= 4:
+            alpha = alpha or (block[1] == 0xF9 and bool(block[3] & 1))
+            at = reader.skip_blocks(at + 2)
         else:
             break
     if not frames:
@@ -189,15 +174,6 @@ def gif(reader: Reader) -> Header:
 
 def _colour_table(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
-
-
-def _skip_sub_blocks(reader: Reader, at: int) -> int:
-    while reader.has(at):
-        size = reader.byte(at)
-        at += size + 1
-        if not size:
-            break
-    return at
 
 
 # --- WebP (RFC 9649) ------------------------------------------------------------------------------------------------
@@ -225,75 +201,27 @@ def _webp_extended(reader: Reader) -> Header:
     flags = reader.byte(20)
     width = int.from_bytes(reader.read(24, 3), "little") + 1
     height = int.from_bytes(reader.read(27, 3), "little") + 1
-    frames, orientation = 0, 1
+    frames, orientation = 0, 0
     for kind, at, size in _riff_chunks(reader):
         if kind == b"ANMF":
             frames += 1
-        elif kind == b"EXIF" and size <= _EXIF_BYTES and reader.has(at, size):
+        elif kind == b"EXIF" and not orientation and size <= _EXIF_BYTES and reader.has(at, size):
             orientation = exif_orientation(reader.read(at, size).removeprefix(b"Exif\0\0"))
         if frames >= FRAME_CEILING:
             break
     animated = bool(flags & 2)
     if animated and not frames:
         raise BadImage("the animated WebP holds no frame: export it anew")
-    return Header("image/webp", width, height, frames if animated else 1, orientation, alpha=bool(flags & 0x10))
+    return Header("image/webp", width, height, frames if animated else 1, orientation or 1, alpha=bool(flags & 0x10))
 
 
 def _riff_chunks(reader: Reader) -> Iterator[tuple[bytes, int, int]]:
     at = 12
-    for _ in range(_STEPS):
-        if not reader.has(at, 8):
-            return
-        kind, size = struct.unpack("<4sI", reader.read(at, 8))
+    while len(head := reader.some(at, 8)) == 8:
+        reader.budget.spend(_CHUNK)
+        kind, size = struct.unpack("<4sI", head)
         yield kind, at + 8, size
         at += 8 + size + (size & 1)
-
-
-# --- TIFF 6.0 and BigTIFF -------------------------------------------------------------------------------------------
-
-_TIFF_SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
-
-
-def tiff(reader: Reader) -> Header:
-    """The first directory of either byte order; the largest of the pages that follow counts for the limits.
-
-    A chain of directories that loops, or is longer than the ceiling, is refused.
-    """
-    endian = "<" if reader.read(0, 2) == b"II" else ">"
-    big = struct.unpack(endian + "H", reader.read(2, 2))[0] == 43
-    at: int = struct.unpack(endian + ("Q" if big else "I"), reader.read(8 if big else 4, 8 if big else 4))[0]
-    first, seen = None, set[int]()
-    while at:
-        if at in seen or len(seen) >= FRAME_CEILING:
-            raise BadImage("the TIFF's directories form a loop: export the picture anew")
-        seen.add(at)
-        tags, at = _tiff_directory(reader, at, endian, big=big)
-        if first is None:
-            first = tags
-            if not (reader.has(at) if at else True):
-                at = 0
-    if first is None or not first.get(256) or not first.get(257):
-        raise BadImage("the TIFF states no width or height: export the picture anew")
-    orientation = first.get(274, 1)
-    alpha = 338 in first and first[338] in {1, 2}
-    return Header("image/tiff", first[256], first[257], 1, orientation if 1 <= orientation <= 8 else 1, alpha=alpha)
-
-
-def _tiff_directory(reader: Reader, at: int, endian: str, *, big: bool) -> tuple[dict[int, int], int]:
-    """The scalar tags of the directory at ``at``, and the offset of the next one."""
-    head, entry, word = (8, 20, "Q") if big else (2, 12, "I")
-    (count,) = struct.unpack(endian + ("Q" if big else "H"), reader.read(at, head))
-    if count > 4096:
-        raise BadImage("a directory of the TIFF has more than 4096 entries: export the picture anew")
-    raw = reader.read(at + head, count * entry + (8 if big else 4))
-    tags: dict[int, int] = {}
-    for start in range(0, count * entry, entry):
-        tag, kind, number = struct.unpack_from(endian + "HH" + word, raw, start)
-        size = _TIFF_SIZES.get(kind)
-        if size and number >= 1 and size * number <= (8 if big else 4):
-            value = raw[start + entry - (8 if big else 4) :][:size]
-            tags.setdefault(tag, int.from_bytes(value, "little" if endian == "<" else "big"))
-    return tags, struct.unpack_from(endian + word, raw, count * entry)[0]
 
 
 # --- HEIF: AVIF and HEIC (ISO/IEC 23008-12) -------------------------------------------------------------------------
@@ -313,7 +241,7 @@ def heif(reader: Reader, mime_type: str) -> Header:
         raise BadImage("the file has no picture description (meta box): export the picture anew")
     if end - start > _META_BYTES:
         raise BadImage("the picture's description exceeds 1 MiB: export the picture anew")
-    sizes = _ispe(reader.read(start, end - start))
+    sizes = _ispe(reader.read(start, end - start), reader.budget)
     if not sizes:
         raise BadImage("the file does not state the picture's size: export the picture anew")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
@@ -322,6 +250,7 @@ def heif(reader: Reader, mime_type: str) -> Header:
 
 def _box(reader: Reader, at: int) -> tuple[bytes, int, int]:
     """Type, start of payload and end of the box at ``at``."""
+    reader.budget.spend(_BOX)
     size, kind = struct.unpack(">I4s", reader.read(at, 8))
     head = 8
     if size == 1:
@@ -331,18 +260,16 @@ def _box(reader: Reader, at: int) -> tuple[bytes, int, int]:
     return kind, at + head, at + size
 
 
-def _ispe(meta: bytes) -> list[tuple[int, int]]:
-    memory = Reader(lambda offset, size: meta[offset : offset + size])
+def _ispe(meta: bytes, budget: Budget) -> list[tuple[int, int]]:
+    memory = Reader(lambda offset, size: meta[offset : offset + size], budget)
     found: list[tuple[int, int]] = []
-    pending = [(4, len(meta), b"meta")]
-    steps = 0
+    pending = [(4, len(meta))]
     while pending:
-        at, end, _ = pending.pop()
-        while at + 8 <= end and steps < _STEPS:
-            steps += 1
+        at, end = pending.pop()
+        while at + 8 <= end:
             kind, start, stop = _box(memory, at)
             if kind in {b"iprp", b"ipco"}:
-                pending.append((start, min(stop, end), kind))
+                pending.append((start, min(stop, end)))
             elif kind == b"ispe" and stop - start >= 12:
                 found.append(struct.unpack(">II", memory.read(start + 4, 8)))
             at = stop

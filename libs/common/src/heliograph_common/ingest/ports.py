@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -22,6 +23,9 @@ class OpenTransaction(Protocol):
 
     async def request(self, subject: str, command: Command, *, owner: str) -> None:
         """Has a service do something."""
+
+    async def request_all(self, wanted: Sequence[tuple[str, Command, str]]) -> None:
+        """Has much done: each subject, command and owner."""
 
 
 class Transactions(Protocol):

@@ -6,39 +6,36 @@ The type is what the bytes at offset 0 say, never a name or a claimed media type
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import struct
 from typing import BinaryIO
 
 from heliograph_common.errors import BadImage, EmptyImage, ImageTooLarge, UnsupportedImage
-from heliograph_common.ingest import headers
-from heliograph_common.ingest.headers import Header, ReadAt
+from heliograph_common.ingest import headers, tiff
+from heliograph_common.ingest.headers import Header
+from heliograph_common.ingest.reader import ReadAt, Reader
+from heliograph_common.limits import Limits
 
 __all__ = ["Header", "Limits", "ReadAt", "check", "sniff", "sniff_bytes", "sniff_file"]
 
 FORMATS = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is refused before decoding: file size (bytes), pixels over all frames, frames, and one side (pixels)."""
-
-    max_bytes: int = 50 * 1024 * 1024
-    max_pixels: int = 50_000_000
-    max_frames: int = 500
-    max_side: int = 30_000
+_NONSENSE = (ArithmeticError, LookupError, MemoryError, RecursionError, ValueError, struct.error)
+"""What reading a header can raise over bytes that no format allows."""
 
 
 def sniff(read_at: ReadAt) -> Header:
-    """The header of the picture that ``read_at`` reads.
+    """The header of the picture that ``read_at`` reads; takes some 50 ms of CPU at most, so keep it off event loops.
 
     Raises ``EmptyImage`` (no bytes), ``UnsupportedImage`` (no picture of ours) or ``BadImage`` (a damaged header).
     """
     head = read_at(0, 32)
     if not head:
         raise EmptyImage("the file is empty: choose another file")
-    header = _dispatch(head, headers.Reader(read_at))
+    try:
+        header = _dispatch(head, Reader(read_at))
+    except _NONSENSE as error:
+        raise BadImage("the picture's header makes no sense: export the picture anew") from error
     if not header.width or not header.height:
         raise BadImage("the picture has no width or no height: export it anew")
     return header
@@ -84,7 +81,7 @@ def check(header: Header, size: int, limits: Limits) -> None:
         )
 
 
-def _dispatch(head: bytes, reader: headers.Reader) -> Header:
+def _dispatch(head: bytes, reader: Reader) -> Header:
     if head.startswith(b"\xff\xd8\xff"):
         return headers.jpeg(reader)
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -94,13 +91,13 @@ def _dispatch(head: bytes, reader: headers.Reader) -> Header:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return headers.webp(reader)
     if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-        return headers.tiff(reader)
+        return tiff.header(reader)
     if head[4:8] == b"ftyp":
         return _heif(head, reader)
     raise UnsupportedImage(f"the bytes are no {FORMATS} picture (the name does not count): convert it to one of these")
 
 
-def _heif(head: bytes, reader: headers.Reader) -> Header:
+def _heif(head: bytes, reader: Reader) -> Header:
     size = min(int.from_bytes(head[:4]), 256)
     brands = reader.read(8, max(size - 8, 8))
     known = {brands[:4]} | {brands[at : at + 4] for at in range(8, len(brands), 4)}

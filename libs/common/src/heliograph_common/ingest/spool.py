@@ -3,9 +3,11 @@ object store before its type and size are known to be acceptable."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -17,6 +19,8 @@ from heliograph_common.settings import LimitSettings
 
 _IN_MEMORY = 512 * 1024
 """Bytes of an upload kept in memory before it moves to a file."""
+_WALKS = ThreadPoolExecutor(2, thread_name_prefix="headers")
+"""Where headers are walked: a hostile one costs 50 ms, which no event loop has. Few, because they share the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,13 @@ class Spool:
         self._hash.update(chunk)
         return self._file.write(chunk)
 
-    def finish(self) -> Spooled:
-        """The whole file, checked by its header.
+    async def finish(self) -> Spooled:
+        """The whole file, checked by its header in another thread.
 
         Raises:
             RejectedImage: it is empty, no picture that we render, broken, or over a cap.
         """
-        header = sniff_file(self._file)
+        header = await asyncio.get_running_loop().run_in_executor(_WALKS, sniff_file, self._file)
         check(header, self._size, self._limits)
         self._file.seek(0)
         return Spooled(file=self._file, size=self._size, sha256=self._hash.hexdigest(), header=header)
@@ -84,4 +88,4 @@ async def spool(chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[S
     with Spool(limits) as receiving:
         async for chunk in chunks:
             receiving.write(chunk)
-        yield receiving.finish()
+        yield await receiving.finish()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.models import InboxRow
+
+FORGET_BATCH = 10_000
+KEEPS = timedelta(days=8)
+"""Longer than a stream can hold a message that was once delivered."""
 
 
 async def seen(connection: AsyncConnection, consumer: str, message_id: UUID) -> bool:
@@ -26,6 +30,12 @@ async def record(connection: AsyncConnection, consumer: str, message_id: UUID) -
 
 
 async def forget(connection: AsyncConnection, *, older_than: timedelta) -> int:
-    """Deletes rows that no redelivery can ask for any more; returns how many."""
-    result = await connection.execute(delete(InboxRow).where(InboxRow.processed_at < func.now() - older_than))
-    return result.rowcount
+    """Deletes rows that no redelivery can ask for any more, up to ``FORGET_BATCH`` of them; returns how many."""
+    old = (
+        select(InboxRow.consumer, InboxRow.message_id)
+        .where(InboxRow.processed_at < func.now() - older_than)
+        .limit(FORGET_BATCH)
+        .with_for_update(skip_locked=True)
+    ).cte("old")
+    mine = and_(InboxRow.consumer == old.c.consumer, InboxRow.message_id == old.c.message_id)
+    return (await connection.execute(delete(InboxRow).where(mine))).rowcount

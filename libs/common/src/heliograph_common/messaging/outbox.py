@@ -11,14 +11,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, Envelope, encode
 from heliograph_common.db.models import OutboxRow
 from heliograph_common.telemetry.tracing import inject
 
-_ROW = (OutboxRow.id, OutboxRow.subject, OutboxRow.headers, OutboxRow.payload, OutboxRow.deliveries)
+LANES = ("work", "events", "dead")
+"""Each is published by itself: what one stream refuses holds up no other."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Message:
     subject: str
     headers: dict[str, str]
     payload: bytes
+
+    @property
+    def lane(self) -> str:
+        """The first part of the subject, which tells the stream."""
+        return self.subject.partition(".")[0]
 
 
 def message(subject: str, envelope: Envelope) -> Message:
@@ -50,29 +56,39 @@ async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
 
 
 async def claim_stranded(
-    connection: AsyncConnection, *, older_than: timedelta, lease: timedelta, limit: int, except_prefix: str | None
+    connection: AsyncConnection,
+    lane: str,
+    *,
+    older_than: timedelta,
+    lease: timedelta,
+    limit: int,
+    hold_back: str | None,
 ) -> list[Message]:
-    """Claims the oldest rows that their own service has left behind, for ``lease``, except subjects with a prefix."""
+    """Claims the oldest rows of a lane that their own service has left behind, for ``lease``, except subjects with the
+    prefix ``hold_back``."""
     due = (
         select(OutboxRow.id)
-        .where(OutboxRow.created_at < func.now() - older_than, _unclaimed(), *_not_under(except_prefix))
+        .where(
+            OutboxRow.lane == lane,
+            OutboxRow.quarantined_at.is_(None),
+            OutboxRow.created_at < func.now() - older_than,
+            or_(OutboxRow.claimed_until.is_(None), OutboxRow.claimed_until < func.now()),
+        )
         .order_by(OutboxRow.id)
         .limit(limit)
     )
-    rows = await _claim(connection, due, lease=lease, deliveries=OutboxRow.deliveries)
+    if hold_back is not None:
+        due = due.where(OutboxRow.subject.not_like(f"{hold_back}%"))
+    # A CTE is evaluated once; a plain subquery may be run again by the join and lock more rows than its limit.
+    chosen = due.with_for_update(skip_locked=True).cte("chosen")
+    statement = (
+        update(OutboxRow)
+        .where(OutboxRow.id == chosen.c.id)
+        .values(claimed_until=func.now() + lease)
+        .returning(OutboxRow.id, OutboxRow.subject, OutboxRow.headers, OutboxRow.payload)
+    )
+    rows = (await connection.execute(statement)).all()
     return sorted((_message(row) for row in rows), key=lambda m: m.id)
-
-
-async def claim_command(connection: AsyncConnection, subject: str, *, lease: timedelta) -> tuple[Message, int] | None:
-    """Claims the oldest command of ``subject`` to be worked on directly; returns it and how often it was claimed."""
-    due = select(OutboxRow.id).where(OutboxRow.subject == subject, _unclaimed()).order_by(OutboxRow.id).limit(1)
-    rows = await _claim(connection, due, lease=lease, deliveries=OutboxRow.deliveries + 1)
-    return (_message(rows[0]), rows[0].deliveries) if rows else None
-
-
-async def extend_claim(connection: AsyncConnection, row_id: UUID, lease: timedelta) -> None:
-    """Moves the end of a claim to ``lease`` from now."""
-    await connection.execute(update(OutboxRow).where(OutboxRow.id == row_id).values(claimed_until=func.now() + lease))
 
 
 async def release_claims(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
@@ -80,33 +96,74 @@ async def release_claims(connection: AsyncConnection, ids: Sequence[UUID]) -> No
     await connection.execute(update(OutboxRow).where(OutboxRow.id.in_(ids)).values(claimed_until=None))
 
 
-async def depth(connection: AsyncConnection) -> tuple[int, float]:
-    """The number of rows and the age of the oldest in seconds."""
-    oldest = func.coalesce(func.extract("epoch", func.now() - func.min(OutboxRow.created_at)), 0)
-    count, age = (await connection.execute(select(func.count(), oldest).select_from(OutboxRow))).one()
-    return int(count), float(age)
+async def quarantine(connection: AsyncConnection, row_id: UUID, reason: str) -> None:
+    """Sets a row aside that can never be published, until a person releases or drops it."""
+    statement = update(OutboxRow).where(OutboxRow.id == row_id)
+    await connection.execute(statement.values(quarantined_at=func.now(), quarantine_reason=reason, claimed_until=None))
 
 
-def _not_under(prefix: str | None) -> list[ColumnElement[bool]]:
-    return [] if prefix is None else [OutboxRow.subject.not_like(f"{prefix}%")]
+async def quarantined(connection: AsyncConnection, *, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    """Rows that are set aside, newest first, older than ``after``; without their payloads, whose ``bytes`` are told."""
+    statement = select(
+        OutboxRow.id,
+        OutboxRow.subject,
+        OutboxRow.headers,
+        OutboxRow.created_at,
+        OutboxRow.quarantined_at,
+        OutboxRow.quarantine_reason,
+        func.octet_length(OutboxRow.payload).label("bytes"),
+    ).where(OutboxRow.quarantined_at.is_not(None))
+    if after is not None:
+        statement = statement.where(OutboxRow.id < after)
+    return (await connection.execute(statement.order_by(OutboxRow.id.desc()).limit(limit))).all()
 
 
-def _unclaimed() -> Any:
-    return or_(OutboxRow.claimed_until.is_(None), OutboxRow.claimed_until < func.now())
+async def release_quarantined(connection: AsyncConnection, row_id: UUID) -> bool:
+    """Has a row published after all, as when the server's limit was raised; ``False``: it is not set aside."""
+    aside = update(OutboxRow).where(OutboxRow.id == row_id, OutboxRow.quarantined_at.is_not(None))
+    result = await connection.execute(aside.values(quarantined_at=None, quarantine_reason=None))
+    return result.rowcount == 1
 
 
-async def _claim(
-    connection: AsyncConnection, due: Select[UUID], *, lease: timedelta, deliveries: Any
-) -> Sequence[Row[Any]]:
-    # A CTE is evaluated once; a plain subquery may be run again by the join and lock more rows than its limit.
-    chosen = due.with_for_update(skip_locked=True).cte("chosen")
-    statement = (
-        update(OutboxRow)
-        .where(OutboxRow.id == chosen.c.id)
-        .values(claimed_until=func.now() + lease, deliveries=deliveries)
-        .returning(*_ROW)
-    )
-    return (await connection.execute(statement)).all()
+async def drop_quarantined(connection: AsyncConnection, row_id: UUID) -> bool:
+    """Deletes a row that is set aside; ``False``: there is no such one."""
+    aside = delete(OutboxRow).where(OutboxRow.id == row_id, OutboxRow.quarantined_at.is_not(None))
+    return (await connection.execute(aside)).rowcount == 1
+
+
+async def headers_of(connection: AsyncConnection, row_id: UUID) -> dict[str, str]:
+    """The headers of a message that waits, trace context included; none where it does not."""
+    found = await connection.execute(select(OutboxRow.headers).where(OutboxRow.id == row_id))
+    return dict(found.scalar_one_or_none() or {})
+
+
+@dataclass(frozen=True)
+class Depth:
+    """``rows`` that wait, exact up to ``COUNTED`` and an estimate above; the ``oldest``'s age in seconds, 0 when there is
+    none; ``quarantined`` ones are not among them."""
+
+    rows: int
+    oldest: float
+    quarantined: int
+
+
+COUNTED = 10_000
+
+
+async def depth(connection: AsyncConnection) -> Depth:
+    """How much waits. It costs the same however much that is."""
+    return Depth(*(await connection.execute(_DEPTH, {"counted": COUNTED})).one())
+
+
+_DEPTH = text("""
+    SELECT CASE WHEN counted.rows <= :counted THEN counted.rows
+           ELSE greatest(counted.rows, (SELECT reltuples FROM pg_class WHERE oid = 'outbox'::regclass)::bigint) END,
+           coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox WHERE quarantined_at IS NULL
+                                                ORDER BY id LIMIT 1)), 0)::float8,
+           (SELECT count(*) FROM (SELECT FROM outbox WHERE quarantined_at IS NOT NULL LIMIT :counted) AS aside)
+    FROM (SELECT count(*) AS rows
+          FROM (SELECT FROM outbox WHERE quarantined_at IS NULL LIMIT :counted + 1) AS few) AS counted
+""")
 
 
 def _message(row: Row[Any]) -> Message:

@@ -1,85 +1,116 @@
-"""Finds images that should have moved and have not, and sends their command again.
+"""Looks after work that has shown no sign of progress by its deadline, whatever its kind: what has no command left is sent
+again, what is waiting or in hand gets another deadline.
 
-The outbox makes this rare: a message lost with a stream, a row restored from a backup, a bug. Commands are idempotent,
-so one too many costs a look at a row. One reconciler acts at a time, under an advisory lock.
+Whether a command is outstanding is known exactly: it is in the outbox, or its place in the stream has not been delivered
+yet. One that was delivered is either in hand, and its row is leased, or lost. So nothing is sent twice because a queue is
+long, and one message that is held says nothing about others. One reconciler acts at a time, under an advisory lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import text
 
-from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import RenderImage
-from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db.models import Image
-from heliograph_common.messaging import inbox
+from heliograph_common.bus.standing import WorkStanding, created
+from heliograph_common.contracts.streams import consumer_for
+from heliograph_common.db import work
+from heliograph_common.db.work import WorkRow
+from heliograph_common.messaging import outbox
+from heliograph_common.messaging.commands import command_of
 from heliograph_common.messaging.transaction import Messenger, Transaction
 
 log = structlog.get_logger(__name__)
 
 _LOCK = 0x5245434F
-_INBOX_KEEPS = timedelta(days=8)  # longer than a stream can hold a message that was once delivered
-_BATCH = 500
+_BATCH = 2_000
+_ADOPT_EVERY = 10
 
-
-OldestWaiting = Callable[[], Awaitable[timedelta]]
-"""Age of the oldest render command that waits or is in hand; raises ``BusUnavailable`` when nobody can tell."""
+Adopt = Callable[[Transaction], Awaitable[int]]
+"""Asks for work that has no row though it is unfinished; returns how much there was."""
 
 
 class Reconciler:
-    """``stuck_after``: how long an image may be unfinished without a sign of progress. An image that is younger than the
-    oldest waiting command may simply be waiting behind it and is left alone, whatever its age."""
+    """``standing`` tells how the stream of work stands, and raises ``BusUnavailable`` when nobody can tell. ``adopt``: what
+    each kind of work does for rows that are missing; looked at in every tenth cycle."""
 
-    def __init__(self, messenger: Messenger, oldest_waiting: OldestWaiting, *, stuck_after: timedelta) -> None:
+    def __init__(
+        self, messenger: Messenger, standing: Callable[[], Awaitable[WorkStanding]], *, adopt: Sequence[Adopt] = ()
+    ) -> None:
         self._messenger = messenger
-        self._oldest_waiting = oldest_waiting
-        self._stuck_after = stuck_after
+        self._standing = standing
+        self._adopt = adopt
+        self._cycle = 0
+        self._epoch: str | None = None
 
     async def run_once(self) -> int:
-        """One cycle; returns how many images were sent on their way again.
+        """One cycle; returns how much work was sent on its way again.
 
         Raises:
-            DatabaseUnavailable, BusUnavailable: nothing was done.
+            DatabaseUnavailable, BusUnavailable: the rest is left for the next cycle.
         """
-        limit = self._stuck_after + await self._oldest_waiting()
-        async with self._messenger.transaction() as transaction:
-            if not await self._is_mine(transaction):
-                return 0
-            resent = await self._resend(transaction, limit)
-            await inbox.forget(transaction.connection, older_than=_INBOX_KEEPS)
-        if resent:
-            log.warning("images were stuck and are queued again", images=resent)
-        return resent
+        standing = await self._standing()
+        await self._note_stream(standing)
+        sent, adopted = 0, 0
+        while True:
+            async with self._messenger.transaction() as transaction:
+                if not await _is_mine(transaction):
+                    break
+                due = await work.due(transaction.connection, limit=_BATCH)
+                sent += await _settle(transaction, due, standing)
+            if len(due) < _BATCH:
+                break
+        if self._cycle % _ADOPT_EVERY == 0:
+            for adopt in self._adopt:
+                async with self._messenger.transaction() as transaction:
+                    adopted += await adopt(transaction) if await _is_mine(transaction) else 0
+        self._cycle += 1
+        if sent or adopted:
+            log.warning("work had no command left and is sent again", work=sent, adopted=adopted)
+        return sent + adopted
 
-    async def _is_mine(self, transaction: Transaction) -> bool:
-        statement = text("SELECT pg_try_advisory_xact_lock(:lock)")
-        return bool((await transaction.connection.execute(statement, {"lock": _LOCK})).scalar_one())
+    async def _note_stream(self, standing: WorkStanding) -> None:
+        """After the stream was made anew, what it held before is due at once."""
+        if standing.epoch == self._epoch:
+            return
+        moment, lost = created(standing.epoch), _BATCH
+        while lost == _BATCH:
+            async with self._messenger.transaction() as transaction:
+                lost = await work.hasten(transaction.connection, published_before=moment, limit=_BATCH)
+            if lost:
+                log.warning("the stream of work was made anew; what it held is sent again", work=lost)
+        self._epoch = standing.epoch
 
-    async def _resend(self, transaction: Transaction, limit: timedelta) -> int:
-        stuck = (
-            select(Image.id)
-            .where(
-                Image.deleted_at.is_(None),
-                Image.processing_status.in_(("pending", "processing")),
-                Image.updated_at < func.now() - limit,
-            )
-            .order_by(Image.updated_at)
-            .limit(_BATCH)
-            .with_for_update(skip_locked=True)
-            .cte("stuck")
-        )
-        statement = (
-            update(Image)
-            .where(Image.id == stuck.c.id)
-            .values(updated_at=func.now())  # so that the next cycle gives it its time
-            .returning(Image.id, Image.owner, Image.priority)
-        )
-        rows = (await transaction.connection.execute(statement)).all()
-        for row in rows:
-            command = subjects.render(Priority(row.priority))
-            transaction.command(command, RenderImage(image_id=row.id), owner=row.owner)
-        return len(rows)
+
+async def _is_mine(transaction: Transaction) -> bool:
+    statement = text("SELECT pg_try_advisory_xact_lock(:lock)")
+    return bool((await transaction.connection.execute(statement, {"lock": _LOCK})).scalar_one())
+
+
+async def _settle(transaction: Transaction, due: Sequence[WorkRow], standing: WorkStanding) -> int:
+    lost = [row for row in due if not outstanding(row, standing)]
+    waiting = [row for row in due if outstanding(row, standing)]
+    if waiting:
+        await work.look_later(transaction.connection, waiting)
+    if lost:
+        messages = [outbox.message(row.subject, command_of(row)) for row in lost]
+        sent = {(row.kind, row.target): message.id for row, message in zip(lost, messages, strict=True)}
+        await work.resend(transaction.connection, sent)
+        transaction.messages += messages
+    return len(lost)
+
+
+def outstanding(row: WorkRow, standing: WorkStanding) -> bool:
+    """Whether the work of ``row`` is in hand, or a command for it will be delivered."""
+    if row.in_outbox or row.in_hand:
+        return True
+    if row.published_seq is None or row.published_seq > standing.last_seq:
+        return False
+    if row.published_at < created(standing.epoch):  # in another stream of that name
+        return False
+    consumer = consumer_for(row.subject)
+    if consumer is None:  # its service is not installed; the stream keeps it until it is
+        return True
+    place = standing.consumers[consumer.durable]
+    return place.pending > 0 and row.published_seq > place.delivered_seq

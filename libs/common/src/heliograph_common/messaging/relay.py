@@ -1,7 +1,9 @@
 """Moves messages from the outbox to NATS: its own service's right after their commit, anyone's that were left behind.
 
-Every service runs one, so a service that is scaled to zero strands nothing. A message may be published twice (the
-row's deletion can fail); its ``Nats-Msg-Id`` and the inbox make that harmless.
+Every service runs one, so a service that is scaled to zero strands nothing. Each stream has a lane of its own, so that one
+which is full or lost holds up no other. Where a command was stored is noted in its row of work. A message may be published
+twice (the row's deletion can fail); its ``Nats-Msg-Id``, its row of work and the inbox make that harmless. A message that
+can never be published is set aside with its reason.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from uuid import UUID
 
 import structlog
 
+from heliograph_common.bus.publish import Published
+from heliograph_common.db import work
 from heliograph_common.db.engine import Database
-from heliograph_common.errors import BusUnavailable, DatabaseUnavailable
+from heliograph_common.errors import BusUnavailable, DatabaseUnavailable, Unpublishable
 from heliograph_common.messaging import outbox
-from heliograph_common.messaging.outbox import Message
+from heliograph_common.messaging.outbox import LANES, Message
 from heliograph_common.telemetry import metrics, spans
 
 log = structlog.get_logger(__name__)
@@ -26,12 +30,14 @@ GRACE = timedelta(seconds=2)
 """How long a row is its own service's, in which it publishes it itself."""
 
 _LEASE = timedelta(seconds=30)
-_BATCH = 500
+_BATCH = {"work": 500, "events": 500, "dead": 16}
+"""Messages published at once; dead letters hold whole messages and may be large."""
 _QUEUE = 10_000
 _SWEEP_EVERY = 1.0
+_MEASURE_EVERY = 10.0
 
-Publish = Callable[[str, bytes, dict[str, str]], Awaitable[None]]
-"""Publishes (subject, payload, headers) and returns once stored; raises ``BusUnavailable``."""
+Publish = Callable[[str, bytes, dict[str, str]], Awaitable[Published]]
+"""Publishes (subject, payload, headers) and returns once stored; raises ``BusUnavailable`` or ``Unpublishable``."""
 
 
 class Relay:
@@ -47,29 +53,26 @@ class Relay:
         *,
         hold_back: str | None = None,
     ) -> None:
-        """``hold_back``: a prefix of subjects that are left in the outbox, for workers that take them from there."""
+        """``hold_back``: a prefix of subjects that are left in the outbox, for workers that take them from rows."""
         self._database = database
-        self._publish = publish
         self._connected = connected
         self._hold_back = hold_back
-        self._queue: asyncio.Queue[Message] = asyncio.Queue(_QUEUE)
+        self._lanes = {name: _Lane(name, database, publish, connected, hold_back) for name in LANES}
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Begins to publish and to sweep."""
-        self._tasks = [
-            asyncio.create_task(self._publish_own(), name="relay-own"),
-            asyncio.create_task(self._sweep_for_ever(), name="relay-sweep"),
-        ]
+        self._tasks = [asyncio.create_task(_measure(self._database), name="relay-measure")]
+        for name, lane in self._lanes.items():
+            self._tasks.append(asyncio.create_task(lane.publish_own(), name=f"relay-{name}-own"))
+            self._tasks.append(asyncio.create_task(lane.sweep_for_ever(), name=f"relay-{name}-sweep"))
 
     async def stop(self, deadline_seconds: float) -> None:
         """Publishes what is queued within ``deadline_seconds``; the rest is left to other services' sweepers."""
-        self._stopping.set()
         if self._connected():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline_seconds):
-                    await self._queue.join()
+                    await asyncio.gather(*(lane.queue.join() for lane in self._lanes.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -85,12 +88,8 @@ class Relay:
         if not self._connected():
             return
         for message in messages:
-            if self._hold_back is not None and message.subject.startswith(self._hold_back):
-                continue
-            try:
-                self._queue.put_nowait(message)
-            except asyncio.QueueFull:
-                return
+            if self._hold_back is None or not message.subject.startswith(self._hold_back):
+                self._lanes[message.lane].submit(message)
 
     async def sweep(self) -> int:
         """Publishes rows that were left behind; returns how many.
@@ -98,62 +97,119 @@ class Relay:
         Raises:
             DatabaseUnavailable: the outbox cannot be read.
         """
-        total = 0
-        while self._connected():
-            async with self._database.transaction() as connection:
-                claimed = await outbox.claim_stranded(
-                    connection, older_than=GRACE, lease=_LEASE, limit=_BATCH, except_prefix=self._hold_back
-                )
-            published = await self._publish_batch(claimed) if claimed else []
-            total += len(published)
-            if len(published) < len(claimed):
-                left = [message.id for message in claimed if message.id not in set(published)]
-                async with self._database.transaction() as connection:
-                    await outbox.release_claims(connection, left)
-            if len(published) < _BATCH:
-                break
-        return total
+        return sum([await lane.sweep() for lane in self._lanes.values()])
 
-    async def _publish_own(self) -> None:
+
+class _Lane:
+    """The messages of one stream. Once publishing fails they are left to the sweep, until that gets through again."""
+
+    def __init__(
+        self, name: str, database: Database, publish: Publish, connected: Callable[[], bool], hold_back: str | None
+    ) -> None:
+        self.queue: asyncio.Queue[Message] = asyncio.Queue(_QUEUE)
+        self._name = name
+        self._batch = _BATCH[name]
+        self._database = database
+        self._publish = publish
+        self._connected = connected
+        self._hold_back = hold_back
+        self._failing = False
+
+    def submit(self, message: Message) -> None:
+        if not self._failing:
+            with contextlib.suppress(asyncio.QueueFull):
+                self.queue.put_nowait(message)
+
+    async def publish_own(self) -> None:
         while True:
-            batch = [await self._queue.get()]
-            while len(batch) < _BATCH and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
+            batch = [await self.queue.get()]
+            while len(batch) < self._batch and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
             try:
                 await self._publish_batch(batch)
             except DatabaseUnavailable:
                 log.warning("published messages stay in the outbox for now", messages=len(batch))
             finally:
                 for _ in batch:
-                    self._queue.task_done()
+                    self.queue.task_done()
 
-    async def _publish_batch(self, batch: Sequence[Message]) -> list[UUID]:
-        """Publishes all at once, deletes those that were stored and returns their ids."""
-        results = await asyncio.gather(*(self._publish_one(message) for message in batch))
-        published = [message.id for message, stored in zip(batch, results, strict=True) if stored]
-        if published:
-            async with self._database.transaction() as connection:
-                await outbox.remove(connection, published)
-        return published
-
-    async def _publish_one(self, message: Message) -> bool:
-        try:
-            with spans.send_span(message.subject, message_id=str(message.id), headers=message.headers):
-                await self._publish(message.subject, message.payload, message.headers)
-        except BusUnavailable as error:
-            log.warning("message stays in the outbox", subject=message.subject, error=str(error))
-            return False
-        return True
-
-    async def _sweep_for_ever(self) -> None:
-        while not self._stopping.is_set():
+    async def sweep_for_ever(self) -> None:
+        while True:
             await asyncio.sleep(_SWEEP_EVERY)
             try:
                 await self.sweep()
-                async with self._database.transaction() as connection:
-                    depth, age = await outbox.depth(connection)
             except DatabaseUnavailable as error:
-                log.warning("outbox cannot be swept", error=str(error))
-                continue
-            metrics.outbox_depth.set(depth)
-            metrics.outbox_oldest_age.set(age)
+                log.warning("outbox cannot be swept", lane=self._name, error=str(error))
+
+    async def sweep(self) -> int:
+        total = 0
+        while self._connected():
+            async with self._database.transaction() as connection:
+                claimed = await outbox.claim_stranded(
+                    connection,
+                    self._name,
+                    older_than=GRACE,
+                    lease=_LEASE,
+                    limit=self._batch,
+                    hold_back=self._hold_back,
+                )
+            left = await self._publish_batch(claimed) if claimed else []
+            if left:
+                async with self._database.transaction() as connection:
+                    await outbox.release_claims(connection, left)
+            total += len(claimed) - len(left)
+            if left or len(claimed) < self._batch:
+                break
+        return total
+
+    async def _publish_batch(self, batch: Sequence[Message]) -> list[UUID]:
+        """Publishes all at once and strikes off those that are settled; returns the ids of those that are left."""
+        results = await asyncio.gather(*(self._publish_one(message) for message in batch))
+        stored: dict[UUID, int] = {}
+        refused: dict[UUID, str] = {}
+        failures: dict[UUID, BusUnavailable] = {}
+        for message, result in zip(batch, results, strict=True):
+            if isinstance(result, Published):
+                stored[message.id] = result.seq
+            elif isinstance(result, Unpublishable):
+                refused[message.id] = str(result)
+            else:
+                failures[message.id] = result
+        if stored or refused:
+            await self._strike_off(stored, refused)
+        self._failing = bool(failures)
+        if failures:
+            error = str(next(iter(failures.values())))
+            log.warning("messages stay in the outbox", lane=self._name, messages=len(failures), error=error)
+        return list(failures)
+
+    async def _strike_off(self, stored: dict[UUID, int], refused: dict[UUID, str]) -> None:
+        async with self._database.transaction() as connection:
+            if stored and self._name == "work":
+                await work.note_published(connection, stored)
+            if stored:
+                await outbox.remove(connection, list(stored))
+            for row_id, reason in refused.items():
+                log.error("message cannot be published; it is set aside", message_id=str(row_id), reason=reason)
+                await outbox.quarantine(connection, row_id, reason)
+
+    async def _publish_one(self, message: Message) -> Published | Unpublishable | BusUnavailable:
+        try:
+            with spans.send_span(message.subject, message_id=str(message.id), headers=message.headers):
+                return await self._publish(message.subject, message.payload, message.headers)
+        except (BusUnavailable, Unpublishable) as error:
+            return error
+
+
+async def _measure(database: Database) -> None:
+    while True:
+        try:
+            async with database.transaction() as connection:
+                depth = await outbox.depth(connection)
+        except DatabaseUnavailable as error:
+            log.warning("outbox cannot be measured", error=str(error))
+        else:
+            metrics.outbox_depth.set(depth.rows)
+            metrics.outbox_oldest_age.set(depth.oldest)
+            metrics.outbox_quarantined.set(depth.quarantined)
+        await asyncio.sleep(_MEASURE_EVERY)

@@ -9,11 +9,12 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.envelope import Envelope, envelope
+from heliograph_common.contracts.envelope import envelope
 from heliograph_common.contracts.messages import Command, DeadLetter, ImageEvent
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging import outbox
+from heliograph_common.messaging.commands import request_of
 from heliograph_common.messaging.outbox import Message
 
 
@@ -45,7 +46,7 @@ class Transaction:
         requests, messages = [], []
         for subject, command, owner in wanted:
             enveloped = envelope(command, owner=owner)
-            requests.append(_request(subject, command, enveloped))
+            requests.append(request_of(enveloped, command, subject))
             messages.append(outbox.message(subject, enveloped))
         sent = await work.request(self.connection, requests)
         self.messages += [message for message in messages if message.id in sent]
@@ -53,19 +54,6 @@ class Transaction:
     def dead_letter(self, body: DeadLetter, *, owner: str) -> None:
         """Keeps a message that could not be handled."""
         self.messages.append(outbox.message(subjects.dead(body.service), envelope(body, owner=owner)))
-
-
-def _request(subject: str, command: Command, enveloped: Envelope) -> work.Request:
-    return work.Request(
-        kind=command.kind,
-        target=command.target,
-        owner=enveloped.owner,
-        subject=subject,
-        message_type=enveloped.type,
-        message_version=enveloped.version,
-        message_data=enveloped.data,
-        command_id=enveloped.id,
-    )
 
 
 class Messenger:

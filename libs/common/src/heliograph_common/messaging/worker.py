@@ -1,30 +1,31 @@
 """Turns deliveries into effects, each exactly once, with a fixed number of slots.
 
-A handler's effect, its messages and the inbox row commit together (``Job.conclude``), and only then the delivery is
-acknowledged. What goes wrong is one of two things: permanent (given up on: recorded by the handler, dead-lettered,
-terminated) or temporary (returned with a delay, a bounded number of times). While a server is away the worker keeps
-what it has in hand and waits: an outage costs no message its attempts.
+Each delivery is an attempt at a piece of work, whose row says whether it is still to be done, how often it was begun and by
+whom (``job``, ``db.work``); how often NATS delivered its message is for metrics. The effect, its messages, the inbox row
+and the end of the work commit together (``Job.conclude``), and only then the delivery is acknowledged. What goes wrong is
+one of three things: permanent (buried: ``burial``), temporary (given back with a delay, a bounded number of times), or a
+server that is away: then the worker keeps what it has in hand and waits, for as long as a job may be held, and nothing is
+counted. An outage that the servers themselves do not confirm is a failure like any other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+from typing import Generic, TypeVar
 
 import structlog
 from opentelemetry.trace import Span
 
-from heliograph_common.clock import utc_now
-from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, Envelope, decode
-from heliograph_common.contracts.messages import DeadLetter
+from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, decode
 from heliograph_common.errors import (
-    BusUnavailable,
     HeliographError,
     MalformedMessage,
     Permanent,
@@ -33,98 +34,53 @@ from heliograph_common.errors import (
     Temporary,
     Unavailable,
 )
-from heliograph_common.messaging import inbox
-from heliograph_common.messaging.dead_letter_limit import DeadLetterLimit
-from heliograph_common.messaging.ports import Delivery, Source
-from heliograph_common.messaging.transaction import Messenger, Transaction
+from heliograph_common.messaging.burial import bury
+from heliograph_common.messaging.failure_limit import FailureLimit
+from heliograph_common.messaging.job import AlreadyHandledError, Job
+from heliograph_common.messaging.ports import Delivery, Handler, Source
+from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.telemetry import metrics, spans
 
 log = structlog.get_logger(__name__)
 
+_Claim = TypeVar("_Claim")
+
 _OUTAGE_DELAYS = (0.5, 1.0, 2.0, 5.0)
-_NAK_CAP = 60.0
-
-
-class AlreadyHandledError(HeliographError):
-    """The inbox has this message: acknowledge it and do nothing."""
-
-
-class GivenUpError(Permanent):
-    """Workers died or failed too often over this message: look at the dead letter's reason, then replay it."""
+_UNCONFIRMED = 3
+"""Outages in a row that the servers do not confirm, before it is the work that cannot be done."""
+_RETURN_DELAY = 5.0
+_LONGEST_DELAY = 60.0
+_SETTLE_SECONDS = 30.0
+_HAND_BACK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """``slots``: messages handled at one time. ``max_attempts``: the delivery from which on a temporary failure is the
-    last one; NATS counts deliveries, so those lost to workers that died count too. ``max_deliveries``: deliveries of any
-    kind before it is not even tried. ``retry_delay``: seconds before the second attempt, doubled with each."""
+    """``slots``: messages handled at one time. ``max_failures``: temporary failures of one piece of work, the last of which
+    is final. ``max_attempts``: attempts begun that never ended, as when a worker dies of one. ``hold_seconds``: the longest
+    that one attempt may take, waiting for servers included. ``retry_delay``: seconds before the second attempt, doubled
+    with each."""
 
     slots: int
-    max_attempts: int = 8
-    max_deliveries: int = 20
+    max_failures: int = 8
+    max_attempts: int = 10
+    hold_seconds: float = 300.0
     retry_delay: float = 1.0
 
 
-class Job:
-    """One message in a handler's hands."""
-
-    def __init__(self, messenger: Messenger, consumer: str, envelope: Envelope, deliveries: int) -> None:
-        self.envelope = envelope
-        self.deliveries = deliveries
-        self.fence: int | None = None
-        """Set by handlers that fence their rows, for ``give_up`` to compare."""
-        self._messenger = messenger
-        self._consumer = consumer
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction on the way; the message is not done with it."""
-        async with self._messenger.transaction() as transaction:
-            yield transaction
-
-    @asynccontextmanager
-    async def conclude(self) -> AsyncIterator[Transaction]:
-        """The last transaction: its commit makes the message handled.
-
-        Raises:
-            AlreadyHandledError: another delivery was faster; nothing of this transaction is kept.
-        """
-        async with self._messenger.transaction() as transaction:
-            if not await inbox.record(transaction.connection, self._consumer, self.envelope.id):
-                raise AlreadyHandledError(f"{self.envelope.type} {self.envelope.id} is handled")
-            yield transaction
-
-
-class Handler(Protocol):
-    """What a service does with its messages."""
-
-    @property
-    def consumer(self) -> str:
-        """The name under which the inbox remembers messages."""
-
-    async def handle(self, job: Job) -> None:
-        """Does it, and ends with ``job.conclude()``."""
-
-    async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
-        """Records in ``transaction`` that the message will not be handled, and tells whom it concerns.
-
-        Raises:
-            Stale: a newer attempt owns the row; nothing is recorded.
-        """
-
-
-class Worker:
+class Worker(Generic[_Claim]):
     """A component that hands deliveries of ``source`` to ``handler``."""
 
     def __init__(
         self,
         service: str,
         source: Source,
-        handler: Handler,
+        handler: Handler[_Claim],
         messenger: Messenger,
         settings: WorkerSettings,
         *,
         available: Sequence[Callable[[], Awaitable[None]]] = (),
+        limit: FailureLimit | None = None,
     ) -> None:
         """``available``: checks of the servers that the handler needs; each raises ``Unavailable`` while it is away."""
         self.name = f"worker-{service}"
@@ -134,11 +90,12 @@ class Worker:
         self._messenger = messenger
         self._settings = settings
         self._available = available
+        self._identity = f"{service}@{socket.gethostname()}:{os.getpid()}"
         self._slots = asyncio.Semaphore(settings.slots)
         self._jobs: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._limit = DeadLetterLimit()
-        self.stopped: str | None = None
+        self._limit = limit or FailureLimit()
+        self._paused_until = 0.0
         self._stopping = False
 
     @property
@@ -164,19 +121,28 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def died(self) -> None:
-        """Returns or raises when it takes nothing more unasked; after ``stopped`` it stays, so that it can be asked."""
+        """Returns or raises when it takes nothing more unasked."""
         assert self._dispatcher is not None  # noqa: S101 - called after start
         await asyncio.wait([self._dispatcher])
-        if self.stopped is not None:
-            await asyncio.Event().wait()
         self._dispatcher.result()
+
+    async def ready(self) -> None:
+        """Health check.
+
+        Raises:
+            Unavailable: the worker has failed at nearly everything and pauses.
+        """
+        left = self._paused_until - time.monotonic()
+        if left > 0:
+            raise Unavailable(f"nearly everything failed; see the log and the dead letters. It goes on in {left:.0f} s")
 
     async def _dispatch(self) -> None:
         while not self._stopping:
-            if self._slots.locked():
+            if self._slots.locked() or self._paused_until > time.monotonic():
                 await self._source.release()
             await self._slots.acquire()
             try:
+                await asyncio.sleep(self._paused_until - time.monotonic())
                 delivery = await self._source.next()
             except BaseException:
                 self._slots.release()
@@ -184,7 +150,6 @@ class Worker:
             task = asyncio.create_task(self.process(delivery))
             self._jobs.add(task)
             task.add_done_callback(self._finished)
-            self._limit.count()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
@@ -193,7 +158,7 @@ class Worker:
             log.error("worker task failed", error=repr(error))
 
     async def process(self, delivery: Delivery) -> None:
-        """Handles one delivery to its end: acknowledged, returned, terminated, or left to its ``ack_wait``."""
+        """Handles one delivery to its end: acknowledged, returned, terminated, or left to come again."""
         started = time.monotonic()
         if delivery.deliveries > 1:
             metrics.redeliveries.labels(consumer=self._handler.consumer).inc()
@@ -204,19 +169,15 @@ class Worker:
             headers=delivery.headers,
             deliveries=delivery.deliveries,
         ) as span:
-            keep = asyncio.create_task(self._keep_alive(delivery))
+            delivery.hold(self._settings.hold_seconds + _SETTLE_SECONDS)
             try:
                 outcome = await self._settle(delivery, span)
-            except asyncio.CancelledError:
-                with contextlib.suppress(BusUnavailable):
-                    await delivery.nak(0)
-                raise
             except Unavailable as error:
-                # Not confirmed: it is delivered again, and the inbox knows whether it was done.
+                # Not confirmed: it is delivered again, and the row knows whether it was done.
                 log.warning("delivery could not be settled", subject=delivery.subject, error=str(error))
                 outcome = "unsettled"
             finally:
-                keep.cancel()
+                delivery.release()
             span.set_attribute(spans.OUTCOME, outcome)
         duration = metrics.message_duration.labels(consumer=self._handler.consumer, outcome=outcome)
         metrics.observe(duration, time.monotonic() - started)
@@ -226,121 +187,142 @@ class Worker:
             envelope = decode(delivery.payload)
         except MalformedMessage as error:
             return await self._give_up(delivery, None, error)
-        job = Job(self._messenger, self._handler.consumer, envelope, delivery.deliveries)
+        job = Job(self._messenger, self._handler.consumer, envelope, delivery.subject, worker=self._identity)
         with structlog.contextvars.bound_contextvars(owner=envelope.owner, message_id=str(envelope.id)):
             try:
-                await self._handle(job)
+                job.read(self._handler.command)
+                await self._attempt(job)
             except AlreadyHandledError:
                 await delivery.ack()
                 return "repeated"
             except Stale as error:
-                # Not acknowledged: whoever owns the row now may hold this very message.
-                log.info("a newer attempt owns the row", reason=str(error))
-                return "stale"
+                return await self._stale(delivery, job, error)
+            except asyncio.CancelledError:
+                await self._hand_back(delivery, job)
+                raise
             except Exception as error:  # noqa: BLE001 - a bug must not lose the message either
                 spans.record_error(span, error)
-                return await self._fail(delivery, job, error)
+                return await self._failed(delivery, job, error)
+            self._limit.succeeded()
             await delivery.ack()
             return "ack"
 
-    async def _fail(self, delivery: Delivery, job: Job, error: Exception) -> str:
-        if isinstance(error, Permanent):
-            return await self._give_up(delivery, job, error)
-        if not isinstance(error, Temporary):
-            log.error("handler failed", type=job.envelope.type, exc_info=error)
-            error = Temporary(f"{type(error).__name__}: {error}")
-        if delivery.deliveries >= self._settings.max_attempts:
-            return await self._give_up(delivery, job, error)
-        delay = error.delay
-        if delay is None:
-            delay = min(_NAK_CAP, self._settings.retry_delay * 2 ** (delivery.deliveries - 1))
-        log.warning("will be tried again", error=str(error), attempt=delivery.deliveries, delay=delay)
-        await delivery.nak(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
-        return "nak"
+    async def _attempt(self, job: Job) -> None:
+        """Begins and does the work, over and over while servers are away, until it is done or the hold is over.
 
-    async def _handle(self, job: Job) -> None:
-        if job.deliveries > self._settings.max_deliveries:
-            raise GivenUpError(
-                f"not finished in {self._settings.max_deliveries} deliveries; workers may have died of it"
-            )
-        for attempt in range(1_000_000):
-            try:
-                async with self._messenger.transaction() as transaction:
-                    if await inbox.seen(transaction.connection, self._handler.consumer, job.envelope.id):
-                        raise AlreadyHandledError(f"{job.envelope.type} {job.envelope.id} is handled")
-                await self._handler.handle(job)
-            except Unavailable as error:
-                log.warning("waiting for a server that is away", error=str(error))
-                await self._wait_until_available(attempt)
-            else:
-                return
+        Raises:
+            Unavailable: the hold was over and a server still away.
+            Temporary: it took too long; or it fails as if a server were away, and the servers say that they are there.
+        """
+        hold = self._settings.hold_seconds
+        outage: Unavailable | None = None
+        unconfirmed = 0
+        try:
+            async with asyncio.timeout(hold) as limit:
+                while True:
+                    try:
+                        await self._try(job)
+                    except Unavailable as error:
+                        log.warning("waiting for a server that is away", error=str(error))
+                        outage = error
+                        unconfirmed = 0 if await self._wait_until_available(unconfirmed) else unconfirmed + 1
+                        if unconfirmed > _UNCONFIRMED:
+                            raise Temporary(
+                                f"{error}; it failed {unconfirmed} times though the servers answer"
+                            ) from error
+                        outage = None
+                    else:
+                        return
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise outage or Temporary(f"it took longer than {hold:g} s") from None
 
-    async def _wait_until_available(self, attempt: int) -> None:
+    async def _try(self, job: Job) -> None:
+        hold = timedelta(seconds=self._settings.hold_seconds)
+        claim = await job.begin(self._handler, hold=hold, most=self._settings.max_attempts)
+        if claim is not None:
+            await self._handler.handle(job, claim)
+
+    async def _wait_until_available(self, patience: int) -> bool:
+        """Returns once all servers are there; whether one of them was away."""
+        away = False
         while True:
-            await asyncio.sleep(_OUTAGE_DELAYS[min(attempt, len(_OUTAGE_DELAYS) - 1)] * random.uniform(0.75, 1.25))  # noqa: S311
+            delay = _OUTAGE_DELAYS[min(patience, len(_OUTAGE_DELAYS) - 1)]
+            await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
             try:
                 for check in self._available:
                     await check()
             except Unavailable:
-                attempt += 1
+                patience, away = patience + 1, True
             else:
-                return
+                return away
+
+    async def _failed(self, delivery: Delivery, job: Job, error: Exception) -> str:
+        try:
+            return await self._fail(delivery, job, error)
+        except AlreadyHandledError:
+            await delivery.ack()
+            return "repeated"
+        except Stale as stale:
+            return await self._stale(delivery, job, stale)
+
+    async def _stale(self, delivery: Delivery, job: Job, error: Stale) -> str:
+        log.info("a newer attempt owns the work, or it is over", reason=str(error))
+        if await job.is_over():
+            await delivery.ack()
+        # Else not acknowledged: whoever owns the work now may hold this very message.
+        return "stale"
+
+    async def _fail(self, delivery: Delivery, job: Job, error: Exception) -> str:
+        if isinstance(error, Permanent):
+            return await self._give_up(delivery, job, error)
+        if isinstance(error, Unavailable):
+            await job.give_back(_RETURN_DELAY, failed=False)
+            await delivery.nak(_RETURN_DELAY)
+            return "returned"
+        if not isinstance(error, Temporary):
+            log.error("handler failed", type=job.envelope.type, exc_info=error)
+            flaw, error = error, Temporary("the service failed at it; its log and the dead letter say why")
+            error.__cause__ = flaw
+        if job.fence is None:  # what failed was its beginning, which must not go on for ever either
+            await job.take(self._handler, hold=timedelta(seconds=_SETTLE_SECONDS))
+        if job.failures + 1 >= self._settings.max_failures:
+            return await self._give_up(delivery, job, error)
+        delay = error.delay
+        if delay is None:
+            delay = min(_LONGEST_DELAY, self._settings.retry_delay * 2**job.failures)
+        delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        log.warning("will be tried again", error=str(error), failures=job.failures + 1, delay=delay)
+        await job.give_back(delay, failed=True)
+        self._note_failure()
+        await delivery.nak(delay)
+        return "nak"
+
+    async def _hand_back(self, delivery: Delivery, job: Job) -> None:
+        """Returns what a worker that stops has not finished, at no cost to it."""
+        with contextlib.suppress(HeliographError, TimeoutError):
+            async with asyncio.timeout(_HAND_BACK_SECONDS):
+                await job.give_back(0, failed=False)
+        with contextlib.suppress(HeliographError, TimeoutError):
+            async with asyncio.timeout(_HAND_BACK_SECONDS):
+                await delivery.nak(0)
 
     async def _give_up(self, delivery: Delivery, job: Job | None, error: HeliographError) -> str:
-        try:
-            buried = await self._bury(delivery, job, error)
-        except Stale as stale:
-            log.info("a newer attempt owns the row", reason=str(stale))
-            return "stale"
-        if not buried:
+        if not await bury(self._messenger, self._service, delivery, job, error, self._handler):
             await delivery.ack()
             return "repeated"
         log.error("given up", error=str(error), subject=delivery.subject)
         metrics.dead_letters.labels(service=self._service).inc()
+        if isinstance(error, RejectedImage):
+            self._limit.succeeded()
+        else:
+            self._note_failure()
         await delivery.term(str(error))
-        if not isinstance(error, RejectedImage) and self._limit.exceeded_by_another():
-            self._stop_taking()
         return "dead"
 
-    async def _bury(self, delivery: Delivery, job: Job | None, error: HeliographError) -> bool:
-        """Records the failure and its dead letter; ``False`` when the message was handled before."""
-        letter = DeadLetter(
-            service=self._service,
-            subject=delivery.subject,
-            headers=dict(delivery.headers),
-            payload=delivery.payload.decode("utf-8", "replace"),
-            reason=str(error),
-            error=type(error).__name__,
-            deliveries=delivery.deliveries,
-            died_at=utc_now(),
-        )
-        async with self._messenger.transaction() as transaction:
-            if job is not None:
-                if not await inbox.record(transaction.connection, self._handler.consumer, job.envelope.id):
-                    return False
-                await self._handler.give_up(job, error, transaction)
-            transaction.dead_letter(letter, owner=job.envelope.owner if job else "")
-        return True
-
-    def _stop_taking(self) -> None:
-        log.critical("nearly everything is given up: taking no more work; mend the cause and restart")
-        self.stopped = "nearly every message was given up; see the dead letters, mend the cause and restart"
-        if self._dispatcher is not None:
-            self._dispatcher.cancel()
-
-    async def ready(self) -> None:
-        """Health check.
-
-        Raises:
-            Unavailable: the worker has stopped taking work.
-        """
-        if self.stopped is not None:
-            raise Unavailable(self.stopped)
-
-    async def _keep_alive(self, delivery: Delivery) -> None:
-        while True:
-            await asyncio.sleep(delivery.ack_wait / 3)
-            try:
-                await delivery.in_progress()
-            except Exception as error:  # noqa: BLE001 - the next one may get through; the fence covers the rest
-                log.warning("sign of life was not sent", error=repr(error))
+    def _note_failure(self) -> None:
+        pause = self._limit.failed()
+        if pause is not None:
+            log.critical("nearly everything fails: taking no work for a while; mend the cause", seconds=pause)
+            self._paused_until = time.monotonic() + pause

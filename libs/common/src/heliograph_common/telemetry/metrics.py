@@ -37,7 +37,9 @@ rate_limited = Counter(
 rate_limit_unchecked = Counter(
     "heliograph_rate_limit_unchecked_total", "Requests that no rate limit was held against", registry=REGISTRY
 )
-# Messages by durable and what became of them (ack, nak, dead, stale), from receipt to ack.
+# Messages by durable and what became of them, from receipt to ack: ack (done), repeated (was done, or is another's), nak
+# (failed, to be tried again), returned (a server was away for too long), stale (a newer attempt has it), dead (given up),
+# unsettled (NATS or PostgreSQL did not confirm; it comes again).
 message_duration = Histogram(
     "heliograph_message_duration_seconds",
     "Time from the receipt of a message to the end of its handling",
@@ -68,6 +70,10 @@ redeliveries = Counter(
 dead_letters = Counter("heliograph_dead_letters_total", "Messages dead-lettered", ("service",), registry=REGISTRY)
 # Rows not yet published.
 outbox_depth = Gauge("heliograph_outbox_depth", "Outbox rows waiting to be published", registry=REGISTRY)
+# Rows that can never be published and wait for a person.
+outbox_quarantined = Gauge(
+    "heliograph_outbox_quarantined", "Outbox rows set aside because they cannot be published", registry=REGISTRY
+)
 # Age of the oldest row not yet published; 0 when there is none.
 outbox_oldest_age = Gauge(
     "heliograph_outbox_oldest_age_seconds", "Age of the oldest outbox row waiting to be published", registry=REGISTRY
@@ -84,6 +90,9 @@ render_children = Counter(
 blob_delete_failures = Counter(
     "heliograph_blob_delete_failures_total", "Objects that could not be deleted", registry=REGISTRY
 )
+# What checks found wrong, and what of that they mended, by kind (rendition_missing, work_superfluous, …).
+check_findings = Counter("heliograph_check_findings_total", "Findings of checks", ("kind",), registry=REGISTRY)
+check_repairs = Counter("heliograph_check_repairs_total", "Findings mended by checks", ("kind",), registry=REGISTRY)
 # Open client connections by transport (websocket, sse).
 sockets = Gauge("heliograph_sockets", "Open event connections", ("transport",), registry=REGISTRY)
 # Bytes queued for all clients of this process.

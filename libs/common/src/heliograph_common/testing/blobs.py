@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -29,6 +30,7 @@ class MemoryBlobs:
         self.broken: set[str] = set()
         self._now = now
         self._objects: dict[str, _Stored] = {}
+        self._keys: list[str] = []  # in their order, so that a page costs the same however many there are
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """See ``Blobs.put``."""
@@ -42,6 +44,8 @@ class MemoryBlobs:
                 raise ValueError(f"{key}: the file has {len(content)} bytes, not {length}")
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
         info = BlobInfo(key=key, size=len(content), etag=etag, modified=self._now())
+        if key not in self._objects:
+            insort(self._keys, key)
         self._objects[key] = _Stored(content, content_type, info)
 
     async def get(self, key: str) -> bytes:
@@ -61,14 +65,16 @@ class MemoryBlobs:
     async def delete(self, key: str) -> None:
         """See ``Blobs.delete``."""
         self._check(key)
-        self._objects.pop(key, None)
+        if self._objects.pop(key, None) is not None:
+            self._keys.remove(key)
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """See ``Blobs.list``."""
         self._check()
-        for key in sorted(self._objects):
-            if key.startswith(prefix):
-                yield self._objects[key].info
+        at = max(bisect_left(self._keys, prefix), bisect_right(self._keys, start_after))
+        while at < len(self._keys) and (key := self._keys[at]).startswith(prefix):
+            yield self._objects[key].info
+            at = bisect_right(self._keys, key)  # keys may have come and gone meanwhile
 
     async def presign_get(
         self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None

@@ -84,6 +84,10 @@ def environment_of(database: Database, account: NatsAccount, bucket: Bucket) -> 
         "HELIOGRAPH_NATS__URL": account.url,
         "HELIOGRAPH_NATS__USER": account.user,
         "HELIOGRAPH_NATS__PASSWORD": account.password,
+        # JetStream reserves them in one server for all accounts.
+        "HELIOGRAPH_NATS__WORK_BYTES": str(32 * 1024**2),
+        "HELIOGRAPH_NATS__EVENTS_BYTES": str(64 * 1024**2),
+        "HELIOGRAPH_NATS__DEAD_BYTES": str(8 * 1024**2),
         "HELIOGRAPH_DATABASE__URL": database.url,
         "HELIOGRAPH_S3__ENDPOINT": bucket.endpoint,
         "HELIOGRAPH_S3__ACCESS_KEY": bucket.access_key,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import Envelope, body_of, decode
-from heliograph_common.contracts.messages import RenderImage
-from heliograph_common.db import statements
+from heliograph_common.contracts.messages import COMMANDS, Command, RenderImage
+from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
-from heliograph_common.ids import new_id
-from heliograph_common.messaging import outbox
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway import cursor as cursors
 from heliograph_gateway import retries
@@ -74,12 +72,16 @@ async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) ->
     the failed image that it is about, and deletes the letter. Should the last step fail, the letter stays; replaying
     it twice renders nothing twice."""
     letter = await _letter(deps, letter_id)
-    message = _message(letter)
+    command = _command(letter)
     async with deps.messenger.transaction() as transaction:
-        closed = await _close_circuit(transaction, letter)
-        transaction.messages.append(message)
+        closed = await _close_circuit(transaction, command)
+        await transaction.request(letter.letter.subject, command, owner=letter.envelope.owner)
+        row = await work.find(transaction.connection, command.kind, command.target)
     await deps.dead_letters.drop(letter_id)
-    return json_response({"message_id": str(message.id), "subject": message.subject, "circuit_closed": closed}, 202)
+    assert row is not None  # noqa: S101 - it was asked for in this transaction
+    return json_response(
+        {"message_id": str(row.command_id), "subject": letter.letter.subject, "circuit_closed": closed}, 202
+    )
 
 
 @router.delete(
@@ -121,16 +123,22 @@ def _image_id(original: Envelope | None) -> UUID | None:
         return None
 
 
-def _message(letter: StoredLetter) -> outbox.Message:
+def _command(letter: StoredLetter) -> Command:
     original = _original(letter)
-    if original is None:
-        raise Problem(CONFLICT, "the message is no envelope; sending it again cannot help. Delete the letter")
-    return outbox.message(letter.letter.subject, msgspec.structs.replace(original, id=new_id()))
+    for kind in COMMANDS:
+        with contextlib.suppress(MalformedMessage):
+            if original is not None:
+                return body_of(original, kind)
+    raise Problem(
+        CONFLICT, "the message is no command that this version knows; sending it again cannot help. Delete it"
+    )
 
 
-async def _close_circuit(transaction: Transaction, letter: StoredLetter) -> bool:
-    image_id = _image_id(_original(letter))
-    row = None if image_id is None else await statements.reset_processing(transaction.connection, image_id)
+async def _close_circuit(transaction: Transaction, command: Command) -> bool:
+    if not isinstance(command, RenderImage):
+        return False
+    await work.lock(transaction.connection, command.kind, command.target)
+    row = await statements.reset_processing(transaction.connection, command.target)
     if row is None:
         return False
     retries.announce(transaction, row)

@@ -1,4 +1,5 @@
-"""Alembic runs this file. The connection comes from ``migrations.run``, which holds the lock and the transaction."""
+"""Alembic runs this file. The connection comes from ``migrations.run``, which holds the lock. Each script is a transaction,
+so that one can leave it (``indexes.concurrent_index``)."""
 
 from alembic import context
 
@@ -9,5 +10,7 @@ context.configure(
     target_metadata=metadata,
     compare_server_default=True,
     transactional_ddl=True,
+    transaction_per_migration=True,
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from heliograph_common.db.migrations.indexes import concurrent_index
+
 revision = "0002"
 down_revision = "0001"
 
@@ -30,6 +32,14 @@ CREATE TRIGGER rendition_deleted AFTER DELETE ON renditions
 
 
 def upgrade() -> None:
+    for band, expression in enumerate(_BANDS):
+        concurrent_index(
+            f"ix_images_near_{band}",
+            "images",
+            ["owner", sa.text(expression)],
+            postgresql_where=_HASHED,
+            postgresql_include=["phash", "id"],
+        )
     op.create_table(
         "idempotency_keys",
         sa.Column("owner", sa.Text(), nullable=False),
@@ -96,15 +106,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_display_size_commands")),
     )
     op.create_index("ix_display_size_commands_run_id", "display_size_commands", ["run_id"], unique=False)
-    for band, expression in enumerate(_BANDS):
-        op.create_index(
-            f"ix_images_near_{band}",
-            "images",
-            ["owner", sa.text(expression)],
-            unique=False,
-            postgresql_where=_HASHED,
-            postgresql_include=["phash", "id"],
-        )
 
 
 def downgrade() -> None:

@@ -122,6 +122,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'running'"),
     )
+    op.execute(_ADOPT)  # before the tables that everyone uses are locked
     op.add_column("images", sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False))
     op.add_column("images", sa.Column("incarnation", sa.Integer(), server_default="0", nullable=False))
     op.add_column(
@@ -134,17 +135,8 @@ def upgrade() -> None:
         "outbox",
         sa.Column("lane", sa.Text(), sa.Computed("split_part(subject, '.', 1)", persisted=True), nullable=False),
     )
-    for name, columns, where in _OUTBOX_INDEXES:
-        op.create_index(name, "outbox", columns, unique=False, postgresql_where=sa.text(where))
     op.execute(_RAISE_REVISION)
     op.execute(_RETIRE_BY_TOMBSTONE)
-    op.execute(_ADOPT)
-
-
-_OUTBOX_INDEXES = (
-    ("ix_outbox_lane_id", ["lane", "id"], "quarantined_at IS NULL"),
-    ("ix_outbox_quarantined", ["id"], "quarantined_at IS NOT NULL"),
-)
 
 
 def downgrade() -> None:
@@ -152,8 +144,6 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION retire_original")
     op.execute("DROP TRIGGER image_revision ON images")
     op.execute("DROP FUNCTION raise_image_revision")
-    for name, _, where in _OUTBOX_INDEXES:
-        op.drop_index(name, table_name="outbox", postgresql_where=sa.text(where))
     for table, column in (
         ("outbox", "lane"),
         ("outbox", "quarantine_reason"),
