@@ -159,6 +159,7 @@ async def test_a_replay_sends_the_message_anew_and_closes_the_circuit(
 ) -> None:
     image = await upload(ann, picture(), priority="low")
     await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    await forget_work(db, image["id"])
     sequence = await bury(bus, image_id=UUID(image["id"]))
     original = (await admin.get(f"/v1/dead-letters/{sequence}")).json()
     replayed = await admin.post(f"/v1/dead-letters/{sequence}/replay")
