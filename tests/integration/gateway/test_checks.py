@@ -409,7 +409,7 @@ async def test_an_outage_holds_a_check_and_one_that_lasts_ends_it(db: Database) 
 
 async def _many(db: Database, blobs: MemoryBlobs, count: int) -> None:
     """Complete images without renditions and sizes, from the server's side."""
-    async with db.transaction() as connection:
+    async with db.transaction(statement_seconds=300) as connection:
         await connection.execute(delete(DisplaySize))
         await connection.execute(
             text("""

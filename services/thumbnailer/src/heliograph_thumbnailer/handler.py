@@ -191,7 +191,7 @@ def _thumbnails_ready(row: ImageRow, renditions: Sequence[Rendition]) -> Thumbna
 
 
 def _variants_ready(row: ImageRow, renditions: Sequence[Rendition]) -> VariantsReady:
-    return VariantsReady(**event_facts(row), renditions=_infos(renditions))
+    return VariantsReady(**event_facts(row, followed=True), renditions=_infos(renditions))
 
 
 def _ready(row: ImageRow) -> ImageReady:

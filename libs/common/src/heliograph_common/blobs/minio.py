@@ -26,7 +26,7 @@ from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 
 from heliograph_common.blobs import s3_errors
-from heliograph_common.blobs.pools import CONNECT_SECONDS, READ_SECONDS, Pools
+from heliograph_common.blobs.pools import CONNECT_SECONDS, READ_SECONDS, Pools, Retries
 from heliograph_common.blobs.port import BlobInfo, Sink
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound
 from heliograph_common.settings import S3Settings
@@ -61,7 +61,7 @@ class MinioBlobs:
             maxsize=settings.connections,
             blocksize=_BLOCK_BYTES,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=urllib3.Retry(
+            retries=Retries(
                 total=2,
                 read=1,
                 redirect=0,

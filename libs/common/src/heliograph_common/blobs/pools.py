@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import urllib3
 import urllib3.connection
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ReadTimeoutError
 
 CONNECT_SECONDS = 3.0
-READ_SECONDS = 15.0
+READ_SECONDS = 10.0
+"""What stands still for longer is not tried again: a client that waits for its answer has waited long enough."""
+
+
+class Retries(urllib3.Retry):
+    """Tries again what broke, and what failed at once; not what stood still for as long as it may."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """What is left after this failure.
+
+        Raises:
+            MaxRetryError: nothing.
+        """
+        stood_still = isinstance(error, ReadTimeoutError) or any(
+            isinstance(cause, TimeoutError) for cause in getattr(error, "args", ())
+        )
+        if stood_still and not isinstance(error, ConnectTimeoutError):
+            raise MaxRetryError(_pool, url or "", error)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 class _Connection(urllib3.connection.HTTPConnection):

@@ -60,7 +60,7 @@ class Base(DeclarativeBase):
 class Image(Base):
     """One picture of one owner. ``bytes``, ``width`` and ``height`` (upright, pixels) are the original's. ``render_fence``
     is that of the newest attempt to render it (``work_models``); a write that names another is refused. ``revision`` is
-    raised by a trigger with each change of the row; ``incarnation`` is that of the original's key (``blobs.keys``).
+    raised by a trigger, by two, with each change of the row; ``incarnation`` is that of the original's key (``blobs.keys``).
     ``processing_attempts`` counts failed attempts since the last success or retry. ``requested_priority``: what the client
     asked for, where it got a lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for
     nothing; ``analysis_queued_at``: when the command for that was sent, once there were thumbnails."""

@@ -119,15 +119,16 @@ def stages_of(row: ImageRow) -> Stages:
     )
 
 
-def event_facts(row: ImageRow) -> dict[str, Any]:
-    """What every event about the image tells, as the row says it now: arguments of an ``ImageEvent``."""
+def event_facts(row: ImageRow, *, followed: bool = False) -> dict[str, Any]:
+    """What every event about the image tells, as the row says it now: arguments of an ``ImageEvent``. ``followed``: another
+    event tells of the same change, and has a higher revision."""
     stages = stages_of(row)
     return {
         "image_id": row.id,
         "name": row.name,
         "progress": progress(stages),
         "stages": stages,
-        "revision": row.revision,
+        "revision": row.revision - 1 if followed else row.revision,
     }
 
 

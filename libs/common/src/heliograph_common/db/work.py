@@ -24,6 +24,7 @@ WorkRow = Row[Any]
 PATIENCE = timedelta(minutes=5)
 """How long work may be without a sign of progress before the reconciler looks after it."""
 _LONGEST_WAIT = timedelta(hours=1)
+_ASKED = ("owner", "subject", "message_type", "message_version", "message_data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class Request:
 
 async def request(connection: AsyncConnection, wanted: Sequence[Request]) -> set[UUID]:
     """Writes the rows; returns the ids of the commands to be sent. For work that there is already none is sent: it waits,
-    or it is in hand and done once more afterwards. No two of ``wanted`` may have the same target."""
+    or it is in hand and done once more afterwards. Only a command that says something else takes the place of one that
+    waits. No two of ``wanted`` may have the same target."""
     if not wanted:
         return set()
     rows = [
@@ -61,8 +63,18 @@ async def request(connection: AsyncConnection, wanted: Sequence[Request]) -> set
         for each in sorted(wanted, key=lambda one: (one.kind, one.target))  # in one order, so that none deadlock
     ]
     statement = insert(Work).values(rows)
-    in_hand = or_(Work.again, Work.leased_until.is_not(None))
-    known = statement.on_conflict_do_update(index_elements=["kind", "target"], set_={"again": in_hand})
+    new = statement.excluded
+    another = Work.message_data.is_distinct_from(new.message_data)
+    in_hand = Work.leased_until.is_not(None)
+    changes = {name: case((another, new[name]), else_=Work.__table__.c[name]) for name in _ASKED}
+    instead = and_(another, ~in_hand)
+    changes |= {
+        name: case((instead, new[name]), else_=Work.__table__.c[name])
+        for name in ("command_id", "sent_at", "published_seq", "published_at", "check_at")
+    }
+    known = statement.on_conflict_do_update(
+        index_elements=["kind", "target"], set_={**changes, "again": or_(Work.again, in_hand)}
+    )
     sent = {each.command_id for each in wanted}
     return sent & set((await connection.execute(known.returning(Work.command_id))).scalars())
 

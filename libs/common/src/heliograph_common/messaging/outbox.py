@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, or_, select, text, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, Envelope, encode
@@ -100,6 +100,19 @@ async def quarantine(connection: AsyncConnection, row_id: UUID, reason: str) -> 
     """Sets a row aside that can never be published, until a person releases or drops it."""
     statement = update(OutboxRow).where(OutboxRow.id == row_id)
     await connection.execute(statement.values(quarantined_at=func.now(), quarantine_reason=reason, claimed_until=None))
+
+
+async def quarantine_strays(connection: AsyncConnection) -> int:
+    """Sets rows aside whose subject is of no lane, which no sweep would ever take; returns how many."""
+    lanes = sorted(LANES)
+    bounds = zip(["", *lanes], [*lanes, None], strict=True)  # ranges between the lanes: the index finds them at once
+    strays = or_(
+        *(and_(OutboxRow.lane > low, *([] if high is None else [OutboxRow.lane < high])) for low, high in bounds)
+    )
+    statement = update(OutboxRow).where(OutboxRow.quarantined_at.is_(None), or_(strays, OutboxRow.lane == ""))
+    reason = f"no stream takes its subject: it begins with none of {', '.join(lanes)}"
+    result = await connection.execute(statement.values(quarantined_at=func.now(), quarantine_reason=reason))
+    return result.rowcount
 
 
 async def quarantined(connection: AsyncConnection, *, after: UUID | None, limit: int) -> Sequence[Row[Any]]:

@@ -89,7 +89,8 @@ class Relay:
             return
         for message in messages:
             if self._hold_back is None or not message.subject.startswith(self._hold_back):
-                self._lanes[message.lane].submit(message)
+                if message.lane in self._lanes:  # else it is set aside
+                    self._lanes[message.lane].submit(message)
 
     async def sweep(self) -> int:
         """Publishes rows that were left behind; returns how many.
@@ -205,10 +206,13 @@ async def _measure(database: Database) -> None:
     while True:
         try:
             async with database.transaction() as connection:
+                strays = await outbox.quarantine_strays(connection)
                 depth = await outbox.depth(connection)
         except DatabaseUnavailable as error:
             log.warning("outbox cannot be measured", error=str(error))
         else:
+            if strays:
+                log.error("messages whose subject no stream takes are set aside", messages=strays)
             metrics.outbox_depth.set(depth.rows)
             metrics.outbox_oldest_age.set(depth.oldest)
             metrics.outbox_quarantined.set(depth.quarantined)

@@ -11,11 +11,12 @@ from sqlalchemy.dialects import postgresql
 revision = "0004"
 down_revision = "0003"
 
-# Services of the version before know nothing of revisions, and must raise them all the same.
+# Services of the version before know nothing of revisions, and must raise them all the same. By two, because one change may
+# be told by two events, and each has a revision of its own.
 _RAISE_REVISION = """
 CREATE FUNCTION raise_image_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.revision := OLD.revision + 1;
+    NEW.revision := OLD.revision + 2;
     RETURN NEW;
 END $$;
 CREATE TRIGGER image_revision BEFORE UPDATE ON images FOR EACH ROW EXECUTE FUNCTION raise_image_revision();
