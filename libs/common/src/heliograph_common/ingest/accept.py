@@ -124,7 +124,7 @@ class Ingest:
                 return None
             granted = await fairness.grant(transaction.connection, owner, asked, before_low=self._before_low)
             created = await insert_image(transaction.connection, values | granted.columns())
-            row = await find_by_content(transaction.connection, owner, sha256)
+            row = created or await find_by_content(transaction.connection, owner, sha256)
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
                 await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
