@@ -1,8 +1,9 @@
-"""The event stream over WebSocket: connects, comes back by close code, drops repeats and what comes too late (revisions.py).
+"""The event stream over WebSocket: connects, comes back by close code, drops repeats and what comes too late.
 
-Used by client.py and waiting.py. The only module that speaks websockets. Protocol: subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text
-frames, and control frames, which have ``op``. Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx
-come back now, 1012 come back when the server said; all else is a lost connection.
+Used by client.py and waiting.py; revisions.py says what is too late. The only module that speaks websockets. Protocol:
+subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
+Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx come back now, 1012 come back when the server
+said; all else is a lost connection.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ _TEXT: Object = {"type": "string"}
 _V1 = """\
 Events as CloudEvents 1.0 and control frames, one JSON object a text frame; control frames have `op`. The token comes in the
 `Authorization` header or in the first frame, never in the URL. Nothing is sent before `subscribe`. Delivery is at least once
-and in the order of the stream: drop repeats by `id`, keep the last `cursor`, come back with it. An event may have entered the
-stream behind a newer one of its image: drop those whose `data.revision` is lower than one seen of the same image."""
+and in the order of the stream: drop repeats by `id`, keep the last `cursor`, come back with it. An event may have come into
+the stream after a newer one of its image: drop those whose `data.revision` is lower than one seen of the same image."""
 _CLOUD_EVENTS = """\
 Events as CloudEvents 1.0 in structured JSON mode, one a text frame, and nothing else. The token must come in the
 `Authorization` header; the filter and the cursor come in the query. Repeats and revisions as in `heliograph.v1`."""
