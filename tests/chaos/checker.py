@@ -13,8 +13,9 @@ from typing import Literal
 
 from tests.chaos.evidence import Evidence, Found, ImageRow, RenditionRow, Size
 from tests.chaos.history import History, Picture
+from tests.chaos.order import out_of_order
 
-Kind = Literal["lost", "duplicated", "wrong"]
+Kind = Literal["lost", "duplicated", "wrong", "disordered"]
 
 COMPLETE_EVENTS = ("image.stored", "image.thumbnails_ready", "image.variants_ready", "image.ready")
 _WANTED = {"complete": COMPLETE_EVENTS, "failed": ("image.stored", "image.failed")}
@@ -24,7 +25,8 @@ _COLOUR_TOLERANCE = 8.0
 @dataclass(frozen=True)
 class Finding:
     """One thing that is not as promised: ``lost`` (accepted and not there), ``duplicated`` (there more often than once, or
-    without anyone having asked for it) or ``wrong`` (there, but not what it should be)."""
+    without anyone having asked for it), ``wrong`` (there, but not what it should be) or ``disordered`` (told of in an order
+    that cannot be)."""
 
     kind: Kind
     subject: str
@@ -40,8 +42,9 @@ def judge(history: History, evidence: Evidence) -> list[Finding]:
         *_renditions(history, evidence),
         *_objects(history, evidence),
         *_events(history, evidence),
+        *(Finding("disordered", *found) for found in out_of_order(history, evidence)),
         *_socket(history, evidence),
-        *_leftovers(evidence),
+        *_leftovers(history, evidence),
         *_api(evidence),
     ]
 
@@ -59,9 +62,9 @@ def expected_pixels(width: int, height: int, size: Size) -> tuple[int, int]:
 
 def _answers(history: History) -> Iterator[Finding]:
     for sha256, picture in history.sent.items():
-        ids = set(history.accepted.get(sha256, ()))
-        if len(ids) > 1:
-            yield Finding("duplicated", picture.name, f"accepted as {len(ids)} images: {', '.join(sorted(ids))}")
+        ids, living = set(history.accepted.get(sha256, ())), set(history.living(sha256))
+        if len(living) > 1:
+            yield Finding("duplicated", picture.name, f"accepted as {len(living)} images: {', '.join(sorted(living))}")
         refusal = history.refused.get(sha256)
         if refusal is not None and ids:
             yield Finding("wrong", picture.name, f"both accepted and refused ({refusal.status})")
@@ -77,9 +80,12 @@ def _rows(history: History, evidence: Evidence) -> Iterator[Finding]:
     rows: dict[str, list[ImageRow]] = defaultdict(list)
     for row in evidence.images:
         rows[row.sha256].append(row)
-    for sha256, ids in history.accepted.items():
-        found, name = rows.pop(sha256, []), history.sent[sha256].name
-        if not found:
+    for sha256 in history.accepted:
+        found, name, ids = rows.pop(sha256, []), history.sent[sha256].name, history.living(sha256)
+        if not ids:
+            if found:
+                yield Finding("wrong", name, f"deleted, and there is a row {found[0].id}")
+        elif not found:
             yield Finding("lost", name, "no image row")
         elif len(found) > 1:
             yield Finding("duplicated", name, f"{len(found)} image rows")
@@ -159,67 +165,89 @@ def _looks(label: str, picture: Picture, found: Found, size: Size) -> Iterator[F
 
 
 def _objects(history: History, evidence: Evidence) -> Iterator[Finding]:
-    expected = {f"originals/{image.sha256}" for image in evidence.images} | {row.key for row in evidence.renditions}
-    for key in sorted(expected - evidence.objects.keys()):
-        if key.startswith("originals/"):
-            yield Finding("lost", key, "no original")
+    originals = {image.original for image in evidence.images}
+    expected = originals | {row.key for row in evidence.renditions}
+    collectable = {sha256 for sha256, ids in history.accepted.items() if history.deleted.intersection(ids)}
+    for image in evidence.images:
+        if image.original not in evidence.objects:
+            picture = history.sent.get(image.sha256)
+            yield Finding("lost", picture.name if picture else image.id, "its original is not in the object store")
     for key in sorted(evidence.objects.keys() - expected):
-        yield Finding("duplicated", key, "an object that no row names")
+        if _content(key) not in collectable:  # what was deleted keeps its objects for a while
+            yield Finding("duplicated", key, "an object that no row names")
     for key, found in evidence.objects.items():
-        if key.startswith("originals/") and key.removeprefix("originals/") != found.sha256:
+        if key.startswith("originals/") and _content(key) != found.sha256:
             yield Finding("wrong", key, f"the original's bytes hash to {found.sha256}")
-    for sha256 in history.accepted:
-        if f"originals/{sha256}" not in evidence.objects:
-            yield Finding("lost", history.sent[sha256].name, "its original is not in the object store")
+
+
+def _content(key: str) -> str:
+    """The hash of the original that an object's key names."""
+    return key.split("/")[1].partition(".")[0]
 
 
 def _events(history: History, evidence: Evidence) -> Iterator[Finding]:
     """What the socket told, repeats dropped by id: a second event of a kind is a second effect."""
     counts: Counter[tuple[str, str]] = Counter((event.subject, event.type) for event in history.first_events())
-    known = {image.id for image in evidence.images}
+    excused = history.excused
     for image in evidence.images:
         picture = history.sent.get(image.sha256)
         name = picture.name if picture else image.id
         for kind in _WANTED.get(image.processing, ("image.stored",)):
-            if counts[image.id, kind] == 0:
+            if counts[image.id, kind] == 0 and image.id not in excused:
                 yield Finding("lost", name, f"{kind} was never told")
+        if image.id in history.harmed:
+            continue
         for kind in (*COMPLETE_EVENTS, "image.failed"):
-            if counts[image.id, kind] > 1:
+            if counts[image.id, kind] > 1 + history.retried[image.id]:
                 yield Finding("duplicated", name, f"{kind} was told {counts[image.id, kind]} times under new ids")
         contrary = "image.failed" if image.processing == "complete" else "image.ready"
-        if counts[image.id, contrary]:
+        if counts[image.id, contrary] > history.retried[image.id]:
             yield Finding("wrong", name, f"{contrary} was told of an image that is {image.processing}")
+    yield from _events_of_deleted(history, counts)
+    known = {image.id for image in evidence.images} | history.deleted
     for subject in sorted({subject for subject, _ in counts} - known):
         yield Finding("duplicated", subject, "events of an image that is not there")
+
+
+def _events_of_deleted(history: History, counts: Counter[tuple[str, str]]) -> Iterator[Finding]:
+    for image_id in sorted(history.deleted):
+        for kind in ("image.stored", "image.deleted"):
+            if (told := counts[image_id, kind]) != 1:
+                yield Finding("duplicated" if told else "lost", image_id, f"deleted, and {kind} was told {told} times")
 
 
 def _socket(history: History, evidence: Evidence) -> Iterator[Finding]:
     told, stored = {event.id for event in history.events}, {message.id for message in evidence.events}
     by_library = Counter(history.told_by_client_library)
     names = {message.id: f"{message.type} of {message.image_id}" for message in evidence.events}
-    for missing in sorted(stored - told):
+    excused = history.excused
+    late = {message.id for message in evidence.events if message.image_id not in excused}
+    for missing in sorted((stored - told) & late):
         yield Finding("lost", names[missing], "is in the stream and was not told on the socket")
-    for extra in sorted(told - stored):
-        yield Finding("lost", extra, "was told on the socket and is not in the stream")
-    for missing in sorted(stored - by_library.keys()):
+    if not evidence.events_dropped and not history.expected_resets:
+        for extra in sorted(told - stored - history.erased):
+            yield Finding("lost", extra, "was told on the socket and is not in the stream")
+    for missing in sorted((stored - by_library.keys()) & late):
         yield Finding("lost", names[missing], "was not given out by the client library")
     for repeated in (each for each, count in by_library.items() if count > 1):
         yield Finding("duplicated", repeated, "was given out twice by the client library")
     for reason in history.resets:
-        yield Finding("lost", "socket", f"reset: {reason}")
+        if reason.split()[0] not in history.expected_resets:
+            yield Finding("lost", "socket", f"reset: {reason}")
 
 
-def _leftovers(evidence: Evidence) -> Iterator[Finding]:
+def _leftovers(history: History, evidence: Evidence) -> Iterator[Finding]:
     for count, what in (
         (evidence.work_waiting, "messages are left in WORK"),
         (evidence.work_unacked, "deliveries are not acknowledged"),
         (evidence.outbox, "rows are left in the outbox"),
+        (evidence.work_rows, "rows of work are left"),
     ):
         if count:
             yield Finding("wrong", "queue", f"{count} {what}")
     failed = Counter(image.id for image in evidence.images if image.processing == "failed")
-    dead = Counter(set(evidence.dead_images))
-    for image_id in sorted((dead - failed).elements()):
+    dead = Counter(set(evidence.dead_images) - history.deleted)
+    for image_id in sorted((dead - failed).keys() - history.retried.keys()):
         yield Finding("wrong", image_id, "a dead letter of an image that did not fail")
     for image_id in sorted((failed - dead).elements()):
         yield Finding("lost", image_id, "failed, and there is no dead letter")

@@ -38,21 +38,31 @@ def client_connection(connection: Connection) -> ClientConnection:
 
 
 class Sender:
-    """Uploads, and tries again what was not answered for good."""
+    """Uploads, and tries again what was not answered for good. ``patience``: seconds it waits for an answer."""
 
-    def __init__(self, connection: Connection, history: History, rng: random.Random) -> None:
+    def __init__(
+        self, connection: Connection, history: History, rng: random.Random, *, patience: float = _PATIENCE
+    ) -> None:
         self._history = history
         self._rng = rng
         self._http = httpx2.AsyncClient(
             base_url=connection.api or "",
             headers={"Authorization": f"Bearer {connection.token}"},
-            timeout=httpx2.Timeout(_PATIENCE, connect=5.0),
+            timeout=httpx2.Timeout(patience, connect=5.0),
             trust_env=False,
         )
 
-    async def send_all(self, pictures: Iterable[Picture], *, twice: float = 0.0, lanes: int = 8) -> None:
-        """Returns when each has been accepted or refused. ``lanes``: pictures at one time. ``twice``: the share of them
-        that is sent twice at the same time, as by a client that lost its patience."""
+    async def send_all(
+        self, pictures: Iterable[Picture], *, twice: float = 0.0, lanes: int = 8, patience: float | None = None
+    ) -> None:
+        """Returns when each has been accepted or refused, or after ``patience`` seconds; what has no answer then is to be
+        sent again. ``lanes``: pictures at one time. ``twice``: the share of them that is sent twice at the same time, as
+        by a client that lost its patience."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._send_all(pictures, twice, lanes)
+
+    async def _send_all(self, pictures: Iterable[Picture], twice: float, lanes: int) -> None:
         waiting = iter(pictures)
 
         async def lane() -> None:
@@ -70,14 +80,34 @@ class Sender:
         while not await self._attempt(picture):
             await asyncio.sleep(self._rng.uniform(*_PAUSE))
 
+    async def delete(self, image_id: str) -> None:
+        """As often as it takes. 404 is an answer too: an earlier try was answered 204, and that was lost."""
+        while await self._ask("DELETE", f"/v1/images/{image_id}") not in {204, 404}:
+            await asyncio.sleep(self._rng.uniform(*_PAUSE))
+        self._history.deleted.add(image_id)
+
+    async def retry(self, image_id: str) -> int:
+        """Asks once for a failed image to be tried again; returns the status, 0 for none."""
+        status = await self._ask("POST", f"/v1/images/{image_id}/retry")
+        if status == 202:
+            self._history.retried[image_id] += 1
+        return status
+
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def _ask(self, method: str, path: str) -> int:
+        try:
+            return (await self._http.request(method, path)).status_code
+        except httpx2.HTTPError:
+            return 0
 
     async def _attempt(self, picture: Picture) -> bool:
         loop, history = asyncio.get_running_loop(), self._history
         began = loop.time()
+        asked = {"name": picture.name, **({"priority": picture.priority} if picture.priority else {})}
         try:
-            response = await self._http.post("/v1/images", params={"name": picture.name}, content=picture.data)
+            response = await self._http.post("/v1/images", params=asked, content=picture.data)
         except httpx2.HTTPError as error:
             history.answers.append(Answer(picture.sha256, began, loop.time() - began, 0, problem=repr(error)))
             return False
@@ -165,7 +195,7 @@ def _note(message: dict[str, Any], history: History, ready: asyncio.Event) -> st
         if message["op"] == "ready":
             ready.set()
         elif message["op"] == "reset":
-            history.resets.append(str(message.get("reason")))
+            history.reset(str(message.get("reason")), asyncio.get_running_loop().time())
         return cursor if message["op"] in {"ready", "reset"} else None
     history.events.append(
         Observed(
@@ -174,6 +204,7 @@ def _note(message: dict[str, Any], history: History, ready: asyncio.Event) -> st
             message.get("subject", ""),
             message["cursor"],
             asyncio.get_running_loop().time(),
+            int(message["data"].get("revision") or 0),
         )
     )
     return cursor
@@ -183,6 +214,6 @@ async def _listen_by_library(connection: Connection, history: History) -> None:
     async with AsyncClient(client_connection(connection)) as client:
         async for item in client.events():
             if isinstance(item, Reset):
-                history.resets.append(f"{item.reason} (client library)")
+                history.reset(f"{item.reason} (client library)", asyncio.get_running_loop().time())
             else:
                 history.told_by_client_library.append(item.id)

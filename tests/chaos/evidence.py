@@ -33,6 +33,12 @@ class ImageRow:
     width: int
     height: int
     bytes: int
+    incarnation: int = 0
+
+    @property
+    def original(self) -> str:
+        """The key of its original: the first object under it has no number, those after a deletion have one."""
+        return f"originals/{self.sha256}" + (f".{self.incarnation}" if self.incarnation else "")
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,11 @@ class Evidence:
     downloaded: dict[str, str] = field(default_factory=dict)
     """SHA-256 of renditions that were fetched through the API, by object key."""
     dead_images: list[str] = field(default_factory=list)
-    """Image ids of the dead letters."""
+    """Image ids of the dead letters; those that name none are not among them."""
     work_waiting: int = 0
     work_unacked: int = 0
     outbox: int = 0
+    work_rows: int = 0
+    """Rows that stand for work which has not ended."""
+    events_dropped: int = 0
+    """Events that the stream no longer holds because it was full."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 Colour = tuple[float, float, float]
@@ -22,6 +22,8 @@ class Picture:
     colour: Colour | None = None
     may_fail: bool = False
     must_fail: bool = False
+    priority: str = ""
+    """What the client asks for; empty leaves it to the gateway."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Observed:
-    """An event as the socket told it. ``type`` without its prefix; ``subject`` is the image's id."""
+    """An event as the socket told it. ``type`` without its prefix; ``subject`` is the image's id; ``revision`` is the
+    image's, 0 where the event does not tell it."""
 
     id: str
     type: str
     subject: str
     cursor: str
     at: float
+    revision: int = 0
 
 
 @dataclass
@@ -60,8 +64,21 @@ class History:
     """When the first 2xx came, by the content's hash."""
     refused: dict[str, Answer] = field(default_factory=dict)
     """The final refusal (4xx), by the content's hash."""
+    deleted: set[str] = field(default_factory=set)
+    """Ids of the images whose deletion was answered 204."""
+    retried: Counter[str] = field(default_factory=Counter)
+    """How many retries of an image were answered 202, by its id."""
+    harmed: set[str] = field(default_factory=set)
+    """Ids of images of which the test itself took something away: they are rendered again, and told of again."""
+    erased: set[str] = field(default_factory=set)
+    """Ids of the events that the test itself took out of the stream."""
     events: list[Observed] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
+    reset_at: float | None = None
+    """When the last of them came."""
+    expected_resets: frozenset[str] = frozenset()
+    """First words of the resets that the test itself is the cause of. What was accepted before such a reset may be told
+    by nothing else: the client knows that it has to ask."""
     connections: int = 0
     told_by_client_library: list[str] = field(default_factory=list)
     """Ids of events as the public client gave them out, each supposed to come once."""
@@ -70,6 +87,22 @@ class History:
         """Notes a 2xx."""
         self.accepted[picture.sha256].append(image_id)
         self.accepted_at.setdefault(picture.sha256, at)
+
+    def living(self, sha256: str) -> list[str]:
+        """Ids under which this content was accepted and not deleted since."""
+        return [image_id for image_id in self.accepted.get(sha256, ()) if image_id not in self.deleted]
+
+    def reset(self, reason: str, at: float) -> None:
+        """Notes that the server said that events are missing."""
+        self.resets.append(reason)
+        self.reset_at = at
+
+    @property
+    def excused(self) -> set[str]:
+        """Ids of the images of which events may be missing: they were accepted before a reset that the test caused."""
+        if self.reset_at is None or not any(reason.split()[0] in self.expected_resets for reason in self.resets):
+            return set()
+        return {self.accepted[sha256][0] for sha256, at in self.accepted_at.items() if at < self.reset_at}
 
     def first_events(self) -> list[Observed]:
         """Events with the repeats dropped by id, as a client has to."""

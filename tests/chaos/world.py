@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tests.chaos.checker import Finding, judge
 from tests.chaos.client import Sender, listening
 from tests.chaos.collect import collect, unfinished
 from tests.chaos.history import History
+from tests.chaos.network import ProxiedStack, isolated, small_disk
+from tests.chaos.s3_faults import S3Faults
 
 from heliograph_local.connection import Connection
 from heliograph_local.errors import NotRunning
@@ -31,6 +33,7 @@ from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
 
+_ROOT = Path(__file__).parents[2]  # services of our own (``flock``) are found from here
 _STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
 _SAY_EVERY = 3.0
 _NEVER_MET = '{"quota": 1000000, "window_seconds": 1, "burst": 1000000}'
@@ -42,7 +45,8 @@ _RATE_LIMITS = {  # one owner sends all: the limits are asked, faults or not, an
 
 @dataclass
 class World:
-    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it."""
+    """What a scenario works with. ``failures`` takes what it finds itself; the checker's findings are added to it.
+    ``s3_faults`` stands between the services and the S3 server, and does nothing unless told to."""
 
     stack: Stack
     faults: Faults
@@ -50,9 +54,12 @@ class World:
     sender: Sender
     rng: random.Random
     say: Say
+    s3_faults: S3Faults
     failures: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
+    standstill: float = _STANDSTILL
+    """Seconds without any movement after which what is left counts as stuck."""
 
     @property
     def connection(self) -> Connection:
@@ -123,17 +130,20 @@ class World:
     async def settled(self) -> None:
         """Waits until nothing is left to do, or nothing has moved for long, and until the socket has told all; what is
         not done then is for the checker."""
-        last, moved, said = (-1, -1, -1), time.monotonic(), 0.0
-        while time.monotonic() - moved < _STANDSTILL:
+        last, moved, said = (-1, -1, -1, -1), time.monotonic(), 0.0
+        while time.monotonic() - moved < self.standstill:
             with suppress(psycopg.OperationalError, NatsError, OSError, TimeoutError):  # a server may be on its way up
                 left = await unfinished(self.connection)
-                if left == (0, 0, 0):
+                if not any(left):
                     break
                 if left != last:
                     last, moved = left, time.monotonic()
                 if time.monotonic() - said > _SAY_EVERY:
                     said = time.monotonic()
-                    self.say(f"settling: {left[0]} images, {left[1]} outbox rows, {left[2]} messages")
+                    images, outbox, work, messages = left
+                    self.say(
+                        f"settling: {images} images, {outbox} outbox rows, {work} rows of work, {messages} messages"
+                    )
             await asyncio.sleep(0.5)
         told = -1
         while told != (told := len(self.history.events) + len(self.history.told_by_client_library)):
@@ -153,25 +163,48 @@ async def world(
     say: Say,
     *,
     thumbnailers: int = 2,
+    thumbnailer: str = THUMBNAILER.module,
     environment: Mapping[str, str] | None = None,
+    nats_max_file_store: int | None = None,
+    nats_disk: int | None = None,
+    s3_proxy: bool = False,
+    proxied: bool = False,
+    patience: float = 20.0,
     keep: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[World]:
     """A fresh stack with a client that listens. ``environment`` reaches all services; ``keep`` is asked at the end whether
-    the folder, with its logs, is to stay."""
+    the folder, with its logs, is to stay.
+
+    ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_max_file_store`` is JetStream's disk in bytes, and
+    ``nats_disk`` the size of a file system of its own, where this machine lets us make one; ``s3_proxy``: services reach S3
+    through ``World.s3_faults``; ``proxied``: they reach every server through a proxy that can stand still (``network.py``);
+    ``patience`` is how many seconds the client waits for an answer."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
-    services = (GATEWAY, replace(THUMBNAILER, replicas=thumbnailers), NOTIFIER)
+    services = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
-    stack = Stack(folder, services, report=lambda _line: None)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
+    disk = small_disk(folder / "nats", nats_disk) if nats_disk and isolated() else nullcontext()
     history = History()
+    s3_faults = S3Faults(lambda: stack.s3.endpoint, rng)
+    stack = (ProxiedStack if proxied else Stack)(
+        folder,
+        services,
+        nats_max_file_store=nats_max_file_store,
+        overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
+        report=lambda _line: None,
+    )
     try:
         say("starting the stack")
-        async with stack:
-            sender = Sender(stack.connection, history, rng)
+        async with AsyncExitStack() as entered:
+            entered.enter_context(disk)
+            entered.enter_context(s3_faults.running())
+            await entered.enter_async_context(stack)
+            sender = Sender(stack.connection, history, rng, patience=patience)
             try:
                 async with listening(stack.connection, history):
-                    yield World(stack, Faults(folder), history, sender, rng, say)
+                    yield World(stack, Faults(folder), history, sender, rng, say, s3_faults)
             finally:
                 await sender.aclose()
     finally:

@@ -1,4 +1,4 @@
-"""One suite over the object store and its twin, and what only the real one can show."""
+"""One suite over the object store and its fake, and what only the real one can show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import urllib3
 from pydantic import SecretStr
 
 from heliograph_common.blobs import keys
-from heliograph_common.blobs.minio import CONNECT_SECONDS, MULTIPART_BYTES, PART_BYTES, MinioBlobs
+from heliograph_common.blobs.minio import MULTIPART_BYTES, PART_BYTES, MinioBlobs
+from heliograph_common.blobs.pools import CONNECT_SECONDS
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.errors import BlobsUnavailable, NotFound
 from heliograph_common.ids import new_id
@@ -133,8 +134,22 @@ async def test_list_has_what_is_under_the_prefix_until_it_is_deleted(blobs: Blob
     assert await found(blobs, prefix + "b/") == [prefix + "b/2"]
 
 
-async def test_ready(blobs: Blobs) -> None:
+async def test_list_goes_on_after_a_key(blobs: Blobs, prefix: str) -> None:
+    names = ["1", "1.1", "1.10", "1.2", "3/4/x.1", "3/4/x.10", "3/5/a", "A", "a"]
+    for name in names:
+        await blobs.put(prefix + name, b"x", content_type="text/plain")
+    for at, name in enumerate(names):
+        after = [info.key async for info in blobs.list(prefix, start_after=prefix + name)]
+        assert after == [prefix + each for each in names[at + 1 :]]
+    assert [info.key async for info in blobs.list(prefix, start_after=prefix + "1.5")] == [
+        prefix + n for n in names[4:]
+    ]
+    assert [info.key async for info in blobs.list(prefix, start_after="zzz")] == []
+
+
+async def test_ready_and_writable(blobs: Blobs) -> None:
     await blobs.ready()
+    await blobs.writable()
 
 
 async def test_a_signed_url_is_answered_with_type_and_name(real: MinioBlobs, prefix: str) -> None:
@@ -240,7 +255,7 @@ def kib(field: str) -> int:  # not ru_maxrss, which begins with that of the pare
 
 async def main() -> None:
     blobs = MinioBlobs(S3Settings.model_validate_json(sys.stdin.read()), multipart_bytes=int(sys.argv[1]))
-    await blobs.ready()
+    await blobs.put(sys.argv[2], b"warm", content_type="text/plain")
     with tempfile.TemporaryFile() as file:
         file.truncate(50_000_000)
         before = kib("VmRSS")
@@ -277,6 +292,7 @@ async def test_puts_of_50_mb_at_once_stay_flat(
 
     assert child.returncode == 0
     assert int(output) < 60  # MiB
+    await real.delete(prefix)
     keys_found = await found(real, prefix)
     assert len(keys_found) == puts
     for key in keys_found:
@@ -295,11 +311,28 @@ async def test_the_liar_does_what_it_reports_as_failed() -> None:
     assert await found(blobs, "") == ["a", "b"]
 
 
-async def test_the_twin_can_be_down() -> None:
+async def test_the_fake_can_be_down() -> None:
     blobs = MemoryBlobs()
     blobs.down = True
     with pytest.raises(BlobsUnavailable):
         await blobs.ready()
+
+
+def test_incarnations_of_keys() -> None:
+    sha = "5" * 64
+    for base in (keys.original(sha), keys.rendition(sha, "3", "1080x1920-0a1b2c3d.jpg")):
+        assert [keys.incarnation(base, number) for number in (0, 1, 12)] == [base, f"{base}.1", f"{base}.12"]
+        assert [keys.split(keys.incarnation(base, number)) for number in (0, 1, 12)] == [
+            (base, 0),
+            (base, 1),
+            (base, 12),
+        ]
+        assert {keys.content_of(keys.incarnation(base, number)) for number in (0, 3)} == {sha}
+    assert keys.original(sha, 2) == f"originals/{sha}.2"
+    assert keys.content_of(keys.renditions(sha)) == sha
+    assert keys.content_of(f"uploads/{new_id()}/file") is None
+    with pytest.raises(ValueError, match="must not end in a number"):
+        keys.rendition(sha, "3", "w300.5")
 
 
 def test_keys() -> None:

@@ -114,11 +114,18 @@ async def _waiting_worker(world: World) -> str:
     ):
         while True:
             for (port,) in await (await database.execute(_BLOCKED)).fetchall():
-                for name in world.thumbnailers:
-                    sockets = psutil.Process(world.faults.pid(name)).net_connections("tcp")
-                    if any(each.laddr and each.laddr.port == port for each in sockets):
-                        return name
+                if name := connected_from(world, port):
+                    return name
             await asyncio.sleep(0.02)
+
+
+def connected_from(world: World, port: int) -> str | None:
+    """The thumbnailer that has a connection from this port of its own."""
+    for name in world.thumbnailers:
+        sockets = psutil.Process(world.faults.pid(name)).net_connections("tcp")
+        if any(each.laddr and each.laddr.port == port for each in sockets):
+            return name
+    return None
 
 
 async def _taken_over(world: World, shown: Picture, by: str, *, fence: int) -> Any:

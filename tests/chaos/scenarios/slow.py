@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 from tests.chaos.collect import jetstream
@@ -51,6 +52,17 @@ async def _judge_deliveries(world: World, count: int) -> None:
     for name in world.thumbnailers:
         again = await world.metric(name, "heliograph_redeliveries_total")
         world.require(again == 0, name, f"took {again:.0f} messages that were delivered again")
+
+
+@contextmanager
+def freeze_renders(world: World) -> Iterator[None]:
+    """Within the block no render goes on, and none that is begun gets on."""
+    children = [child for name in world.thumbnailers for child in world.render_children(name)]
+    _signal(children, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(children, signal.SIGCONT)
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:

@@ -10,20 +10,28 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from tests.integration.gateway.conftest import png
+from tests.ports.s3_proxy import proxied
 
 from heliograph_common.blobs import keys
+from heliograph_common.blobs.minio import MinioBlobs
+from heliograph_common.clock import utc_now
+from heliograph_common.db.blob_models import BlobGarbage, BlobIntent
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import BlobTombstone, Image, Rendition, ReplacedRendition
 from heliograph_common.errors import BlobsUnavailable
+from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Accepted, Ingest
-from heliograph_common.ingest.collect import Collector
+from heliograph_common.ingest.collect import INTENTS_AFTER, Collector
+from heliograph_common.ingest.incarnations import current_keys, keep
 from heliograph_common.ingest.spool import limits_of, spool
 from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
-from heliograph_common.settings import LimitSettings
+from heliograph_common.settings import LimitSettings, S3Settings
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_local.testing import Bucket
 
 _GRACE = timedelta(days=7)
 
@@ -66,18 +74,18 @@ class Slow(MemoryBlobs):
 class World:
     """Ingest and collector over one database and one object store."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, blobs: Any = None) -> None:
         self.database = database
-        self.blobs = Slow()
+        self.blobs = blobs or Slow()
         self.ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
         self.collector = Collector(database, self.blobs, grace=_GRACE)
 
-    async def accept(self, owner: str, seed: int = 0) -> Accepted:
+    async def accept(self, owner: str, seed: int = 0, **more: Any) -> Accepted:
         async def body() -> AsyncIterator[bytes]:
             yield png(seed=seed)
 
         async with spool(body(), limits_of(LimitSettings())) as spooled:
-            return await self.ingest.accept(spooled, owner=owner, name="a.png", source="upload")
+            return await self.ingest.accept(spooled, owner=owner, name="a.png", source="upload", **more)
 
     async def delete(self, image_id: UUID, *, age: timedelta = _GRACE * 2) -> None:
         await self.change(image_id, deleted_at=func.now() - age)
@@ -87,12 +95,18 @@ class World:
             await connection.execute(update(Image).where(Image.id == image_id).values(values))
 
     async def render(self, image: Any, name: str, key_name: str) -> str:
-        key = keys.rendition(image.sha256, "1", key_name)
+        key = f"{keys.renditions(image.sha256)}1/{key_name}"
         await self.blobs.put(key, b"pixels", content_type="image/jpeg")
         values = {"image_id": image.id, "name": name, "kind": "thumbnail", "width": 3, "height": 2, "format": "jpeg"}
         async with self.database.transaction() as connection:
             await connection.execute(insert(Rendition).values(**values, bytes=6, key=key))
         return key
+
+    async def place(self, image: Any, key_name: str) -> str:
+        """The name of a rendition's key in the incarnation that may be used."""
+        base = keys.rendition(image.sha256, "1", key_name)
+        async with self.database.transaction() as connection:
+            return (await current_keys(connection, [base]))[base].rpartition("/")[2]
 
     async def rename(self, image: Any, name: str, key_name: str) -> str:
         """Gives a rendition another key, as a changed size does."""
@@ -108,6 +122,18 @@ class World:
             aged = func.now() - _GRACE * 2
             await connection.execute(update(ReplacedRendition).values(replaced_at=aged))
 
+    async def garbage_is_due(self) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(update(BlobGarbage).values(due_at=func.now()))
+
+    async def intents(self) -> int:
+        async with self.database.transaction() as connection:
+            return int((await connection.execute(select(func.count()).select_from(BlobIntent))).scalar_one())
+
+    async def age_intents(self) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(update(BlobIntent).values(made_at=func.now() - 2 * INTENTS_AFTER))
+
     async def rows(self) -> list[Any]:
         async with self.database.transaction() as connection:
             return list((await connection.execute(select(Image.__table__))).all())
@@ -118,7 +144,12 @@ class World:
     async def missing(self) -> list[str]:
         """Originals that a row names and that are not there."""
         stored = await self.stored()
-        return [row.sha256 for row in await self.rows() if keys.original(row.sha256) not in stored]
+        return [row.sha256 for row in await self.rows() if original(row) not in stored]
+
+
+def original(row: Any) -> str:
+    """The key of an image's original."""
+    return keys.original(row.sha256, row.incarnation)
 
 
 @pytest.fixture
@@ -173,9 +204,32 @@ async def test_an_outage_leaves_it_for_later(world: World) -> None:
         await world.collector.run_once()
     world.blobs.down = False
 
-    assert [row.id for row in await world.rows()] == [image.id]
+    assert await world.rows() == []  # decided, but not done
+    assert original(image) in await world.stored()
     assert await world.collector.run_once() == 1
-    assert await world.rows() == []
+    assert await world.stored() == set()
+
+
+async def test_objects_that_cannot_be_deleted_hold_up_no_others(world: World, db: Database) -> None:
+    images = [(await world.accept("ann", seed)).row for seed in range(20)]
+    rendered = await world.render(images[0], "small", "small-1.jpg")
+    for image in images:
+        await world.delete(image.id)
+    world.blobs.broken = {original(images[3]), rendered}
+    assert await world.collector.run_once() == 19
+
+    assert await world.stored() == world.blobs.broken
+    async with db.transaction() as connection:
+        left = (await connection.execute(select(BlobGarbage.__table__))).all()
+    assert {row.key for row in left} == {original(images[3]), keys.renditions(images[0].sha256)}
+    assert {row.attempts for row in left} == {1}
+    assert all("the test says so" in row.error and row.due_at > utc_now() for row in left)
+
+    world.blobs.broken = set()
+    assert await world.collector.run_once() == 0  # not at once
+    await world.garbage_is_due()
+    assert await world.collector.run_once() == 2
+    assert await world.stored() == set()
 
 
 # -- against uploads ---------------------------------------------------------------------------------------------------
@@ -193,25 +247,24 @@ async def test_bytes_put_before_the_collection_and_named_after_it(world: World) 
 
 async def test_bytes_named_while_the_collector_deletes(world: World) -> None:
     await world.delete((await world.accept("ann")).row.id)
-    uploading: list[asyncio.Task[Accepted]] = []
 
     async def upload_meanwhile() -> None:
-        uploading.append(asyncio.create_task(world.accept("bob")))
-        await asyncio.wait(uploading, timeout=0.5)
-        assert not uploading[0].done()  # it waits for the lock
+        assert (await world.accept("bob")).created  # it waits for nothing
 
     world.blobs.in_delete = upload_meanwhile
     await world.collector.run_once()
 
-    assert (await uploading[0]).created
+    assert world.blobs.in_delete is None
     assert await world.missing() == []
+    assert [row.incarnation for row in await world.rows()] == [1]
 
 
 async def test_a_collector_that_died_after_deleting(world: World) -> None:
-    await world.delete((await world.accept("ann")).row.id)
+    image = (await world.accept("ann")).row
+    await world.delete(image.id)
 
     async def die() -> None:
-        await world.blobs.delete(keys.original((await world.rows())[0].sha256))
+        await world.blobs.delete(original(image))
         raise BlobsUnavailable("the test says so")
 
     async def collect() -> None:
@@ -225,6 +278,128 @@ async def test_a_collector_that_died_after_deleting(world: World) -> None:
     assert await world.missing() == []
 
 
+async def test_a_deletion_that_arrives_after_the_next_upload(db: Database, bucket: Bucket) -> None:
+    """Its task was cancelled, its thread was not."""
+    settings = S3Settings(
+        access_key=bucket.access_key,
+        secret_key=SecretStr(bucket.secret_key),
+        bucket=bucket.bucket,
+        endpoint=bucket.endpoint,
+    )
+    async with proxied(bucket.endpoint) as proxy:
+        slow = MinioBlobs(settings.model_copy(update={"endpoint": proxy.endpoint}))
+        world = World(db, MinioBlobs(settings))
+        await world.delete((await world.accept("ann")).row.id)
+        proxy.held = frozenset({"DELETE"})
+        collecting = asyncio.create_task(Collector(db, slow, grace=_GRACE).run_once())
+        async with asyncio.timeout(60):
+            await proxy.holding.wait()
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+        accepted = await world.accept("bob")
+        proxy.hold.set()
+        async with asyncio.timeout(60):
+            await proxy.passed.wait()
+
+        assert accepted.created
+        assert await world.missing() == []
+        await world.blobs.close()
+        await slow.close()
+
+
+async def test_the_same_bytes_again_and_again(world: World) -> None:
+    seen = []
+    for _ in range(4):
+        image = (await world.accept("ann")).row
+        rendered = await world.render(image, "small", await world.place(image, "small-1.jpg"))
+        await world.delete(image.id)
+        await world.collector.run_once()
+        assert await world.stored() == set()
+        seen += [original(image), rendered]
+    assert len(set(seen)) == len(seen)
+
+
+async def test_originals_whose_row_was_never_written_are_collected(world: World) -> None:
+    class Aborted(Exception):
+        pass
+
+    async def abort(*_: object) -> None:
+        raise Aborted
+
+    for seed in range(5):
+        with pytest.raises(Aborted):
+            await world.accept("ann", seed, settle=abort)
+    uploading = asyncio.create_task(world.accept("ann", 9))  # a gateway that dies between its PUT and its row
+    world.blobs.after_put = asyncio.Event().wait
+    async with asyncio.timeout(30):
+        while world.blobs.after_put is not None:
+            await asyncio.sleep(0.01)
+    uploading.cancel()
+    await asyncio.gather(uploading, return_exceptions=True)
+    kept = (await world.accept("bob", 0)).row
+
+    assert (await world.intents(), len(await world.stored())) == (6, 6)
+    assert await world.collector.run_once() == 0
+    await world.age_intents()
+    assert await world.collector.run_once() == 5
+    assert (await world.intents(), await world.stored()) == (0, {original(kept)})
+    assert (await world.accept("ann", 3)).row.incarnation == 1
+    assert await world.missing() == []
+
+
+async def test_an_upload_that_takes_longer_than_its_intent_lives(world: World) -> None:
+    async def collect() -> None:
+        await world.age_intents()
+        await world.collector.run_once()
+
+    world.blobs.after_put = collect
+    image = (await world.accept("ann")).row
+
+    assert (image.incarnation, world.blobs.puts) == (1, 2)
+    assert await world.missing() == []
+    await world.age_intents()  # what was put first may have come after its deletion, so it is still looked for
+    await world.collector.run_once()
+    assert (await world.intents(), await world.stored()) == (0, {original(image)})
+
+
+# -- beside services of the version before -----------------------------------------------------------------------------
+
+
+async def test_a_tombstone_of_the_version_before_retires_the_key(world: World, db: Database) -> None:
+    anns = (await world.accept("ann")).row
+    async with db.transaction() as connection:
+        await connection.execute(insert(BlobTombstone).values(sha256=anns.sha256))
+    bobs = (await world.accept("bob")).row
+
+    assert (anns.incarnation, bobs.incarnation) == (0, 1)
+    assert await world.missing() == []
+    await world.delete(anns.id)
+    await world.collector.run_once()
+    assert await world.stored() == {original(bobs)}
+    await world.delete(bobs.id)
+    await world.collector.run_once()
+    assert (await world.accept("ann")).row.incarnation == 2
+
+
+async def test_what_a_service_of_the_version_before_names_meanwhile_is_spared(world: World, db: Database) -> None:
+    image = (await world.accept("ann")).row
+    await world.delete(image.id)
+    world.blobs.down = True
+    with pytest.raises(BlobsUnavailable):
+        await world.collector.run_once()
+    world.blobs.down = False
+    async with db.transaction() as connection:  # it put the object before, and found it still there
+        tombstones = (await connection.execute(select(BlobTombstone.sha256))).scalars().all()
+        values = {**image._mapping, "id": new_id(), "owner": "bob", "deleted_at": None}
+        await connection.execute(insert(Image).values(values))
+
+    assert tombstones == [image.sha256]  # or it would not have looked
+    await world.collector.run_once()
+    assert await world.missing() == []
+    async with db.transaction() as connection:
+        assert (await connection.execute(select(BlobGarbage.key))).first() is None
+
+
 async def test_uploads_deletions_and_collections_at_once(world: World) -> None:
     """Whatever the interleaving: a row's original is there, and what no row names is not."""
     chance = random.Random(4)
@@ -235,24 +410,26 @@ async def test_uploads_deletions_and_collections_at_once(world: World) -> None:
             if chance.random() < 0.7:
                 await world.delete(image.id)
 
+    eager = Collector(world.database, world.blobs, grace=_GRACE, intents_after=timedelta(0))
+
     async def collector() -> None:
         for _ in range(25):
-            await world.collector.run_once()
+            await eager.run_once()
             assert await _missing_of_live(world) == []
             await asyncio.sleep(0.01)
 
     await asyncio.gather(*(owner(f"owner-{n}") for n in range(4)), collector(), collector())
-    await world.collector.run_once()
+    await eager.run_once()
 
     assert await world.missing() == []
-    assert await world.stored() == {keys.original(row.sha256) for row in await world.rows()}
+    assert await world.stored() == {original(row) for row in await world.rows()}
 
 
 async def _missing_of_live(world: World) -> list[str]:
     """Rows first, objects after: a row is seen only when its object is there, and a live one's must stay."""
     live = [row for row in await world.rows() if row.deleted_at is None]
     stored = await world.stored()
-    gone = [row for row in live if keys.original(row.sha256) not in stored]
+    gone = [row for row in live if original(row) not in stored]
     still = {row.id for row in await world.rows() if row.deleted_at is None}
     return [row.sha256 for row in gone if row.id in still]
 
@@ -327,3 +504,36 @@ async def test_renditions_of_a_deleted_image_that_no_other_names(world: World, d
     assert await world.collector.run_once() == 1
     assert old not in await world.stored()
     assert shared in await world.stored()
+
+
+async def test_a_rendition_key_that_was_given_up_is_not_used_again(world: World) -> None:
+    image = (await world.accept("ann")).row
+    await world.change(image.id, processing_status="complete")
+    old = await world.render(image, "small", "small-1.jpg")
+    await world.rename(image, "small", "small-2.jpg")
+    async with world.database.transaction() as connection:
+        assert await keep(connection, image.sha256, [old])
+    await world.age_replaced()
+    await world.collector.run_once()
+
+    assert await world.place(image, "small-1.jpg") == "small-1.jpg.1"
+    assert await world.place(image, "small-2.jpg") == "small-2.jpg"
+    async with world.database.transaction() as connection:  # whoever was given it before cannot save it any more
+        assert not await keep(connection, image.sha256, [old])
+        assert await keep(connection, image.sha256, [f"{old}.1"])
+
+
+async def test_objects_that_nobody_knows_of_go_with_their_content(world: World) -> None:
+    image = (await world.accept("ann")).row
+    for number in range(230):
+        await world.blobs.put(f"{keys.renditions(image.sha256)}1/{number}.jpg", b"x", content_type="image/jpeg")
+    await world.delete(image.id)
+    anew: list[str] = []
+
+    async def upload_and_render() -> None:
+        row = (await world.accept("bob")).row
+        anew.append(await world.render(row, "small", await world.place(row, "7.jpg")))
+
+    world.blobs.in_delete = upload_and_render
+    assert await world.collector.run_once() == 231
+    assert await world.stored() == {*anew, *(original(row) for row in await world.rows())}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -206,6 +208,20 @@ async def test_connecting_ends(between: proxy.TcpProxy) -> None:
     async with asyncio.timeout(LONGEST):
         with pytest.raises(psycopg.OperationalError):
             await connect(host="127.0.0.1", port=between.port, connect_timeout=CONNECT)
+
+
+async def test_a_machine_that_acknowledges_nothing_is_noticed_by_the_kernel(short: DatabaseSettings) -> None:
+    """With the defaults: within some ten seconds, whether something is under way or the connection is idle."""
+    arguments = limits.server_address(short) | limits.connect_arguments(short, "hidden")
+    async with await connect(**arguments) as session:
+        with socket.socket(fileno=os.dup(session.fileno())) as found:
+            options = (
+                socket.TCP_USER_TIMEOUT,
+                socket.TCP_KEEPIDLE,
+                socket.TCP_KEEPINTVL,
+                socket.TCP_KEEPCNT,
+            )
+            assert [found.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [8000, 4, 2, 2]
 
 
 # -- a server that answers ---------------------------------------------------------------------------------------------

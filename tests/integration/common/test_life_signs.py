@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from nats.errors import Error as NatsError
+from tests.integration.common.server import Server
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
+from heliograph_common.bus.provision import provision
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts.streams import THUMBNAILER
@@ -90,7 +94,48 @@ async def test_what_is_settled_is_not_held(signs: LifeSigns, source: PullSource)
     assert not signs._holds
 
 
-async def test_signs_survive_a_reconnect_and_the_thread_ends_with_stop(bus: Bus, source: PullSource) -> None:
+async def test_signs_go_on_after_a_restart_of_the_server(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    await server.start()
+    settings = server.settings.model_copy(update={"ack_wait": ACK_WAIT})
+    bus, signs = Bus(settings, client_name="test"), LifeSigns(settings, client_name="test")
+    source = PullSource(bus, THUMBNAILER, ack_wait=ACK_WAIT, signs=signs)
+    try:
+        await bus.start()
+        await signs.start()
+        async with asyncio.timeout(20):
+            await bus.wait_connected()
+            await provision(bus.jetstream, settings)
+            await publish(bus, "work.render.high", b"x", {})
+            delivery = await source.next()
+        delivery.hold(600)
+        await server.stop()
+        await server.start()
+        async with asyncio.timeout(20):
+            await bus.wait_connected()
+        # The server counts the time it was away, so it may come once more; what counts is that signs go on.
+        async with asyncio.timeout(60):
+            while (before := await deliveries_when_up(bus)) is None:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(2 * ACK_WAIT)
+        assert await deliveries(bus) == before
+        await delivery.ack()
+    finally:
+        await source.close()
+        await signs.stop(5)
+        await bus.stop(2)
+        await server.stop()
+
+
+async def deliveries_when_up(bus: Bus) -> int | None:
+    """Deliveries so far, once the server answers."""
+    try:
+        return await deliveries(bus)
+    except (TimeoutError, NatsError):
+        return None
+
+
+async def test_the_thread_ends_with_stop_which_is_no_death(source: PullSource) -> None:
     signs = source._signs
     died = asyncio.create_task(signs.died())
     await asyncio.sleep(0.5)

@@ -5,52 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import nats
 import pytest
 from nats.aio.msg import Msg
+from tests.integration.common.server import Server
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.ordered import Discontinuity, OrderedReader, StreamedMessage
 from heliograph_common.bus.provision import provision
 from heliograph_common.contracts import subjects
 from heliograph_common.errors import BusUnavailable
-from heliograph_common.settings import NatsSettings
 
 SUBJECT = subjects.event("image.ready")
 STREAM = subjects.EVENTS_STREAM
-
-
-class Server:
-    """A nats-server with JetStream on a free port, whose data outlive a restart."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._config = folder / "nats.conf"
-        self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder}/data", sync_interval: always }}\n'
-        )
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def settings(self) -> NatsSettings:
-        return NatsSettings(url=f"nats://127.0.0.1:{self.port}")
-
-    async def start(self) -> None:
-        quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            ".venv/bin/nats-server", "-c", str(self._config), stdout=quiet, stderr=quiet
-        )
-
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(how)
-            await self._process.wait()
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ async def test_what_arrives_while_pulls_are_withdrawn_is_given_back_at_once(bus:
         assert got.payload == f"n{number}".encode()
         await got.ack()
     await source.close()
-    assert bus.client._subs.keys().__len__() < 10
+    assert len(bus.client._subs) < 10
 
 
 async def test_cancelling_next_at_any_moment_loses_nothing(bus: Bus, source: PullSource) -> None:
@@ -151,6 +151,22 @@ async def test_cancelling_next_at_any_moment_loses_nothing(bus: Bus, source: Pul
             break
     assert len(set(got)) == 100
     assert cancelled > 0
+
+
+async def test_closing_while_a_message_is_on_its_way_gives_it_back_at_once(bus: Bus) -> None:
+    other = source_of(bus)
+    for number in range(60):
+        source = source_of(bus)
+        await send(bus, Priority.NORMAL, f"n{number}")
+        waiting = asyncio.create_task(source.next())
+        await asyncio.sleep(0.0002 * (number % 12))
+        waiting.cancel()
+        [got] = await asyncio.gather(waiting, return_exceptions=True)
+        await source.close()
+        delivery = got if isinstance(got, JetStreamDelivery) else await take(other, ACK_WAIT / 2)
+        assert delivery.payload == f"n{number}".encode()
+        await delivery.ack()
+    await other.close()
 
 
 async def test_pulls_work_again_after_a_reconnect_and_leave_nothing_behind(bus: Bus, source: PullSource) -> None:

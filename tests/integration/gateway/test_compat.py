@@ -198,8 +198,10 @@ async def test_health_while_something_is_away(gateway: Gateway, ann: httpx2.Asyn
 
     gateway.health.register("nats", away, critical=False)
     degraded, degraded_system = await ann.get("/health"), await ann.get("/api/health")
-    gateway.health.register("database", away)
-    unhealthy = await ann.get("/health")
+    gateway.health.register("database", away, critical=False)
+    unhealthy, unhealthy_system = await ann.get("/health"), await ann.get("/api/health")
+    assert (await ann.get("/readyz")).json()["status"] == "degraded"
+    assert (unhealthy_system.status_code, unhealthy_system.json()["status"]) == (503, "unhealthy")
 
     compat.check("health_degraded", degraded.json())
     compat.check("health_unhealthy", unhealthy.json())

@@ -167,7 +167,7 @@ async def many(db: Database, owner: str, total: int, rare: Sequence[int] = (), *
         "CASE WHEN n = ANY(:rare) THEN 'rare-' || n ELSE 'common' END, 'upload', 'x' || n, 1, 'image/png', 1, 1 "
         "FROM generate_series(:first, :first + :total - 1) AS n"
     )
-    async with db.transaction() as connection:
+    async with db.transaction(statement_seconds=60) as connection:
         await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare), "first": first})
 
 
@@ -319,6 +319,91 @@ async def test_a_rendition_can_be_fetched_once_it_is_there(
         assert (await anyone.get(there.headers["location"])).content == b"webp"
     shown = (await ann.get(f"/v1/images/{image['id']}")).json()
     assert [rendition["url"] for rendition in shown["renditions"]] == [path]
+
+
+async def _rendered(db: Database, blobs: MinioBlobs, image: dict[str, Any]) -> list[str]:
+    """Gives an image all its renditions, and has it complete."""
+    async with db.transaction() as connection:
+        sizes = (await connection.exec_driver_sql("SELECT name FROM display_sizes ORDER BY name")).scalars().all()
+    made = [await _render(db, image, name) for name in sizes]
+    for key in made:
+        await blobs.put(key, b"webp", content_type="image/webp")
+    await change(db, image["id"], processing_status="complete", thumbnail_status="complete", variant_status="complete")
+    async with db.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM work")
+    return made
+
+
+async def test_a_complete_image_is_tried_again_for_what_it_has_lost(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, blobs: MinioBlobs, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    path = f"/v1/images/{image['id']}"
+    made = await _rendered(db, blobs, image)
+    whole = await ann.post(f"{path}/retry")
+    await blobs.delete(made[0])
+    await blobs.put(made[1], b"we", content_type="image/webp")  # cut off
+    name = made[0].rpartition("/")[2].removesuffix(".webp")
+    lost = await ann.get(f"{path}/renditions/{name}")
+    retried = await ann.post(f"{path}/retry")
+    again = await ann.post(f"{path}/retry")
+
+    assert "nothing of it is missing" in problem(whole, "conflict")["detail"]
+    assert f"{path}/retry" in problem(lost, "not-found")["detail"]
+    assert (whole.status_code, retried.status_code, again.status_code) == (409, 202, 409)
+    assert retried.json()["status"] == "pending"
+    assert len(retried.json()["renditions"]) == len(made) - 2
+    assert await count(bus, "WORK", "work.render.normal", expected=2) == 2
+    assert await count(bus, "EVENTS", "events.image.retried", expected=1) == 1
+
+
+async def test_a_complete_image_is_tried_again_for_a_size_that_it_was_never_rendered_in(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, blobs: MinioBlobs, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    await _rendered(db, blobs, image)
+    async with db.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM renditions WHERE name = (SELECT max(name) FROM renditions)")
+
+    assert (await ann.post(f"/v1/images/{image['id']}/retry")).status_code == 202
+    assert await count(bus, "WORK", "work.render.normal", expected=2) == 2
+
+
+async def test_the_same_bytes_again_heal_a_lost_original(
+    ann: httpx2.AsyncClient, db: Database, blobs: MinioBlobs, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    key = keys.original(image["sha256"])
+    await blobs.delete(key)
+    lost = await ann.get(f"/v1/images/{image['id']}/renditions/original")
+    headers = {"Content-Type": "image/png"}
+    again = await ann.post("/v1/images", content=picture(), headers=headers)
+
+    assert "upload the picture again" in problem(lost, "not-found")["detail"]
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, image["id"], "pending")
+    assert await blobs.get(key) == picture()
+    assert (await ann.get(f"/v1/images/{image['id']}/renditions/original")).status_code == 302
+
+
+async def test_the_same_bytes_again_heal_a_failed_image(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, blobs: MinioBlobs, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    await blobs.put(keys.original(image["sha256"]), b"other", content_type="image/png")
+    reason = "the object store returned other bytes than were stored"
+    await change(db, image["id"], processing_status="failed", processing_error=reason, processing_attempts=3)
+    async with db.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM work")
+    headers = {"Content-Type": "image/png"}
+    again = await ann.post("/v1/images", content=picture(), headers=headers, params={"priority": "high"})
+
+    assert (again.status_code, again.json()["id"]) == (200, image["id"])
+    assert (again.json()["status"], again.json()["error"]) == ("pending", None)
+    assert await blobs.get(keys.original(image["sha256"])) == picture()
+    assert await count(bus, "WORK", "work.render.high", expected=1) == 1
+    assert await count(bus, "EVENTS", "events.image.retried", expected=1) == 1
+    async with db.transaction() as connection:
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM blob_intents")).scalar_one() == 0
 
 
 async def test_moments_are_utc(ann: httpx2.AsyncClient, picture: Picture) -> None:

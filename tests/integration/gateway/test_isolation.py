@@ -31,6 +31,10 @@ ADMIN_ONLY = {
     ("GET", "/v1/dead-letters/{letter_id}"),
     ("POST", "/v1/dead-letters/{letter_id}/replay"),
     ("DELETE", "/v1/dead-letters/{letter_id}"),
+    ("GET", "/v1/admin/checks"),
+    ("POST", "/v1/admin/checks"),
+    ("GET", "/v1/admin/checks/{check_id}"),
+    ("POST", "/v1/admin/checks/{check_id}/cancel"),
     ("PUT", "/v1/settings/display-sizes"),
     ("POST", "/v1/settings/display-sizes/apply"),
     ("GET", "/v1/settings/display-sizes/progress"),
@@ -59,7 +63,14 @@ NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 def _path(template: str, image_id: str, upload_id: str, tus_id: str) -> str:
     upload = tus_id if template.startswith(TUS) else upload_id
-    ids = {"image_id": image_id, "task_id": image_id, "upload_id": upload, "name": "original", "letter_id": "1"}
+    ids = {
+        "image_id": image_id,
+        "task_id": image_id,
+        "upload_id": upload,
+        "name": "original",
+        "letter_id": "1",
+        "check_id": NOBODYS,
+    }
     return template.format_map(ids)
 
 

@@ -76,13 +76,17 @@ async def test_without_s3_an_upload_is_refused_for_now(
         )
         listed = await ann.get("/v1/images")
         ready = await ann.get("/readyz")
+        health, system_health = await ann.get("/health"), await ann.get("/api/health")
 
     for answer in (raw, several):
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert str(nobody) not in problem(answer, "object-store-unavailable")["detail"]
     assert listed.json()["images"] == []
-    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")  # or nobody would be told the above
+    assert ready.json()["checks"]["blobs"]["status"] == "failed"
+    assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
+    assert (system_health.status_code, system_health.json()["status"]) == (503, "unhealthy")
 
 
 async def test_without_postgresql_everything_is_refused_for_now(
@@ -98,13 +102,16 @@ async def test_without_postgresql_everything_is_refused_for_now(
         ]
         live = await ann.get("/livez")
         ready = await ann.get("/readyz")
+        health = await ann.get("/health")
 
     for answer in answers:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert "nobody" not in problem(answer, "database-unavailable")["detail"]
     assert live.status_code == 200
-    assert ready.status_code == 503
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["checks"]["database"]["status"] == "failed"
+    assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
 
 
 async def sent(client: httpx2.AsyncClient, data: bytes) -> httpx2.Response:

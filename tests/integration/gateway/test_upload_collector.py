@@ -116,9 +116,9 @@ class Listed(MemoryBlobs):
 
     listed = 0
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """Lists and counts."""
-        async for info in super().list(prefix):
+        async for info in super().list(prefix, start_after=start_after):
             self.listed += 1
             yield info
 
@@ -162,6 +162,23 @@ async def test_an_outage_leaves_the_row_for_the_next_run(db: Database) -> None:
 
     assert await rows(db, DirectUpload) == 1
     assert await collector(db, store).collect_expired() == 1
+
+
+async def test_uploads_whose_objects_cannot_be_deleted_hold_up_no_others(db: Database) -> None:
+    store = MemoryBlobs()
+    due = await begin(db, expires_in=-2 * GRACE, count=230)
+    orphans = [new_id() for _ in range(5)]
+    for upload_id in (*due, *orphans):
+        await store.put(keys.upload(upload_id, "file"), b"x", content_type="text/plain")
+    broken = {*due[:110], orphans[0]}  # more than are taken at a time
+    store.broken = {keys.upload(upload_id, "file") for upload_id in broken}
+
+    assert await collector(db, store).collect_expired() == 120
+    assert await collector(db, store, ahead=2 * ORPHAN_AGE).collect_orphans() == 4
+    assert {info.key async for info in store.list(keys.UPLOADS)} == store.broken
+    assert await rows(db, DirectUpload) == 110  # for the next run
+    store.broken = set()
+    assert await collector(db, store).collect_expired() == 110
 
 
 async def test_gateways_collect_by_themselves(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -30,8 +31,9 @@ from heliograph_common.messaging.worker import Worker, WorkerSettings
 from heliograph_thumbnailer import store
 from heliograph_thumbnailer.handler import RenderHandler
 from heliograph_thumbnailer.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.pool import RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
-from heliograph_thumbnailer.zygote import RenderCrashed
+from heliograph_thumbnailer.zygote import RenderCrashed, RenderUnavailable
 
 
 class CrashingRenderer:
@@ -44,6 +46,45 @@ class CrashingRenderer:
         self.calls += 1
         raise RenderCrashed("the render process died: signal 11", delay=0.01)
         yield  # pragma: no cover - makes this a generator
+
+
+class UnavailableRenderer:
+    """Has no child at first, as on a machine without memory to fork; then renders."""
+
+    def __init__(self, pool: RenderPool, times: int) -> None:
+        self._pool = pool
+        self._left = times
+
+    async def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
+        self._left -= 1
+        if self._left >= 0:
+            raise RenderUnavailable("the machine grants no render process: out of memory", delay=0.01)
+        async with contextlib.aclosing(self._pool.render(original, job)) as events:
+            async for event in events:
+                yield event
+
+
+async def test_want_of_a_render_process_costs_no_attempt(world: World, make_jpeg: Callable[..., bytes]) -> None:
+    accepted = await world.accept(make_jpeg())
+    pool = RenderPool(1)
+    worker = Worker(
+        "thumbnailer",
+        PullSource(
+            world.bus,
+            THUMBNAILER,
+            ack_wait=world.settings.nats.ack_wait,
+            signs=LifeSigns(world.settings.nats, client_name="test"),
+        ),
+        RenderHandler(world.blobs, UnavailableRenderer(pool, times=2), Limits(), max_attempts=1),
+        world.messenger,
+        WorkerSettings(slots=1),
+    )
+    await pool.start()
+    await worker.start()
+    row = await world.finished(accepted.row.id)
+    await worker.stop(5)
+    await pool.stop()
+    assert (row.processing_status, row.processing_attempts) == ("complete", 0)
 
 
 async def test_three_crashes_open_the_circuit_and_retry_closes_it(

@@ -57,8 +57,8 @@ class Run:
         self.evidence.objects[key] = found
         self.evidence.renditions.append(RenditionRow("good", size.name, width, height, "jpeg", found.bytes, key))
 
-    def tell(self, event_id: str, kind: str, image: str) -> None:
-        self.history.events.append(Observed(event_id, kind, image, "", 0.0))
+    def tell(self, event_id: str, kind: str, image: str, revision: int = 0) -> None:
+        self.history.events.append(Observed(event_id, kind, image, "", 0.0, revision))
         self.history.told_by_client_library.append(event_id)
         self.evidence.events.append(Message(event_id, kind, image))
 
@@ -80,6 +80,30 @@ class Run:
         self.object(width=width, height=height)
         self.rendition(width=width, height=height)
 
+    def retell(self, image: str, *told: tuple[str, int]) -> None:
+        """The image's events are these, with their revisions, and no others."""
+        for event in [event for event in self.history.events if event.subject == image]:
+            self.history.events.remove(event)
+            self.history.told_by_client_library.remove(event.id)
+        self.evidence.events = [message for message in self.evidence.events if message.image_id != image]
+        for number, (kind, revision) in enumerate(told):
+            self.tell(f"{image} {kind} {number}", kind, image, revision)
+
+    def retry(self) -> None:
+        """The good picture failed first, and was retried."""
+        self.history.retried["good"] = 1
+        self.evidence.dead_images.append("good")
+        kinds = ("image.stored", "image.failed", "image.retried", *COMPLETE_EVENTS[1:])
+        self.retell("good", *((kind, number) for number, kind in enumerate(kinds, 1)))
+
+    def delete(self) -> None:
+        """The good picture was deleted when it was complete; its objects are still there."""
+        self.history.deleted.add("good")
+        self.evidence.images.pop(GOOD)
+        self.evidence.renditions.clear()
+        self.evidence.listed.pop(0)
+        self.tell("good image.deleted", "image.deleted", "good")
+
     def unsay(self, event_id: str) -> None:
         self.history.events = [event for event in self.history.events if event.id != event_id]
 
@@ -93,6 +117,74 @@ def test_events_repeated_under_their_id_are_no_second_effect() -> None:
     run = Run()
     run.history.events += run.history.events
     assert judge(run.history, run.evidence) == []
+
+
+def test_an_old_event_that_comes_late_is_dropped_by_its_revision() -> None:
+    run = Run()
+    late = ("image.ready", 4), ("image.variants_ready", 3), ("image.stored", 1), ("image.thumbnails_ready", 2)
+    run.retell("good", *late)
+    assert judge(run.history, run.evidence) == []
+
+
+def test_retried_picture_may_have_failed_before() -> None:
+    run = Run()
+    run.retry()
+    assert judge(run.history, run.evidence) == []
+
+
+def test_deleted_picture_has_no_row_and_may_have_objects() -> None:
+    run = Run()
+    run.delete()
+    assert judge(run.history, run.evidence) == []
+
+
+def test_picture_that_the_test_damaged_is_told_of_again() -> None:
+    run = Run()
+    run.history.harmed.add("good")
+    run.tell("again", "image.thumbnails_ready", "good")
+    run.tell("again ready", "image.ready", "good")
+    assert judge(run.history, run.evidence) == []
+
+
+def test_original_of_a_later_incarnation_has_another_key() -> None:
+    run = Run()
+    key = f"originals/{run.good.sha256}"
+    run.image(GOOD, incarnation=2)
+    run.evidence.objects[f"{key}.2"] = run.evidence.objects.pop(key)
+    assert judge(run.history, run.evidence) == []
+
+
+def _late(run: Run, event_id: str) -> None:
+    """The event comes last."""
+    run.history.events.sort(key=lambda event: event.id == event_id)
+
+
+def _after(run: Run, step: Callable[[], None], kind: str) -> None:
+    """After ``step`` the good picture is told of once more."""
+    step()
+    run.tell("n", kind, "good")
+
+
+def _delete_untold(run: Run) -> None:
+    run.delete()
+    run.unsay("good image.deleted")
+
+
+def test_events_that_a_full_stream_dropped_are_not_missing() -> None:
+    run = Run()
+    run.evidence.events.pop(0)
+    run.evidence.events_dropped = 1
+    assert judge(run.history, run.evidence) == []
+
+
+def test_an_expected_reset_excuses_what_was_accepted_before_it_and_nothing_later() -> None:
+    run = Run()
+    run.history.expected_resets = frozenset({"other_epoch"})
+    run.unsay("good image.ready")
+    run.history.reset("other_epoch", 1.0)
+    assert judge(run.history, run.evidence) == []
+    run.history.accepted_at[run.good.sha256] = 2.0
+    assert any("image.ready was never told" in finding.what for finding in judge(run.history, run.evidence))
 
 
 Spoil = Callable[[Run], object]
@@ -194,10 +286,57 @@ SPOILT: dict[str, tuple[Spoil, str, str]] = {
         "duplicated",
         "given out twice",
     ),
+    # order
+    **{
+        f"{kind} too late": (partial(_late, event_id=f"good {kind}"), "disordered", f"{kind} after")
+        for kind in COMPLETE_EVENTS[:-1]
+    },
+    "last one does not agree": (
+        lambda run: run.retell("good", ("image.stored", 1), ("image.ready", 4), ("image.variants_ready", 5)),
+        "disordered",
+        "the last event is image.variants_ready, and not image.ready",
+    ),
+    "late under a newer revision": (
+        lambda run: run.retell("good", ("image.ready", 4), ("image.variants_ready", 4)),
+        "disordered",
+        "image.variants_ready after image.ready",
+    ),
+    "failed after its end": (
+        lambda run: run.tell("n", "image.failed", "good"),
+        "disordered",
+        "failed after image.ready",
+    ),
+    "goes on after it failed": (
+        lambda run: run.tell("n", "image.variants_ready", "broken"),
+        "disordered",
+        "image.variants_ready after image.failed",
+    ),
+    "told after its deletion": (
+        lambda run: _after(run, run.delete, "image.variants_ready"),
+        "disordered",
+        "image.variants_ready after image.deleted",
+    ),
+    "deletion untold": (
+        _delete_untold,
+        "lost",
+        "image.deleted was told 0",
+    ),
+    "deletion told twice": (
+        lambda run: _after(run, run.delete, "image.deleted"),
+        "duplicated",
+        "image.deleted was told 2 times",
+    ),
+    "deleted, and there": (lambda run: run.history.deleted.add("good"), "wrong", "deleted, and there is a row"),
+    "failed twice after one retry": (
+        lambda run: _after(run, run.retry, "image.failed"),
+        "wrong",
+        "that is complete",
+    ),
     "reset": (lambda run: run.history.resets.append("expired"), "lost", "reset: expired"),
     # leftovers
     "work left": (lambda run: setattr(run.evidence, "work_waiting", 1), "wrong", "left in WORK"),
     "unacknowledged": (lambda run: setattr(run.evidence, "work_unacked", 1), "wrong", "not acknowledged"),
+    "work not ended": (lambda run: setattr(run.evidence, "work_rows", 1), "wrong", "rows of work are left"),
     "outbox left": (lambda run: setattr(run.evidence, "outbox", 1), "wrong", "left in the outbox"),
     "dead letter of a good one": (lambda run: run.evidence.dead_images.append("good"), "wrong", "did not fail"),
     "no dead letter": (lambda run: run.evidence.dead_images.clear(), "lost", "there is no dead letter"),

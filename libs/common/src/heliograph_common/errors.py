@@ -14,6 +14,7 @@ delivered again after a delay, a bounded number of times.
     │   ├── NotFound
     │   └── Conflict
     ├── Temporary
+    │   ├── BlobUnreadable
     │   └── Unavailable
     │       ├── BusUnavailable ── StreamFull
     │       ├── BlobsUnavailable
@@ -75,6 +76,10 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The state of the thing forbids the request: read it again and decide anew."""
+
+
+class BlobUnreadable(Temporary):
+    """The object store serves others and fails on this object: look at that object; it counts as a failed attempt."""
 
 
 class Unavailable(Temporary):

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -55,8 +55,9 @@ class Stack:
     """One stack on one data folder.
 
     ``accounts`` are NATS accounts beside the stack's own; ``nats_max_file_store`` is JetStream's disk in bytes;
-    ``provision`` is the module that is run between servers and services; ``report`` gets one line for everything worth
-    telling. Entering raises AlreadyRunning, StartFailed or LocalError.
+    ``provision`` is the module that is run between servers and services; ``overrides`` are variables of the services that
+    win over the stack's own, such as the address of a proxy before a server; ``report`` gets one line for everything
+    worth telling. Entering raises AlreadyRunning, StartFailed or LocalError.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Stack:
         accounts: Sequence[Account] = (),
         nats_max_file_store: int | None = None,
         provision: str = PROVISION,
+        overrides: Mapping[str, str] | None = None,
         report: Report = lambda _line: None,
     ) -> None:
         self.folder = Folder.at(data)
@@ -74,6 +76,7 @@ class Stack:
         self._accounts = tuple(accounts)
         self._nats_max_file_store = nats_max_file_store
         self._provisioner = provision
+        self._overrides = dict(overrides or {})
         self._report = report
         self.supervisor = Supervisor(self.folder, report)
         self._held = ExitStack()
@@ -109,7 +112,7 @@ class Stack:
     def environment(self, replica: str) -> dict[str, str]:
         """The environment of a service's process, by the name of the replica; ``provision`` is one too.
 
-        Variables that the user has set reach the services, except those that say where the stack is.
+        Variables that the user has set reach the services, except those that say where the stack is; ``overrides`` do.
         """
         credentials = self._load_credentials()
         ours = {
@@ -136,7 +139,7 @@ class Stack:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
                 if service == NOTIFIER:  # the page that connects to it is the gateway's
                     ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
-        return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours}
+        return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours, **self._overrides}
 
     async def _start(self) -> None:
         self._ports = PortBook(self.folder.path / "ports.json")

@@ -38,6 +38,7 @@ from heliograph_gateway.problems import (
 )
 from heliograph_gateway.rate_limits import Throttle
 from heliograph_gateway.routes import (
+    checks,
     compat,
     dead_letters,
     direct_uploads,
@@ -64,6 +65,7 @@ ROUTERS = (
     queue.router,
     dead_letters.router,
     display_sizes.router,
+    checks.router,
     compat.router,
     meta.router,
 )

@@ -10,6 +10,7 @@ from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
+from heliograph_common.bus.drift import correct, drift
 from heliograph_common.bus.lag import lags
 from heliograph_common.bus.provision import ensure
 from heliograph_common.bus.publish import publish
@@ -35,6 +36,13 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import build_app
 from heliograph_gateway.caller import Callers
+from heliograph_gateway.checks import store as check_rows
+from heliograph_gateway.checks.images import Images
+from heliograph_gateway.checks.originals import Originals
+from heliograph_gateway.checks.renditions import Renditions
+from heliograph_gateway.checks.runner import Checks
+from heliograph_gateway.checks.streams import Streams
+from heliograph_gateway.checks.work import WorkRows
 from heliograph_gateway.direct_uploads import DirectUploads
 from heliograph_gateway.gauges import observe_lag
 from heliograph_gateway.idempotency_keys import IdempotencyKeys
@@ -48,6 +56,8 @@ _LAG_EVERY = 10.0
 _STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
 _ORPHANS_EVERY = 3600.0
+_CHECK_EVERY = 1.0
+_CHECK_DUE_EVERY = 300.0
 
 
 async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
@@ -61,8 +71,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
-    health.register("database", database.ready)
-    health.register("blobs", blobs.ready, timeout=5.0)
+    # None is critical: a gateway that nobody reaches could not say 503 with Retry-After, nor what it can do without them.
+    health.register("database", database.ready, critical=False)
+    health.register("blobs", blobs.ready, critical=False, timeout=5.0)
     health.register("nats", bus.ready, critical=False)  # uploads go on without it
     app = build_app(
         Dependencies(
@@ -94,8 +105,26 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     )
     reconciler = Reconciler(messenger, partial(stream_standing, bus), adopt=(unfinished.adopt,))
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
-    collector = Collector(database, blobs, grace=timedelta(days=settings.gateway.collect_after_days))
+    grace = timedelta(days=settings.gateway.collect_after_days)
+    collector = Collector(database, blobs, grace=grace)
     upload_collector = UploadCollector(database, blobs, (DirectUpload, TusUpload))
+
+    checks = Checks(
+        database,
+        [
+            Streams(partial(drift, bus, settings.nats), partial(correct, bus, settings.nats)),
+            Originals(database, blobs, grace=grace),
+            Renditions(messenger, database, blobs, grace=grace),
+            Images(messenger, database),
+            WorkRows(database),
+        ],
+    )
+
+    async def check_when_due() -> None:
+        if settings.gateway.check_hours:
+            every = timedelta(hours=settings.gateway.check_hours)
+            async with database.transaction() as connection:
+                await check_rows.start_when_due(connection, every=every, requested_by="schedule")
 
     async def observe() -> None:
         if bus.connected:
@@ -127,6 +156,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
+        Periodic("checks", interval=_CHECK_EVERY, function=checks.advance),
+        Periodic("checks-due", interval=_CHECK_DUE_EVERY, function=check_when_due),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
         Periodic("rate-limits", interval=_CLEAN_EVERY, function=rate_limits.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),

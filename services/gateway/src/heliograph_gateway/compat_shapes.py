@@ -203,10 +203,17 @@ def queue(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**counts, "total": sum(counts.values())}
 
 
+def well(report: Report) -> bool:
+    """Whether all can be used, as these clients ask it: a gateway that takes requests and has a database and an object store
+    to answer them with."""
+    needed = (report.checks.get(name) for name in ("database", "blobs"))
+    return report.ready and all(result is None or result.status == "ok" for result in needed)
+
+
 def health(report: Report, service: str) -> dict[str, Any]:
     """How ``service`` is (``OldHealth``)."""
     return {
-        "status": _well(report.ready),
+        "status": _well(well(report)),
         "service": service,
         "startup_mode": "normal" if all(result.status == "ok" for result in report.checks.values()) else "degraded",
         "checks": {name: _well(result.status == "ok") for name, result in report.checks.items()},
@@ -221,7 +228,7 @@ def system_health(report: Report, state: Mapping[str, Any] | None, *, now: datet
         name: {"status": _well(result.status == "ok")} for name, result in report.checks.items()
     }
     return {
-        "status": "degraded" if report.status == "degraded" else _well(report.ready),
+        "status": "degraded" if report.status == "degraded" and well(report) else _well(well(report)),
         "timestamp": rfc3339(now),
         "version": version,
         "services": {**services, "queue": {"status": _well(known), **counts}},
@@ -246,7 +253,7 @@ def _image(row: ImageRow, sizes: Sequence[Row[Any]]) -> dict[str, Any]:
         "id": str(row.id),
         "filename": f"{row.id}.{row.mime_type.rpartition('/')[2]}",
         "original_filename": row.name,
-        "file_path": keys.original(row.sha256),
+        "file_path": keys.original(row.sha256, row.incarnation),
         "album_id": None,
         "width": row.width,
         "height": row.height,

@@ -28,7 +28,7 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import ImageRow, find_image
 from heliograph_common.db.upload_models import DirectUpload
-from heliograph_common.errors import BlobsUnavailable, NotFound, RejectedImage, Stale
+from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound, RejectedImage, Stale
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
@@ -226,7 +226,7 @@ class DirectUploads:
 
     async def _discard(self, upload_id: UUID) -> None:
         """Deletes the object, which nobody needs any more; what stays is collected when the upload expires."""
-        with contextlib.suppress(BlobsUnavailable):
+        with contextlib.suppress(BlobsUnavailable, BlobUnreadable):
             await self._blobs.delete(key_of(upload_id))
 
 

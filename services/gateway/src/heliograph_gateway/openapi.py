@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from heliograph_common.runtime.health import Report
 from heliograph_gateway import idempotency, tus_document
+from heliograph_gateway.checks.schemas import CheckRequest
 from heliograph_gateway.openapi_examples import BY_NAME, example_of
 from heliograph_gateway.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, RATE_LIMITED, Kind, Problem
 from heliograph_gateway.responses import add_problem
@@ -37,6 +38,7 @@ TAGS = {
     "queue": "How much work waits, and since when.",
     "dead letters": "What could not be handled, for administrators.",
     "settings": "What administrators may change at run time.",
+    "checks": "Rows compared with objects and streams, for administrators.",
     "compat": "The routes of the systems that Heliograph replaces, in their shapes, for clients that know no others. "
     "Refusals are problems with an `error` that says what `detail` says.",
     "about": "What needs no token: pages that explain, and probes.",
@@ -64,6 +66,8 @@ _RESOURCES = {
     "DirectUploadShape": ("upload_id", "/id"),
     "ImagePage": ("image_id", "/images/0/id"),
     "DeadLetterPage": ("letter_id", "/dead_letters/0/id"),
+    "CheckShape": ("check_id", "/id"),
+    "CheckPage": ("check_id", "/checks/0/id"),
 }
 """Which path parameter is found where in an answer of this shape: it links to all operations that take it."""
 
@@ -161,7 +165,7 @@ def _add_components(components: Object) -> None:
     schemas = components["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for model in REQUESTS:
+    for model in (*REQUESTS, CheckRequest):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {**shape.pop("$defs", {}), model.__name__: shape}
         _drop_titles(shape)

@@ -20,6 +20,7 @@ BY_NAME: dict[str, Any] = {
     "id": _IMAGE,
     "image_id": _IMAGE,
     "letter_id": 17,
+    "check_id": "01a1f93a-6f0e-7c55-9d5e-2b1a6ad0c7f4",
     "slug": "not-found",
     "name": "beach.jpg",
     "source": "upload",

@@ -218,6 +218,7 @@ _KIND_OF: tuple[tuple[type[errors.HeliographError], Kind], ...] = (  # the first
     (errors.Forbidden, FORBIDDEN),
     (errors.BusUnavailable, BUS_UNAVAILABLE),
     (errors.BlobsUnavailable, BLOBS_UNAVAILABLE),
+    (errors.BlobUnreadable, BLOBS_UNAVAILABLE),
     (errors.DatabaseUnavailable, DATABASE_UNAVAILABLE),
     (errors.Temporary, UNAVAILABLE),
     (errors.HeliographError, INTERNAL),

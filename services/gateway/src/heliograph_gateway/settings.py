@@ -32,6 +32,9 @@ class GatewayOwnSettings(BaseModel):
     )
     collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")
     collect_seconds: float = Field(600.0, gt=0, description="Seconds between two looks for files to collect.")
+    check_hours: float = Field(
+        24.0, ge=0, description="Hours between two checks with repair that start by themselves; 0: none do."
+    )
     reconcile_seconds: float = Field(
         60.0, gt=0, description="Seconds between two looks for work that has no command left."
     )
@@ -98,6 +101,7 @@ class RateLimitSettings(BaseModel):
 ROUTE_POLICIES: dict[str, RatePolicy | None] = {
     "POST *": RatePolicy(quota=100, burst=1000),  # uploads of every kind, retries: each makes work for others
     "* /v1/dead-letters*": RatePolicy(quota=50, burst=500),
+    "* /v1/admin/*": RatePolicy(quota=50, burst=500),
     "* /v1/settings/*": RatePolicy(quota=50, burst=500),
 }
 """Built in: what ``RateLimitSettings.routes`` has beside what is set."""

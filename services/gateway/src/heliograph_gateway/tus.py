@@ -30,7 +30,7 @@ from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
-from heliograph_common.errors import BlobsUnavailable, NotFound, RejectedImage, Stale, Unavailable
+from heliograph_common.errors import BlobUnreadable, NotFound, RejectedImage, Stale, Temporary
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Ingest, Settle, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
@@ -215,7 +215,7 @@ class ResumableUploads:
             for part in parts:
                 read = await self._blobs.download_to(part.key, spool)
                 if read != part.bytes:
-                    raise BlobsUnavailable(f"{part.key} has {read} bytes, not {part.bytes}; look at the S3 server")
+                    raise BlobUnreadable(f"{part.key} has {read} bytes, not {part.bytes}; look at that object")
             if body is not None:
                 await asyncio.to_thread(_copy, body.file, spool)
             accepted = await self._ingest.accept(
@@ -251,7 +251,7 @@ class ResumableUploads:
         try:
             for key in [info.key async for info in self._blobs.list(prefix)]:
                 await self._blobs.delete(key)
-        except Unavailable as error:
+        except Temporary as error:
             log.warning("parts of an upload stay until it is collected", prefix=prefix, error=str(error))
             return False
         return True

@@ -2,7 +2,8 @@
 
 ``bootstrap`` runs it now and then with the tables of uploads that take more than one request (``db.upload_models``), for
 all of which the same holds: the objects of an upload lie under ``keys.uploads(id)``, and an upload that has expired never
-lives again. Several replicas at once do double work and no harm. What became an image is no business of this.
+lives again. Several replicas at once do double work and no harm; an object that cannot be deleted holds up its own upload
+only. What became an image is no business of this.
 
 Objects without a row come from clients that still write when their upload is gone: a signed URL lets them, and a slow PUT
 may end long after it began. Keys are in the order of ids, which are times, so a look for them ends where uploads are too
@@ -12,18 +13,20 @@ young to have any: it costs what was left behind, not what is in the making.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.clock import Clock, utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.upload_models import UnfinishedUpload
+from heliograph_common.errors import BlobUnreadable
 from heliograph_common.ids import made_at
+from heliograph_common.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,9 @@ GRACE = timedelta(minutes=15)
 ORPHAN_AGE = timedelta(days=1)
 """Far longer than the clocks of the gateways, the database and the object store are apart."""
 _BATCH = 100
+
+_Due = tuple[datetime, UUID]
+_NONE: _Due = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class UploadCollector:
@@ -58,13 +64,12 @@ class UploadCollector:
         """
         removed = 0
         for source in self._sources:
-            while due := await self._due(source):
-                for upload_id in due:  # objects first: whoever dies in between leaves a row that is found again
-                    await self._delete([info.key async for info in self._blobs.list(keys.uploads(upload_id))])
-                forgotten = await self._forget(source, due)
-                if not forgotten:  # another replica is at it
-                    break
-                removed += forgotten
+            after = _NONE
+            while due := await self._due(source, after):
+                after = due[-1]
+                # Objects first: whoever dies in between leaves a row that is found again.
+                empty = [upload_id for _, upload_id in due if await self._emptied(upload_id)]
+                removed += await self._forget(source, empty)
         if removed:
             log.info("expired uploads collected", uploads=removed)
         return removed
@@ -94,10 +99,22 @@ class UploadCollector:
             log.info("objects without an upload collected", objects=deleted)
         return deleted
 
-    async def _due(self, source: type[UnfinishedUpload]) -> Sequence[UUID]:
-        expired = select(source.id).where(source.expires_at < self._now() - GRACE)
+    async def _due(self, source: type[UnfinishedUpload], after: _Due) -> Sequence[_Due]:
+        """The next expired uploads behind ``after``: those that cannot be emptied must not come again in this run."""
+        place = tuple_(source.expires_at, source.id)
+        expired = select(source.expires_at, source.id).where(source.expires_at < self._now() - GRACE)
+        following = expired.where(place > tuple_(*after)).order_by(source.expires_at, source.id).limit(_BATCH)
         async with self._database.transaction() as connection:
-            return (await connection.execute(expired.order_by(source.expires_at).limit(_BATCH))).scalars().all()
+            return [(row.expires_at, row.id) for row in await connection.execute(following)]
+
+    async def _emptied(self, upload_id: UUID) -> bool:
+        """Deletes the objects of an upload; whether all could be."""
+        try:
+            objects = [info.key async for info in self._blobs.list(keys.uploads(upload_id))]
+        except BlobUnreadable as error:
+            log.warning("objects of an upload cannot be listed", upload_id=str(upload_id), error=str(error))
+            return False
+        return await self._delete(objects) == len(objects)
 
     async def _forget(self, source: type[UnfinishedUpload], ids: Sequence[UUID]) -> int:
         # Two replicas that delete the same rows in another order would wait for each other.
@@ -112,9 +129,16 @@ class UploadCollector:
                 rows = select(source.id).where(source.id.in_({upload_id for upload_id, _ in found}))
                 known.update((await connection.execute(rows)).scalars())
         orphans = [key for upload_id, key in found if upload_id not in known]
-        await self._delete(orphans)
-        return len(orphans)
+        return await self._delete(orphans)
 
-    async def _delete(self, objects: Sequence[str]) -> None:
+    async def _delete(self, objects: Sequence[str]) -> int:
+        """Deletes each that can be; returns how many."""
+        deleted = 0
         for key in objects:
-            await self._blobs.delete(key)
+            try:
+                await self._blobs.delete(key)
+                deleted += 1
+            except BlobUnreadable as error:
+                log.warning("an object cannot be deleted; it is tried again later", key=key, error=str(error))
+                metrics.blob_delete_failures.inc()
+        return deleted

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
+from heliograph_common.blobs.hashed import Hashed
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.messages import (
     Command,
@@ -25,7 +26,14 @@ from heliograph_common.contracts.messages import (
     VariantsReady,
 )
 from heliograph_common.db.statements import ImageRow, event_facts
-from heliograph_common.errors import HeliographError, NotFound, Permanent, RejectedImage, Temporary
+from heliograph_common.errors import (
+    BlobUnreadable,
+    HeliographError,
+    NotFound,
+    Permanent,
+    RejectedImage,
+    Temporary,
+)
 from heliograph_common.ingest import analysis
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.job import Job
@@ -103,13 +111,13 @@ class RenderHandler:
     async def _attempt(self, job: Job, held: Claim) -> None:
         try:
             await self._render(job, held)
-        except RenderCrashed as failure:
+        except (RenderCrashed, BlobUnreadable) as failure:
             raise await self._count(job, held, failure) from failure
 
     async def _render(self, job: Job, held: Claim) -> None:
         wanted = RenderJob(held.plan.thumbnails, held.plan.variants, self._limits)
         with os.fdopen(os.memfd_create("original", os.MFD_CLOEXEC), "w+b") as original:
-            await self._fetch(held.image.sha256, original)
+            await self._fetch(held.image, original)
             async with contextlib.aclosing(self._renderer.render(original.fileno(), wanted)) as events:
                 async for event in events:
                     _record(event.steps)
@@ -119,11 +127,14 @@ class RenderHandler:
                     else:
                         await self._variants(job, held, event.renditions)
 
-    async def _fetch(self, sha256: str, original: BinaryIO) -> None:
+    async def _fetch(self, image: ImageRow, original: BinaryIO) -> None:
+        hashed = Hashed(original)
         try:
-            await self._blobs.download_to(keys.original(sha256), original)
+            await self._blobs.download_to(keys.original(image.sha256, image.incarnation), hashed)
         except NotFound as error:
             raise OriginalMissingError("the object store has lost the original: upload the picture again") from error
+        if hashed.sha256 != image.sha256:
+            raise BlobUnreadable("the object store returned other bytes than were stored")
         original.flush()
 
     async def _upload(self, by_name: Mapping[str, str], renditions: Sequence[Rendition]) -> None:

@@ -1,9 +1,10 @@
-"""What of a picture is still to be rendered, and where each rendition goes. Pure."""
+"""What of a picture is still to be rendered, and where each rendition goes. Pure: which incarnation of a key is to be used
+is for ``store`` to find out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliograph_common.blobs import keys
@@ -27,11 +28,12 @@ class Plan:
         return not self.thumbnails and not self.variants
 
 
-def plan(sha256: str, wanted: Iterable[RenditionSpec], existing: Mapping[str, str]) -> Plan:
-    """Compares what is wanted with the keys of what exists (by name): another size, fit, format or quality under the
-    same name, or another version of the pipeline, has another key and is rendered anew."""
+def plan(wanted: Mapping[RenditionSpec, str], existing: Mapping[str, str]) -> Plan:
+    """Compares what is wanted, each with its key, with the keys of what exists (by name): another size, fit, format or
+    quality under the same name, or another version of the pipeline, has another key and is rendered anew; so is what lies
+    under a key that was given up."""
     specs = tuple(wanted)
-    wanted_keys = {spec.name: rendition_key(sha256, spec) for spec in specs}
+    wanted_keys = {spec.name: key for spec, key in wanted.items()}
     missing = [spec for spec in specs if existing.get(spec.name) != wanted_keys[spec.name]]
     return Plan(
         thumbnails=tuple(spec for spec in missing if spec.kind == "thumbnail"),
@@ -41,7 +43,8 @@ def plan(sha256: str, wanted: Iterable[RenditionSpec], existing: Mapping[str, st
 
 
 def rendition_key(sha256: str, spec: RenditionSpec) -> str:
-    """The object key of one rendition; equal keys hold equal bytes, so a second run changes nothing."""
+    """The object key of one rendition in its first incarnation; equal keys hold equal bytes, so a second run changes
+    nothing."""
     described = f"{spec.width}x{spec.height} {spec.fit} {spec.format} {spec.quality} {spec.upscale}"
     digest = hashlib.sha256(described.encode()).hexdigest()[:8]
     return keys.rendition(sha256, str(PIPELINE_VERSION), f"{spec.name}-{digest}.{_EXTENSIONS[spec.format]}")

@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.statements import ImageRow, display_sizes, find_image, renditions_of
-from heliograph_common.errors import Stale
+from heliograph_common.errors import Stale, Temporary
+from heliograph_common.ingest import incarnations
 from heliograph_thumbnailer.model import ImageFacts
 from heliograph_thumbnailer.model import Rendition as Rendered
-from heliograph_thumbnailer.plan import Plan, plan
+from heliograph_thumbnailer.plan import Plan, plan, rendition_key
 from heliograph_thumbnailer.sizes import RenditionSpec
 
 
@@ -49,9 +50,11 @@ async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Clai
     row = (await connection.execute(locked)).one_or_none()
     if row is None or row.processing_status == "failed":
         return None
-    wanted = [_spec(size) for size in await display_sizes(connection)]
+    bases = {spec: rendition_key(row.sha256, spec) for spec in map(_spec, await display_sizes(connection))}
+    current = await incarnations.current_keys(connection, bases.values())
+    wanted = {spec: current[base] for spec, base in bases.items()}
     existing = {rendition.name: rendition.key for rendition in await renditions_of(connection, image_id)}
-    todo = plan(row.sha256, wanted, existing)
+    todo = plan(wanted, existing)
     if todo.empty and row.processing_status == "complete":
         return None
     row = await _write(
@@ -74,7 +77,9 @@ async def save_thumbnails(
 
     Raises:
         Stale: a newer attempt has the image, or it is deleted (``Gone``).
+        Temporary: a key was given up since the claim; the next attempt has another.
     """
+    await _keep_keys(connection, held, rendered)
     row = await _write(
         connection,
         held.image.id,
@@ -98,7 +103,9 @@ async def save_variants(connection: AsyncConnection, held: Claim, rendered: Sequ
 
     Raises:
         Stale: a newer attempt has the image, or it is deleted (``Gone``).
+        Temporary: a key was given up since the claim; the next attempt has another.
     """
+    await _keep_keys(connection, held, rendered)
     row = await _write(
         connection,
         held.image.id,
@@ -154,6 +161,11 @@ async def fail(connection: AsyncConnection, image_id: UUID, *, reason: str, retr
 def signed64(hexadecimal: str) -> int:
     """16 hexadecimal digits as the signed integer with the same bits, as PostgreSQL's ``bigint`` keeps it."""
     return int.from_bytes(bytes.fromhex(hexadecimal), "big", signed=True)
+
+
+async def _keep_keys(connection: AsyncConnection, held: Claim, rendered: Sequence[Rendered]) -> None:
+    if not await incarnations.keep(connection, held.image.sha256, [held.plan.keys[one.name] for one in rendered]):
+        raise Temporary("the key of a rendition was given up while it was rendered", delay=0.0)
 
 
 async def _write(connection: AsyncConnection, image_id: UUID, fence: int, **values: Any) -> ImageRow:

@@ -3,33 +3,39 @@
 Files up to ``multipart_bytes`` go as one presigned PUT that urllib3 streams from the file: minio's ``put_object`` reads
 whole parts into memory and hashes them (50 MB cost 70 ms of CPU against 18 ms). Larger files go in parts through
 minio, few at a time, because each holds two parts. Uses put, get, head, delete, list, multipart and presign only.
+
+Where an error may be that of one object alone (``s3_errors``), the server is asked for something else first: only if it
+gives that, ``BlobUnreadable`` is raised. After a write it must take one: a full disk still reads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
 import urllib3
-import urllib3.connection
 from minio import Minio
 from minio.datatypes import Object
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.error import MinioException, S3Error
 
+from heliograph_common.blobs import s3_errors
+from heliograph_common.blobs.pools import CONNECT_SECONDS, READ_SECONDS, Pools
 from heliograph_common.blobs.port import BlobInfo, Sink
-from heliograph_common.errors import BlobsUnavailable, NotFound
+from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound
 from heliograph_common.settings import S3Settings
 from heliograph_common.telemetry import spans
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 15.0
+DOWNLOAD_SECONDS = 300.0
+"""The longest that a download may take: one that trickles would otherwise never end."""
+BRIEF_SECONDS = 5.0
+"""For an answer to what has no bytes to send and is tried once: deletions and probes."""
 PART_BYTES = 5 * 1024 * 1024
 """The least that S3 allows."""
 MULTIPART_BYTES = 64 * 1024 * 1024
@@ -39,8 +45,6 @@ READY_KEY = ".heliograph/ready"
 _BLOCK_BYTES = 256 * 1024
 _PUT_URL_SECONDS = 300
 _PAGE = 1000
-_MISSING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
-_REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
 
 _Result = TypeVar("_Result")
 
@@ -52,7 +56,7 @@ class MinioBlobs:
     def __init__(self, settings: S3Settings, *, multipart_bytes: int = MULTIPART_BYTES) -> None:
         self._bucket = settings.bucket
         self._multipart_bytes = multipart_bytes
-        self._http = _Pools(
+        self._http = Pools(
             num_pools=2,
             maxsize=settings.connections,
             blocksize=_BLOCK_BYTES,
@@ -67,7 +71,10 @@ class MinioBlobs:
                 respect_retry_after_header=False,
             ),
         )
+        once = urllib3.Timeout(connect=CONNECT_SECONDS, read=BRIEF_SECONDS)
+        self._http_once = Pools(num_pools=1, maxsize=settings.connections, timeout=once, retries=False)
         self._client = _client(settings, settings.endpoint, self._http)
+        self._brief = _client(settings, settings.endpoint, self._http_once)
         self._signer = _client(settings, settings.public_endpoint or settings.endpoint, self._http)
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="blobs")
         self._multiparts = asyncio.Semaphore(MULTIPART_AT_ONCE)
@@ -104,11 +111,11 @@ class MinioBlobs:
 
     async def delete(self, key: str) -> None:
         """See ``Blobs.delete``."""
-        await self._call("delete", key, lambda: self._client.remove_object(self._bucket, key))
+        await self._call("delete", key, lambda: self._brief.remove_object(self._bucket, key))
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """See ``Blobs.list``."""
-        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=start_after or None)
         while page := await self._call("list", prefix, lambda: list(islice(found, _PAGE))):
             for item in page:
                 yield _info(item)
@@ -134,7 +141,11 @@ class MinioBlobs:
 
     async def ready(self) -> None:
         """See ``Blobs.ready``."""
-        await self.put(READY_KEY, b"ready", content_type="text/plain")
+        await self._call("ready", self._bucket, lambda: self._probe("get"))
+
+    async def writable(self) -> None:
+        """See ``Blobs.writable``."""
+        await self._call("put", READY_KEY, lambda: self._probe("put"))
 
     async def ensure_bucket(self) -> bool:
         """Makes the bucket where it is not there, for ``provision``; says whether it was made."""
@@ -144,10 +155,41 @@ class MinioBlobs:
         """See ``Blobs.close``."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
+        self._http_once.clear()
 
     async def _call(self, operation: str, key: str, function: Callable[[], _Result]) -> _Result:
         with spans.client_span("aws.s3", operation, {spans.S3_BUCKET: self._bucket, spans.S3_KEY: key}):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _translated, key, function)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._translated, operation, key, function
+            )
+
+    def _translated(self, operation: str, key: str, function: Callable[[], _Result]) -> _Result:
+        try:
+            return function()
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            meaning = s3_errors.translated(error, key)
+            if isinstance(meaning, BlobUnreadable):
+                self._probe(operation)
+            raise meaning from error
+
+    def _probe(self, operation: str) -> None:
+        """Does something harmless of the kind of ``operation``, once.
+
+        Raises:
+            BlobsUnavailable: it fails, so it is the server that cannot be used.
+        """
+        writes = operation in {"put", "delete"}
+        try:
+            if writes:
+                self._brief.put_object(self._bucket, READY_KEY, io.BytesIO(b"ready"), 5, "text/plain")
+            elif not self._brief.bucket_exists(self._bucket):
+                raise BlobsUnavailable(f"the object store has no bucket {self._bucket}; provision it")
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            meaning = s3_errors.translated(error, READY_KEY if writes else self._bucket)
+            if isinstance(meaning, BlobsUnavailable):
+                raise meaning from error
+            reason = "takes no objects" if writes else f"does not show the bucket {self._bucket}"
+            raise BlobsUnavailable(f"the object store {reason}; check bucket, credentials and disk") from error
 
     def _make_bucket(self) -> bool:
         if self._client.bucket_exists(self._bucket):
@@ -161,7 +203,7 @@ class MinioBlobs:
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         answer = self._http.request("PUT", url, body=file if size else b"", headers=headers)
         if answer.status != 200:
-            raise S3Error.fromxml(answer) if answer.data else ServerError("no reason given", answer.status)
+            raise s3_errors.failure(answer)
 
     def _put_parts(self, key: str, file: BinaryIO, size: int, content_type: str) -> None:
         file.seek(0)
@@ -171,10 +213,13 @@ class MinioBlobs:
 
     def _download(self, key: str, file: Sink) -> int:
         written = 0
+        deadline = time.monotonic() + DOWNLOAD_SECONDS
         answer = self._client.get_object(self._bucket, key)
         try:
             for chunk in answer.stream(_BLOCK_BYTES):
                 written += file.write(chunk)
+                _check_body(time.monotonic() <= deadline, f"is not all there after {DOWNLOAD_SECONDS:g} s")
+            _check_body(written == int(answer.headers.get("Content-Length", written)), "ended early")
         except BaseException:
             answer.close()  # the rest of the body must not be taken for the next answer
             raise
@@ -186,40 +231,9 @@ class MinioBlobs:
         try:
             return _info(self._client.stat_object(self._bucket, key))
         except S3Error as error:
-            if error.code in _MISSING:
+            if error.code in s3_errors.MISSING:
                 return None
             raise
-
-
-class _Connection(urllib3.connection.HTTPConnection):
-    """urllib3 sends with the timeout of connecting, so that a busy server which takes no bytes for three seconds would
-    break a large upload; this sends with that of reading."""
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(READ_SECONDS)
-
-
-class _SecureConnection(urllib3.connection.HTTPSConnection):
-    """The same over TLS."""
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(READ_SECONDS)
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _Pools(urllib3.PoolManager):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 def _client(settings: S3Settings, endpoint: str, http: urllib3.PoolManager) -> Minio:
@@ -238,6 +252,11 @@ def _client(settings: S3Settings, endpoint: str, http: urllib3.PoolManager) -> M
     )
 
 
+def _check_body(good: bool, otherwise: str) -> None:
+    if not good:
+        raise urllib3.exceptions.ProtocolError(f"the body {otherwise}")
+
+
 def _size(file: BinaryIO) -> int:
     return file.seek(0, io.SEEK_END)
 
@@ -249,25 +268,3 @@ def _info(item: Object) -> BlobInfo:
         etag=(item.etag or "").strip('"'),
         modified=item.last_modified or datetime.fromtimestamp(0, UTC),
     )
-
-
-def _translated(key: str, function: Callable[[], _Result]) -> _Result:
-    with _errors(key):
-        return function()
-
-
-@contextmanager
-def _errors(key: str) -> Iterator[None]:
-    """Turns minio's and urllib3's errors into ours, without the signed URLs that theirs quote."""
-    try:
-        yield
-    except S3Error as error:
-        if error.code in _MISSING:
-            raise NotFound(f"there is no object {key}") from error
-        remedy = "check bucket and credentials" if error.code in _REFUSED else "look at the S3 server"
-        raise BlobsUnavailable(f"the object store refused {key} with {error.code}; {remedy}") from error
-    except (ServerError, InvalidResponseError, MinioException) as error:
-        raise BlobsUnavailable(f"the object store failed on {key}; look at the S3 server") from error
-    except urllib3.exceptions.HTTPError as error:
-        kind = type(getattr(error, "reason", None) or error).__name__
-        raise BlobsUnavailable(f"the object store cannot be reached ({kind}); look at the S3 endpoint") from error

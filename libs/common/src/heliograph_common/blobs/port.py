@@ -1,4 +1,4 @@
-"""The port to the object store. ``minio.py`` is the real one, ``heliograph_common.testing.blobs`` its twin; one suite
+"""The port to the object store. ``minio.py`` is the real one, ``heliograph_common.testing.blobs`` its fake; one suite
 (``tests/ports/test_blobs.py``) holds both to what is said here."""
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Sink(Protocol):
 
 
 class Blobs(Protocol):
-    """Objects by key in one bucket. Every method raises ``BlobsUnavailable`` when the store cannot be used."""
+    """Objects by key in one bucket. Every method raises ``BlobsUnavailable`` when the store cannot be used, and those that
+    take a key or a prefix ``BlobUnreadable`` when the store can be used and fails on just that."""
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """Writes an object, replacing what was there. A file is seekable, read from its start and ``length`` bytes
@@ -50,16 +51,19 @@ class Blobs(Protocol):
 
         Raises:
             NotFound: there is no such object.
+            BlobUnreadable: it ends early, or cannot be read.
         """
 
     async def head(self, key: str) -> BlobInfo | None:
         """What is known of the object, ``None`` when there is none."""
 
     async def delete(self, key: str) -> None:
-        """Removes the object; one that is not there is fine."""
+        """Removes the object; one that is not there is fine. Tried once: it may arrive after this has failed, or after
+        whoever awaited it was cancelled."""
 
-    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """All objects whose key begins with ``prefix``, in the order of their keys."""
+    def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
+        """All objects whose key begins with ``prefix`` and comes after ``start_after``, in the order of their keys (that of
+        their code points). They are fetched as they are asked for, some at a time."""
 
     async def presign_get(
         self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None
@@ -75,7 +79,10 @@ class Blobs(Protocol):
         """A URL under which anyone may write the object for ``expires_in`` seconds (1 to 604,800)."""
 
     async def ready(self) -> None:
-        """Writes a small object: a store may answer health checks long before it takes data."""
+        """Returns when the store answers and knows the bucket; writes nothing."""
+
+    async def writable(self) -> None:
+        """Returns when the store takes a small object: it may answer long before it takes data."""
 
     async def close(self) -> None:
         """Gives connections and threads back."""

@@ -124,11 +124,13 @@ class LifeSigns:
             for reply in [reply for reply, hold in self._holds.items() if hold.until <= now]:
                 log.warning("held for as long as is allowed; it will be delivered again", reply=reply)
                 del self._holds[reply]
+            if not bus.connected:  # what is due stays so, and is sent as soon as it can be
+                return _LOOK_EVERY
             due = [reply for reply, hold in self._holds.items() if hold.due <= now]
             for reply in due:
                 self._holds[reply].due = now + self._holds[reply].every
             pause = min((hold.due - now for hold in self._holds.values()), default=_LOOK_EVERY)
-        for reply in due if bus.connected else ():
+        for reply in due:
             with contextlib.suppress(NatsError, OSError):  # the next one may get through; the fence covers the rest
                 await bus.client.publish(reply, _SIGN)
         return pause

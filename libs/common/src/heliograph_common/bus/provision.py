@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 _RETENTION = {"workqueue": RetentionPolicy.WORK_QUEUE, "limits": RetentionPolicy.LIMITS}
 _DISCARD = {"new": DiscardPolicy.NEW, "old": DiscardPolicy.OLD}
-_NO_STORAGE = {10023, 10047}  # insufficient resources, insufficient storage resources available
+_NO_STORAGE = {10002, 10023, 10047}  # limits of the account exceeded, insufficient resources, insufficient storage
 
 
 async def provision(jetstream: JetStreamContext, settings: NatsSettings) -> list[str]:

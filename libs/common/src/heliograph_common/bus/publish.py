@@ -22,6 +22,7 @@ from heliograph_common.contracts.streams import stream_for
 from heliograph_common.errors import BusUnavailable, StreamFull, Unpublishable
 
 _FULL = {
+    10002,  # resource limits exceeded for account
     10023,  # insufficient resources
     10047,  # insufficient storage resources available
     10077,  # maximum messages or bytes exceeded

@@ -49,6 +49,8 @@ class Puller:
         self._inbox = ""
         self._subscription: Subscription | None = None
         self._asked: tuple[str, asyncio.Future[None]] | None = None
+        self._all_answered = asyncio.Event()
+        self._all_answered.set()
         self._standing: StandingPull | None = None
         self._leaving: list[StandingPull] = []
         self._not_before = 0.0
@@ -57,15 +59,18 @@ class Puller:
     async def close(self) -> None:
         """Gives up all pulls; messages that are on their way to them still arrive."""
         await self.withdraw()
+        with contextlib.suppress(TimeoutError):  # a cancelled ask_now leaves an answer behind
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
+                await self._all_answered.wait()
         if self._subscription is not None:
             with contextlib.suppress(NatsError):
                 await self._subscription.unsubscribe()
             self._subscription = None
+        self._works()  # nobody will ever tell otherwise
 
     async def forget(self) -> None:
         """What was asked for on the old connection will not be answered."""
-        if self._asked is not None and not self._asked[1].done():
-            self._asked[1].set_result(None)
+        self._answer()
         lost = [*self._leaving, *([self._standing] if self._standing else [])]
         self._leaving, self._standing = [], None
         for pull in lost:
@@ -83,10 +88,12 @@ class Puller:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked = (reply, answer)
         try:
+            self._all_answered.clear()
             await self._bus.client.publish(self._subject, b'{"batch":1,"no_wait":true}', reply=reply)
             async with asyncio.timeout(_ANSWER_TIMEOUT):
                 await answer
         except TimeoutError:
+            self._all_answered.set()
             if self._bus.connected:
                 self._failed("pulls are not answered")
         finally:
@@ -118,7 +125,12 @@ class Puller:
         self._take(message)
         # A status comes under the reply subject, so that one for an older pull shows; a message under its own subject.
         of_another = "Status" in (message.headers or {}) and self._asked and message.subject != self._asked[0]
-        if self._asked is not None and not of_another and not self._asked[1].done():
+        if not of_another:
+            self._answer()
+
+    def _answer(self) -> None:
+        self._all_answered.set()
+        if self._asked is not None and not self._asked[1].done():
             self._asked[1].set_result(None)
 
     def _answered(self, message: Msg) -> None:

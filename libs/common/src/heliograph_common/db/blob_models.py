@@ -13,7 +13,8 @@ from heliograph_common.db.models import Base
 
 class RetiredKey(Base):
     """A key of the object store under which something was deleted, or may yet be: ``incarnation`` is the first one of it
-    that may be used now (see ``blobs.keys``). So no late deletion can hit a newer object."""
+    that may be used now (see ``blobs.keys``). So no late deletion can hit a newer object. A key with a slash at its end is
+    a folder of renditions, all of which were given up at once: its number is added to that of each key in it."""
 
     __tablename__ = "retired_keys"
 
@@ -36,7 +37,8 @@ class BlobIntent(Base):
 
 
 class BlobGarbage(Base):
-    """An object to delete, from ``due_at`` on; ``attempts`` and ``error`` tell of deletions that failed."""
+    """An object to delete, from ``due_at`` on, or all of a folder (with a slash at its end) that are given up; ``attempts``
+    and ``error`` tell of deletions that failed."""
 
     __tablename__ = "blob_garbage"
     __table_args__ = (Index("ix_blob_garbage_due_at", "due_at"),)

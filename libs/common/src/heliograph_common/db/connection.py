@@ -45,15 +45,23 @@ class BoundedConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         Raises:
             NoAnswer: the patience is over.
         """
+        bound = self.patience if timeout is None else timeout
         try:
-            async with asyncio.timeout(self.patience):
-                return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
-        except TimeoutError as error:
+            # psycopg's own limit, and not asyncio.timeout: it still takes an answer that a busy event loop comes late for.
+            return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=bound)
+        except psycopg.OperationalError as error:
+            if timeout is not None or error.sqlstate is not None or not self._waiting:
+                raise  # the server's word, or what the driver refused to send
             self.pgconn.finish()
-            raise NoAnswer(f"no answer in {self.patience:g} s") from error
+            raise NoAnswer(f"no answer in {bound:g} s") from error
         except asyncio.CancelledError:
             await self._abandon()
             raise
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether the server has been told something and has not answered."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE
 
     async def rollback(self) -> None:
         """See psycopg; with less patience, as it ends what has failed already."""
@@ -66,7 +74,7 @@ class BoundedConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     async def _abandon(self) -> None:
         """Has the server stop what nobody waits for any more, that it may free its locks. psycopg would wait for its
         answer, to go on using the connection, which SQLAlchemy throws away in any case."""
-        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+        if not self._waiting:
             return
         try:
             with suppress(psycopg.Error, TimeoutError):

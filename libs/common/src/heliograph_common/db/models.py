@@ -136,7 +136,10 @@ class Rendition(Base):
     smaller than the size that was asked for."""
 
     __tablename__ = "renditions"
-    __table_args__ = (CheckConstraint("kind IN ('thumbnail', 'variant')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('thumbnail', 'variant')", name="kind"),
+        Index("ix_renditions_key", "key", postgresql_include=["bytes"]),
+    )
 
     image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -145,7 +148,7 @@ class Rendition(Base):
     height: Mapped[int]
     format: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)
-    key: Mapped[str]
+    key: Mapped[str] = mapped_column(Text(collation="C"))  # the order in which object stores list them: checks compare
     limited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -234,8 +237,9 @@ class IdempotencyKey(Base):
 
 
 class BlobTombstone(Base):
-    """The blobs of these bytes may have been collected since ``made_at``: whoever put them before must look again before
-    a row may name them. Committed before the first object is deleted, forgotten after a day."""
+    """The blobs of these bytes may have been collected since ``made_at``: for services of the version before
+    ``retired_keys``, which look for the object again when they find one; a trigger retires the key when they make one.
+    Forgotten after a day."""
 
     __tablename__ = "blob_tombstones"
 

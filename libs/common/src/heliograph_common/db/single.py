@@ -4,8 +4,9 @@ Each is a transaction of its own, one round trip and one after the other: a quar
 connection of the pool (ADR 0012 has the figures). Routes that hold the pool do not hold these up, nor the other way round.
 Rate limits use it; what changes a picture goes through ``engine.Database``.
 
-A server that is slow, hung or dead must not hold up every request in turn: statements, and the wait for one's turn, have a
-short limit, and after a failure one caller tries again while all others are told at once.
+A server that is hung or dead must not hold up every request in turn: statements have a short limit, and after a failure all
+who wait are told at once, while one caller tries again. The wait for one's turn is limited like that for a lock, and no
+shorter: else a caller who sends enough at one time would switch the rate limits off.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from heliograph_common.telemetry import spans
 from heliograph_common.telemetry.tracing import current_trace_id
 
 _SECONDS = 2.0
-"""For a statement, for a connection, for one's turn: each takes a few milliseconds, and a request waits for it."""
+"""For a statement, which takes a few milliseconds; all requests wait behind it."""
 _PAUSE = 1.0
 """Seconds after a failure in which nobody tries."""
 
@@ -38,7 +39,7 @@ class SingleStatements:
         self, settings: DatabaseSettings, *, application: str, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._arguments = server_address(settings) | connect_arguments(settings, application, statement=_SECONDS)
-        self._arguments["connect_timeout"] = min(settings.connect_timeout, _SECONDS)
+        self._turn_seconds = settings.lock_timeout
         self._connection: BoundedConnection | None = None
         self._turn = asyncio.Lock()
         self._monotonic = monotonic
@@ -76,10 +77,10 @@ class SingleStatements:
             )
         self._refuse_after_failure()
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self._turn_seconds):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise DatabaseUnavailable(f"PostgreSQL: too slow, no turn in {_SECONDS:g} s", delay=1.0) from error
+            raise DatabaseUnavailable(f"PostgreSQL: no turn in {self._turn_seconds:g} s", delay=1.0) from error
         try:
             self._refuse_after_failure()
             yield

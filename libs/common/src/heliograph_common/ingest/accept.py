@@ -1,7 +1,8 @@
-"""Takes a checked file in: original to the object store, then image row and messages in one transaction.
+"""Takes a checked file in: an intent, the original to the object store, then image row and messages in one transaction.
 
-Uploads and imports both end here. The same bytes of the same owner are one image. Its priority is ``fairness``'s to
-grant; asking a vision model about it is ``analysis``'s.
+Uploads and imports both end here. The same bytes of the same owner are one image; where that has failed, or its original
+is lost, they heal it. Its priority is ``fairness``'s to grant; asking a vision model about it is ``analysis``'s; under which
+key the original lies, ``incarnations``'. Whatever ends between intent and row leaves its object to the collector.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import ImageStored, RenderImage
+from heliograph_common.contracts.messages import ImageRetried, ImageStored, RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db import blob_locks
 from heliograph_common.db.engine import Database
-from heliograph_common.db.statements import ImageRow, event_facts, find_by_content, insert_image
+from heliograph_common.db.statements import ImageRow, event_facts, find_by_content, insert_image, reset_processing
+from heliograph_common.errors import BlobsUnavailable, BlobUnreadable
 from heliograph_common.ids import new_id
-from heliograph_common.ingest import analysis, fairness
-from heliograph_common.ingest.ports import Transactions
+from heliograph_common.ingest import analysis, fairness, incarnations
+from heliograph_common.ingest.fairness import Granted
+from heliograph_common.ingest.incarnations import Intent
+from heliograph_common.ingest.ports import OpenTransaction, Transactions
 from heliograph_common.ingest.spool import Spooled
 from heliograph_common.telemetry import metrics
 
@@ -68,42 +71,60 @@ class Ingest:
         analysis_profile: str | None = None,
         settle: Settle | None = None,
     ) -> Accepted:
-        """Stores the file and has it rendered, or finds the image that it already is. ``analysis_profile``: what a vision
-        model is to tell about it, one of those that the installation has; it is asked for an image found, too.
-        ``settle`` is given the image in either case.
+        """Stores the file and has it rendered, or finds the image that it already is; one that has failed is then rendered
+        again. ``analysis_profile``: what a vision model is to tell about it, one of those that the installation has; it is
+        asked for an image found, too. ``settle`` is given the image in either case.
 
         Raises:
-            BlobsUnavailable, DatabaseUnavailable: nothing was accepted; try again.
+            BlobsUnavailable, BlobUnreadable, DatabaseUnavailable: nothing was accepted; try again.
         """
         started = time.monotonic()
-        known = await self.known(owner, spooled.sha256, analysis_profile=analysis_profile, settle=settle)
-        if known is not None:
-            return known
+        existing, begun = await self._begin(owner, spooled.sha256)
+        if not isinstance(begun, Intent):
+            return await self._found(begun, analysis_profile, settle)
         values = _values(spooled, owner, name, source, source_ref) | _analysis(analysis_profile)
-        accepted = None
-        while accepted is None:
-            await self._blobs.put(
-                keys.original(spooled.sha256),
-                spooled.file,
-                length=spooled.size,
-                content_type=spooled.header.mime_type,
-            )
-            accepted = await self._insert(values, priority, settle)
+        outcome: Accepted | Intent = begun
+        while isinstance(outcome, Intent):
+            await self._blobs.put(outcome.key, spooled.file, length=spooled.size, content_type=spooled.header.mime_type)
+            outcome = await self._insert(values, outcome, priority, settle, heal=existing)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
-        return accepted
+        return outcome
 
     async def known(
         self, owner: str, sha256: str, *, analysis_profile: str | None = None, settle: Settle | None = None
     ) -> Accepted | None:
-        """The image that the owner has with these bytes, as if they came again; ``None``: the bytes are needed. The other
-        arguments are those of ``accept``.
+        """The image that the owner has with these bytes, as if they came again; ``None``: the bytes are needed, if only to
+        heal it. The other arguments are those of ``accept``.
 
         Raises:
             DatabaseUnavailable: nothing was changed; try again.
         """
         async with self._database.transaction() as connection:
             existing = await find_by_content(connection, owner, sha256)
-        return None if existing is None else await self._found(existing, analysis_profile, settle)
+        if existing is None or not await self._sound(existing):
+            return None
+        return await self._found(existing, analysis_profile, settle)
+
+    async def _begin(self, owner: str, sha256: str) -> tuple[bool, ImageRow | Intent]:
+        """Whether the owner has an image with these bytes; and that, or where to put them if they are needed."""
+        async with self._database.transaction() as connection:
+            existing = await find_by_content(connection, owner, sha256)
+            if existing is None:
+                return False, await incarnations.intend(connection, sha256)
+        if await self._sound(existing):
+            return True, existing
+        async with self._database.transaction() as connection:
+            return True, await incarnations.intend(connection, sha256)
+
+    async def _sound(self, row: ImageRow) -> bool:
+        """Whether the image needs nothing that its bytes could mend; so, too, while nobody can tell."""
+        if row.processing_status == "failed":
+            return False
+        try:
+            stored = await self._blobs.head(keys.original(row.sha256, row.incarnation))
+        except (BlobsUnavailable, BlobUnreadable):
+            return True
+        return stored is not None and stored.size == row.bytes
 
     async def _found(self, row: ImageRow, profile: str | None, settle: Settle | None) -> Accepted:
         if profile is None and settle is None:
@@ -115,26 +136,47 @@ class Ingest:
                 await settle(transaction.connection, row)
         return Accepted(row, created=False)
 
-    async def _insert(self, values: dict[str, Any], asked: Priority, settle: Settle | None) -> Accepted | None:
-        """The row, or ``None`` when the original was collected after it was put: someone's deletion of the same bytes."""
+    async def _insert(
+        self, values: dict[str, Any], intent: Intent, asked: Priority, settle: Settle | None, *, heal: bool
+    ) -> Accepted | Intent:
+        """The image; or where to put the original again, when its key was given up since: someone's deletion of the same
+        bytes. ``heal``: what was put is to mend an image that there is already."""
         owner, sha256 = values["owner"], values["sha256"]
         async with self._transactions.transaction() as transaction:
-            in_doubt = await blob_locks.share(transaction.connection, sha256)
-            if in_doubt and await self._blobs.head(keys.original(sha256)) is None:
-                return None
-            granted = await fairness.grant(transaction.connection, owner, asked, before_low=self._before_low)
-            created = await insert_image(transaction.connection, values | granted.columns())
-            row = created or await find_by_content(transaction.connection, owner, sha256)
+            connection = transaction.connection
+            renewed = await incarnations.renew(connection, intent)
+            if renewed is not None:
+                return renewed
+            granted = await fairness.grant(connection, owner, asked, before_low=self._before_low)
+            named = {"incarnation": intent.incarnation}
+            created = await insert_image(connection, values | granted.columns() | named)
+            row = created or await find_by_content(connection, owner, sha256)
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
                 await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
                 if settle is not None:
-                    await settle(transaction.connection, row)
+                    await settle(connection, row)
+            elif heal and row is not None:
+                row = await _heal(transaction, row, intent, granted)
+            if row is not None and row.incarnation == intent.incarnation:
+                await incarnations.fulfil(connection, intent)
         if row is None:  # deleted between the conflict and the look: the next try creates it anew
-            return await self._insert(values | {"id": new_id()}, asked, settle)
+            return await self._insert(values | {"id": new_id()}, intent, asked, settle, heal=heal)
         if created:
             return Accepted(row, created=True)
         return await self._found(row, values["analysis_profile"], settle)
+
+
+async def _heal(transaction: OpenTransaction, row: ImageRow, intent: Intent, granted: Granted) -> ImageRow:
+    """Has an image name the original that was put anew, and, if it had failed, be rendered again."""
+    if row.incarnation != intent.incarnation:
+        row = await incarnations.move(transaction.connection, row, intent.incarnation)
+    reset = await reset_processing(transaction.connection, row.id, granted.columns())
+    if reset is None:
+        return row
+    await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=row.owner)
+    transaction.event(ImageRetried(**event_facts(reset)), owner=row.owner)
+    return reset
 
 
 def safe_name(raw: str) -> str:

@@ -1,56 +1,51 @@
-"""Collects what deletion leaves behind: rows of deleted images after a grace period, and the objects that nothing uses.
+"""Collects what deletion leaves behind: rows of deleted images after a grace period, the objects that nothing uses, and
+originals that were put and never became an image.
 
 The gateway runs it now and then; several at once do no harm. Objects are keyed by content, so the image of another owner,
-or one uploaded at this very moment, may use the same:
-
-1. A tombstone for the content is committed before anything of it is deleted.
-2. Then, in one transaction that has the content's lock alone (``db.blob_locks``), the rows are looked at and the objects
-   deleted. Whoever accepts the same bytes shares that lock while the row is written. Either the row comes first and is
-   seen here; or it waits, then finds the tombstone, looks for the object and puts it again.
-
-A collector that dies in the middle leaves the tombstone and the rows, so nothing is taken for there that is gone. What no
-lock can hold: a process that is frozen for longer than ``idle_transaction`` right before it sends a deletion, with an
-upload of the same bytes in that time. The reconciler's render then says that the original is lost.
+or one uploaded at this very moment, may use the same. So what is to go is decided first, content by content, in a
+transaction that has the content's lock alone: the rows go, and the keys that no row names are given up for good
+(``incarnations``). Whoever accepts the same bytes either came first and is seen here, or finds the key given up and uses
+another. Only then are objects deleted (``garbage``), outside of any lock, and no matter how late that arrives.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
-from functools import partial
-from typing import TypeVar
+from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.db import blob_locks
+from heliograph_common.db.blob_models import BlobIntent
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import BlobTombstone, Image, Rendition, ReplacedRendition
+from heliograph_common.ingest import incarnations
+from heliograph_common.ingest.garbage import Garbage
 
 log = structlog.get_logger(__name__)
 
-_Result = TypeVar("_Result")
-
-_LOCK = 0x434F4C4C
+INTENTS_AFTER = timedelta(hours=1)
+"""Far longer than an upload can take between its intent and its row."""
 _BATCH = 100
-_ALIVE = text("SELECT 1")
-_ALIVE_EVERY = 3.0
-_TOMBSTONES_STAY = timedelta(days=1)  # far longer than an upload can take between its object and its row
+_TOMBSTONES_STAY = timedelta(days=1)
 
 
 class Collector:
     """``grace``: how long a deleted image keeps its files, and a replaced rendition its object. It must be longer than a
     render takes and than signed URLs live."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, grace: timedelta) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, *, grace: timedelta, intents_after: timedelta = INTENTS_AFTER
+    ) -> None:
         self._database = database
-        self._blobs = blobs
+        self._garbage = Garbage(database, blobs)
         self._grace = grace
+        self._intents_after = intents_after
 
     async def run_once(self) -> int:
         """Collects all that is due; returns how many objects were deleted.
@@ -58,59 +53,54 @@ class Collector:
         Raises:
             DatabaseUnavailable, BlobsUnavailable: the rest is left for the next run.
         """
-        deleted = 0
-        while contents := await self._condemn():
-            for sha256 in contents:
-                deleted += await self._collect_content(sha256)
-        deleted += await self._collect_replaced()
+        due = select(Image.sha256).where(Image.deleted_at < func.now() - self._grace).order_by(Image.deleted_at)
+        async for sha256 in self._contents(due):
+            await self._collect_content(sha256)
+        due = select(BlobIntent.sha256).where(BlobIntent.made_at < func.now() - self._intents_after)
+        async for sha256 in self._contents(due.order_by(BlobIntent.made_at)):
+            await self._collect_intents(sha256)
+        await self._collect_replaced()
         async with self._database.transaction() as connection:
             old = BlobTombstone.made_at < func.now() - _TOMBSTONES_STAY
             await connection.execute(delete(BlobTombstone).where(old))
+        deleted = await self._garbage.collect()
         if deleted:
             log.info("collected", objects=deleted)
         return deleted
 
-    async def _condemn(self) -> list[str]:
-        """Makes tombstones for the next contents; none when another collector is at it."""
-        async with self._database.transaction() as connection:
-            if not (await connection.execute(text("SELECT pg_try_advisory_xact_lock(:k)"), {"k": _LOCK})).scalar_one():
-                return []
-            due = (
-                select(Image.sha256)
-                .where(Image.deleted_at < func.now() - self._grace)
-                .order_by(Image.deleted_at)
-                .limit(_BATCH)
-                .with_for_update(skip_locked=True)
-            )
-            contents = sorted(set((await connection.execute(due)).scalars()))
-            if contents:
-                statement = insert(BlobTombstone).values([{"sha256": sha256} for sha256 in contents])
-                renewed = statement.on_conflict_do_update(index_elements=["sha256"], set_={"made_at": func.now()})
-                await connection.execute(renewed)
-            return contents
+    async def _contents(self, due: Select[Any]) -> AsyncIterator[str]:
+        """The contents that ``due`` finds, until it finds none: each is done with when the next is asked for."""
+        while True:
+            async with self._database.transaction() as connection:
+                contents = set((await connection.execute(due.limit(_BATCH))).scalars())
+            if not contents:
+                return
+            for sha256 in sorted(contents):
+                yield sha256
 
-    async def _collect_content(self, sha256: str) -> int:
-        """Deletes the rows that are due and, where no other is left, the objects; all or nothing."""
+    async def _collect_content(self, sha256: str) -> None:
+        """Deletes the rows that are due and gives up the keys that no other row names."""
         async with self._database.transaction() as connection:
             await blob_locks.own(connection, sha256)
-            due = (Image.sha256 == sha256, Image.deleted_at < func.now() - self._grace)
-            if not (await connection.execute(delete(Image).where(*due))).rowcount:
-                return 0
-            if (await connection.execute(select(Image.id).where(Image.sha256 == sha256).limit(1))).first():
-                return 0
-            found = await _holding(connection, partial(self._objects, sha256))
-            for key in found:
-                await _holding(connection, partial(self._blobs.delete, key))
-            await connection.execute(delete(ReplacedRendition).where(ReplacedRendition.sha256 == sha256))
-        return len(found)
+            due = delete(Image).where(Image.sha256 == sha256, Image.deleted_at < func.now() - self._grace)
+            gone = set((await connection.execute(due.returning(Image.incarnation))).scalars())
+            await _give_up_originals(connection, sha256, gone)
+            others = select(Image.id).where(Image.sha256 == sha256).limit(1)
+            if gone and (await connection.execute(others)).first() is None:
+                await incarnations.give_up_renditions(connection, sha256)
+                await connection.execute(delete(ReplacedRendition).where(ReplacedRendition.sha256 == sha256))
 
-    async def _objects(self, sha256: str) -> list[str]:
-        renditions = [info.key async for info in self._blobs.list(keys.renditions(sha256))]
-        return [*renditions, keys.original(sha256)]
+    async def _collect_intents(self, sha256: str) -> None:
+        """Gives up what was put, or was to be, and is named by no row."""
+        async with self._database.transaction() as connection:
+            await blob_locks.own(connection, sha256)
+            old = BlobIntent.made_at < func.now() - self._intents_after
+            due = delete(BlobIntent).where(BlobIntent.sha256 == sha256, old)
+            gone = set((await connection.execute(due.returning(BlobIntent.incarnation))).scalars())
+            await _give_up_originals(connection, sha256, gone)
 
-    async def _collect_replaced(self) -> int:
-        """Deletes renditions that were replaced and that no row names."""
-        deleted = 0
+    async def _collect_replaced(self) -> None:
+        """Gives up the keys of renditions that were replaced and that no row names."""
         after = ""
         due = ReplacedRendition.replaced_at < func.now() - self._grace
         while True:
@@ -118,41 +108,33 @@ class Collector:
             async with self._database.transaction() as connection:
                 rows = (await connection.execute(batch.order_by(ReplacedRendition.key).limit(_BATCH))).all()
             if not rows:
-                return deleted
+                return
             for row in rows:
-                deleted += await self._collect_rendition(row.key, row.sha256)
+                await self._collect_rendition(row.key, row.sha256)
             after = rows[-1].key
 
-    async def _collect_rendition(self, key: str, sha256: str) -> int:
+    async def _collect_rendition(self, key: str, sha256: str) -> None:
         async with self._database.transaction() as connection:
             await blob_locks.own(connection, sha256)
-            # Whoever begins to render locks the row first: with the rows in hand nobody begins, and what was begun shows.
-            of_content = select(Image.id, Image.processing_status).where(Image.sha256 == sha256).with_for_update()
-            images = (await connection.execute(of_content)).all()
-            if any(image.processing_status == "processing" for image in images):
-                return 0
-            names = select(Rendition.key).where(Rendition.image_id.in_([image.id for image in images]))
-            used = key in set((await connection.execute(names)).scalars())
-            if not used:
-                await _holding(connection, partial(self._blobs.delete, key))
+            of_content = select(Image.id).where(Image.sha256 == sha256)
+            rendered = of_content.where(Image.processing_status == "processing").limit(1)
+            if (await connection.execute(rendered)).first():
+                return  # it may be what is rendered, which would have to be done again
+            named = select(Rendition.key).where(Rendition.image_id.in_(of_content), Rendition.key == key).limit(1)
+            if (await connection.execute(named)).first() is None:
+                await incarnations.give_up_rendition(connection, key)
             await connection.execute(delete(ReplacedRendition).where(ReplacedRendition.key == key))
-        return 0 if used else 1
 
 
-async def _holding(connection: AsyncConnection, step: Callable[[], Awaitable[_Result]]) -> _Result:
-    """Awaits ``step`` in an open transaction, which PostgreSQL would end for standing still. It is alive when this
-    begins: no object is deleted without the lock.
-
-    Raises:
-        DatabaseUnavailable: the lock is lost.
-    """
-    await connection.execute(_ALIVE)
-    task = asyncio.ensure_future(step())
-    try:
-        while True:
-            done, _ = await asyncio.wait({task}, timeout=_ALIVE_EVERY)
-            if done:
-                return task.result()
-            await connection.execute(_ALIVE)
-    finally:
-        task.cancel()
+async def _give_up_originals(connection: AsyncConnection, sha256: str, numbers: Collection[int]) -> None:
+    """Gives up those incarnations of an original that no row names."""
+    if not numbers:
+        return
+    named = select(Image.incarnation).where(Image.sha256 == sha256).distinct()
+    unused = set(numbers) - set((await connection.execute(named)).scalars())
+    for number in sorted(unused):
+        await incarnations.give_up_original(connection, sha256, number)
+    if unused:  # after the key is given up: services of the version before, which know only this, look again then
+        statement = insert(BlobTombstone).values(sha256=sha256)
+        renewed = statement.on_conflict_do_update(index_elements=["sha256"], set_={"made_at": func.now()})
+        await connection.execute(renewed)

@@ -86,6 +86,13 @@ render_seconds = Histogram(
 render_children = Counter(
     "heliograph_render_children_total", "Render child processes by outcome", ("outcome",), registry=REGISTRY
 )
+# Deletions of objects that failed on the object itself, and are tried again.
+blob_delete_failures = Counter(
+    "heliograph_blob_delete_failures_total", "Objects that could not be deleted", registry=REGISTRY
+)
+# What checks found wrong, and what of that they mended, by kind (rendition_missing, work_superfluous, …).
+check_findings = Counter("heliograph_check_findings_total", "Findings of checks", ("kind",), registry=REGISTRY)
+check_repairs = Counter("heliograph_check_repairs_total", "Findings mended by checks", ("kind",), registry=REGISTRY)
 # Open client connections by transport (websocket, sse).
 sockets = Gauge("heliograph_sockets", "Open event connections", ("transport",), registry=REGISTRY)
 # Bytes queued for all clients of this process.

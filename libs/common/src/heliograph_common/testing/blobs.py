@@ -1,8 +1,9 @@
-"""Twins of the object store: one in memory, and one that lies about what a real one did (fault test 4)."""
+"""Fakes of the object store: one in memory, and one that lies about what a real one did (fault test 4)."""
 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 from heliograph_common.blobs.port import BlobInfo, Blobs, Sink
 from heliograph_common.clock import Clock, utc_now
-from heliograph_common.errors import BlobsUnavailable, NotFound
+from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,19 @@ class _Stored:
 
 
 class MemoryBlobs:
-    """``Blobs`` in a dictionary. While ``down`` is set every call fails and does nothing."""
+    """``Blobs`` in a dictionary. While ``down`` is set every call fails and does nothing; calls about a key in ``broken``
+    fail for that object alone."""
 
     def __init__(self, now: Clock = utc_now) -> None:
         self.down = False
+        self.broken: set[str] = set()
         self._now = now
         self._objects: dict[str, _Stored] = {}
+        self._keys: list[str] = []  # in their order, so that a page costs the same however many there are
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """See ``Blobs.put``."""
-        self._check()
+        self._check(key)
         if isinstance(source, bytes):
             content = source
         else:
@@ -40,6 +44,8 @@ class MemoryBlobs:
                 raise ValueError(f"{key}: the file has {len(content)} bytes, not {length}")
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
         info = BlobInfo(key=key, size=len(content), etag=etag, modified=self._now())
+        if key not in self._objects:
+            insort(self._keys, key)
         self._objects[key] = _Stored(content, content_type, info)
 
     async def get(self, key: str) -> bytes:
@@ -52,21 +58,23 @@ class MemoryBlobs:
 
     async def head(self, key: str) -> BlobInfo | None:
         """See ``Blobs.head``."""
-        self._check()
+        self._check(key)
         stored = self._objects.get(key)
         return stored.info if stored else None
 
     async def delete(self, key: str) -> None:
         """See ``Blobs.delete``."""
-        self._check()
-        self._objects.pop(key, None)
+        self._check(key)
+        if self._objects.pop(key, None) is not None:
+            self._keys.remove(key)
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[BlobInfo]:
         """See ``Blobs.list``."""
         self._check()
-        for key in sorted(self._objects):
-            if key.startswith(prefix):
-                yield self._objects[key].info
+        at = max(bisect_left(self._keys, prefix), bisect_right(self._keys, start_after))
+        while at < len(self._keys) and (key := self._keys[at]).startswith(prefix):
+            yield self._objects[key].info
+            at = bisect_right(self._keys, key)  # keys may have come and gone meanwhile
 
     async def presign_get(
         self, key: str, *, expires_in: int, content_type: str | None = None, filename: str | None = None
@@ -84,18 +92,24 @@ class MemoryBlobs:
         """See ``Blobs.ready``."""
         self._check()
 
+    async def writable(self) -> None:
+        """See ``Blobs.writable``."""
+        self._check()
+
     async def close(self) -> None:
         """See ``Blobs.close``."""
 
     def _stored(self, key: str) -> _Stored:
-        self._check()
+        self._check(key)
         if key not in self._objects:
             raise NotFound(f"there is no object {key}")
         return self._objects[key]
 
-    def _check(self) -> None:
+    def _check(self, key: str = "") -> None:
         if self.down:
             raise BlobsUnavailable("the object store is down: the test says so")
+        if key in self.broken:
+            raise BlobUnreadable(f"{key} is broken: the test says so")
 
 
 class LyingBlobs:
@@ -114,6 +128,7 @@ class LyingBlobs:
         self.presign_get = inner.presign_get
         self.presign_put = inner.presign_put
         self.ready = inner.ready
+        self.writable = inner.writable
         self.close = inner.close
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:

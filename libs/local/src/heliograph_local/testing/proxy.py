@@ -55,7 +55,7 @@ class TcpProxy:
         assert task is not None  # noqa: S101
         self._tasks.add(task)
         try:
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):  # cancelled at the end, which asyncio would log as an error
                 await self._forwarding.wait()
                 beyond, to = await asyncio.open_connection(HOST, self._to)
                 await asyncio.gather(self._pump(reader, to), self._pump(beyond, writer))

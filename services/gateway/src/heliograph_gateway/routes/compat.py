@@ -106,13 +106,13 @@ async def upload_old(request: Request, deps: Deps, caller: OldWriter) -> Respons
 @router.post(
     "/api/images/{image_id}/retry-processing",
     summary="Try a failed image again",
-    responses={200: {"model": OldRetry}, **problems(NOT_FOUND)},
+    responses={200: {"model": OldRetry}, **problems(NOT_FOUND, BLOBS_UNAVAILABLE)},
 )
 async def retry_old(deps: Deps, caller: OldWriter, image_id: UUID) -> Response:
-    """Closes the circuit of a failed image and queues it again; of another image it tells the status. Use
-    `POST /v1/images/{image_id}/retry`."""
+    """Closes the circuit of a failed image and queues it again, or what a complete one has lost; of another image it tells
+    the status. Use `POST /v1/images/{image_id}/retry`."""
     before_low = deps.uploads.limits.waiting_before_low
-    retried = await retries.retry(deps.messenger, image_id, caller.subject, before_low=before_low)
+    retried = await retries.retry(deps.messenger, deps.blobs, image_id, caller.subject, before_low=before_low)
     if retried is None:
         raise no_such_image(image_id)
     return json_response(compat_shapes.retried(retried.row, queued=retried.queued))
@@ -176,7 +176,7 @@ async def queue_status_old(deps: Deps, caller: OldReader) -> Response:
 
 
 def _health(report: Report, body: dict[str, Any]) -> Response:
-    if report.ready:
+    if compat_shapes.well(report):
         return json_response(body)
     return json_response(body, 503, {"Retry-After": _COME_BACK})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -56,12 +56,10 @@ async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Res
     """New pictures are rendered in these sizes; pictures that there are keep theirs until
     `POST …/apply`. ``If-Match`` is honoured."""
     wanted = _checked(await json_body.read(request, DisplaySizes))
-    rows = [{**size.model_dump(), "position": position} for position, size in enumerate(wanted.sizes)]
     async with deps.database.transaction() as connection:
         await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
         check_match(request, await _present(connection))
-        await connection.execute(delete(DisplaySize))
-        await connection.execute(insert(DisplaySize), rows)
+        await _replace(connection, wanted)
         return tagged(request, await _present(connection))
 
 
@@ -91,6 +89,19 @@ async def get_display_sizes_progress(request: Request, deps: Deps, _caller: Admi
     if found is None:
         raise Problem(NOT_FOUND, "nobody has asked for it; POST /v1/settings/display-sizes/apply begins")
     return tagged(request, found)
+
+
+async def _replace(connection: AsyncConnection, wanted: DisplaySizes) -> None:
+    """Writes the sizes. One that stays as it is keeps the time since when pictures must have it (``checks.images``)."""
+    present = await statements.display_sizes(connection)
+    since = {tuple(getattr(row, field) for field in _FIELDS): row.changed_at for row in present}
+    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    rows = [
+        {**size.model_dump(), "position": position, "changed_at": since.get(tuple(size.model_dump().values()), now)}
+        for position, size in enumerate(wanted.sizes)
+    ]
+    await connection.execute(delete(DisplaySize))
+    await connection.execute(insert(DisplaySize), rows)
 
 
 async def _present(connection: AsyncConnection) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from heliograph_gateway.access import Dependencies, Deps, Reader, Writer, known_
 from heliograph_gateway.near import FARTHEST, Near, Position
 from heliograph_gateway.parameters import Moment
 from heliograph_gateway.problems import (
+    BLOBS_UNAVAILABLE,
     CONFLICT,
     INVALID_CURSOR,
     INVALID_PARAMETER,
@@ -178,18 +179,20 @@ async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: U
     "/v1/images/{image_id}/retry",
     summary="Try a failed image again",
     status_code=202,
-    responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT)},
+    responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT, BLOBS_UNAVAILABLE)},
 )
 async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
-    """Closes the circuit of a failed image and queues it again; 409 when it has not failed. Its priority is what was asked
-    for at its upload, or `low` while many other pictures of the caller wait."""
+    """Closes the circuit of a failed image and queues it again. Of a complete image it queues the renditions that are
+    missing: their files are lost, or their size is newer than the image. 409 when there is nothing to be done. Its
+    priority is what was asked for at its upload, or `low` while many other pictures of the caller wait."""
     before_low = deps.uploads.limits.waiting_before_low
-    retried = await retries.retry(deps.messenger, image_id, caller.subject, before_low=before_low)
+    retried = await retries.retry(deps.messenger, deps.blobs, image_id, caller.subject, before_low=before_low)
     if retried is None:
         raise no_such_image(image_id)
     if not retried.queued:
         state = retried.row.processing_status
-        raise Problem(CONFLICT, f"only a failed image can be tried again; this one is {state}", extra={"state": state})
+        nothing = "nothing of it is missing" if state == "complete" else "it has not failed"
+        raise Problem(CONFLICT, f"the image is {state}, and {nothing}", extra={"state": state})
     return tagged(request, representation.image(retried.row, retried.renditions), 202)
 
 

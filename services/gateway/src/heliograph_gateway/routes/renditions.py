@@ -60,7 +60,8 @@ async def get_rendition(
             key, expires_in=deps.signed_url_seconds, content_type=content_type, filename=filename
         )
     except NotFound:
-        raise Problem(NOT_FOUND, f"the file of `{name}` is missing in the object store; retry the image") from None
+        remedy = "upload the picture again" if name == ORIGINAL else f"POST /v1/images/{image_id}/retry renders it anew"
+        raise Problem(NOT_FOUND, f"the file of `{name}` is missing in the object store; {remedy}") from None
     if url:
         return json_response({"url": signed, "expires_at": rfc3339(expires_at)}, headers=_PRIVATE)
     return RedirectResponse(signed, 302, _PRIVATE)
@@ -71,7 +72,7 @@ def _target(
 ) -> tuple[str, str, str]:
     """Key, media type and file name of a rendition."""
     if name == ORIGINAL:
-        return keys.original(image.sha256), image.mime_type, image.name
+        return keys.original(image.sha256, image.incarnation), image.mime_type, image.name
     found = next((each for each in renditions if each.name == name), None)
     if found is not None:
         content_type = f"image/{found.format}"

@@ -1,0 +1,103 @@
+"""What a check can find wrong, as data: each kind with what it means, what to do, and whether a check can mend it. Pure.
+
+The names are part of the API; docs/runbooks/check.md has a section on each, and a test holds it to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``name`` never changes once released. ``remedy`` is for whoever reads the finding; ``repairable``: a check with
+    repair mends it."""
+
+    name: str
+    remedy: str
+    repairable: bool
+
+
+STREAM_MISSING = Kind(
+    "stream_missing", "Repair makes it anew; the work that it held is sent again from its rows.", True
+)
+STREAM_DIFFERS = Kind(
+    "stream_differs", "Repair corrects its configuration, as the installation's provisioning does.", True
+)
+ORIGINAL_MISSING = Kind(
+    "original_missing",
+    "The original is lost. Restore the object from a backup of the bucket, or have its owner delete the image and upload "
+    "the picture again; renditions that there are remain, an image that is not rendered yet fails.",
+    False,
+)
+ORIGINAL_DAMAGED = Kind(
+    "original_damaged",
+    "The object has another size than the upload had. Restore it from a backup of the bucket, or have its owner delete the "
+    "image and upload the picture again.",
+    False,
+)
+ORIGINAL_ORPHANED = Kind(
+    "original_orphaned",
+    "No image names the object. Repair has it deleted once the time for deleted images is over.",
+    True,
+)
+RENDITION_MISSING = Kind(
+    "rendition_missing", "The object is lost. Repair has it rendered again from the original.", True
+)
+RENDITION_DAMAGED = Kind(
+    "rendition_damaged", "The object has another size than was written. Repair has it rendered again.", True
+)
+RENDITION_ORPHANED = Kind(
+    "rendition_orphaned",
+    "No image names the object. Repair has it deleted once the time for deleted images is over.",
+    True,
+)
+SIZE_MISSING = Kind("size_missing", "A complete image lacks a display size. Repair has it rendered.", True)
+WORK_MISSING = Kind("work_missing", "An unfinished image has no work that would finish it. Repair asks for it.", True)
+WORK_SUPERFLUOUS = Kind(
+    "work_superfluous", "There is work on an image that is deleted or failed. Repair drops it.", True
+)
+WORK_OVERDUE = Kind(
+    "work_overdue",
+    "The reconciler should have looked after this work more than an hour ago. See why in the log of the gateways: NATS "
+    "away, or errors of the periodic task `reconciler`.",
+    False,
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong. ``about`` names it: ids, owner, key."""
+
+    kind: Kind
+    about: Mapping[str, str]
+    repaired: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a step found in one page. ``after`` is where the next page begins, ``None`` when the step is over;
+    ``fraction`` (0 to 1) how far the step is."""
+
+    findings: list[Finding]
+    after: str | None
+    fraction: float
+
+
+class Step(Protocol):
+    """A part of a check that goes through its rows or objects in one order. ``weight`` is its share of the whole."""
+
+    name: str
+    weight: int
+
+    async def page(self, after: str, *, repair: bool) -> Page:
+        """Looks at the next page after the position ``after`` (empty: from the start). What it finds was looked at twice
+        and, with ``repair``, mended where it can be. Looking at a page again does no harm.
+
+        Raises:
+            Unavailable: a server is away; nothing was lost, look at the page again.
+        """

@@ -1,0 +1,110 @@
+"""The step over renditions: their rows and objects under ``renditions/``, both in the order of the keys.
+
+What is lost or damaged is rendered again, where its original is there: the row goes, the image becomes pending and ends
+complete once more. Images of several owners with the same content share one object; each has its own finding.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from heliograph_common.blobs import keys
+from heliograph_common.blobs.port import Blobs
+from heliograph_common.db.engine import Database
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_gateway.checks import rerender
+from heliograph_gateway.checks.findings import (
+    RENDITION_DAMAGED,
+    RENDITION_MISSING,
+    RENDITION_ORPHANED,
+    Finding,
+    Page,
+)
+from heliograph_gateway.checks.merge import join
+from heliograph_gateway.checks.objects import PAGE, Orphans, fraction, listed
+
+_PAGE = text("""
+    SELECT key AS key, array_agg(DISTINCT bytes) AS sizes FROM renditions
+    WHERE key > :after GROUP BY key ORDER BY key LIMIT :limit
+""")
+_LIVE = text("""
+    SELECT image_id, owner, renditions.name, renditions.key, renditions.bytes,
+           'originals/' || sha256 || CASE WHEN incarnation = 0 THEN '' ELSE '.' || incarnation END AS original
+    FROM renditions JOIN images ON images.id = image_id
+    WHERE key = :key AND deleted_at IS NULL ORDER BY image_id LIMIT :limit
+""")
+# An object of a content that is being rendered may be about to get its row, however old it is.
+_UNNAMED = text("""
+    SELECT key FROM unnest(CAST(:keys AS text[]), CAST(:contents AS text[]), CAST(:incarnations AS int[]))
+        AS object (key, sha256, incarnation)
+    WHERE NOT EXISTS (SELECT FROM renditions WHERE renditions.key = object.key)
+      AND NOT EXISTS (SELECT FROM replaced_renditions AS replaced WHERE replaced.key = object.key)
+      AND NOT EXISTS (SELECT FROM blob_garbage AS garbage WHERE garbage.key = object.key)
+      AND NOT EXISTS (SELECT FROM images JOIN work ON work.kind = 'render' AND work.target = images.id
+                      WHERE images.sha256 = object.sha256)
+""")
+
+
+class Renditions:
+    """``grace``: how long an orphan that was found is kept before it is deleted."""
+
+    name = "renditions"
+    weight = 55
+
+    def __init__(self, messenger: Messenger, database: Database, blobs: Blobs, *, grace: timedelta) -> None:
+        self._messenger = messenger
+        self._database = database
+        self._blobs = blobs
+        self._orphans = Orphans(database, blobs, RENDITION_ORPHANED, _UNNAMED, grace)
+
+    async def page(self, after: str, *, repair: bool) -> Page:
+        """See ``Step.page``."""
+        objects = await listed(self._blobs, keys.RENDITIONS, after)
+        rows = await self._rows(after)
+        joined = join(objects, rows, left_full=len(objects) == PAGE, right_full=len(rows) == PAGE)
+        suspects = [*joined.only_right]
+        suspects += [key for key, (info, sizes) in joined.both.items() if info.size not in sizes]
+        findings = await self._broken(suspects, repair=repair)
+        findings += await self._orphans.find(list(joined.only_left.values()), repair=repair)
+        return Page(findings, joined.after, fraction(joined.after))
+
+    async def _rows(self, after: str) -> dict[str, list[int]]:
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(_PAGE, {"after": after, "limit": PAGE})).all()
+        return {row.key: row.sizes for row in rows}
+
+    async def _broken(self, suspects: Sequence[str], *, repair: bool) -> list[Finding]:
+        findings: dict[UUID, list[tuple[Row[Any], Finding]]] = defaultdict(list)
+        for key in sorted(suspects):
+            for row, finding in await self._look_again(key):
+                findings[row.image_id].append((row, finding))
+        told = []
+        for image_id, found in findings.items():
+            mended = repair and await self._mend(image_id, [row for row, _ in found])
+            told += [Finding(finding.kind, finding.about, mended) for _, finding in found]
+        return told
+
+    async def _look_again(self, key: str) -> list[tuple[Row[Any], Finding]]:
+        info = await self._blobs.head(key)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(_LIVE, {"key": key, "limit": PAGE})).all()
+        if not rows or (info is not None and info.size in {row.bytes for row in rows}):
+            return []
+        if info is None and await self._blobs.head(key) is not None:  # rendered again between the two looks
+            return []
+        kind = RENDITION_MISSING if info is None else RENDITION_DAMAGED
+        return [
+            (row, Finding(kind, {"image_id": str(row.image_id), "owner": row.owner, "name": row.name, "key": key}))
+            for row in rows
+        ]
+
+    async def _mend(self, image_id: UUID, rows: Sequence[Row[Any]]) -> bool:
+        if await self._blobs.head(rows[0].original) is None:  # a render would only fail, and the image with it
+            return False
+        return await rerender.without(self._messenger, image_id, {row.name: row.key for row in rows})
