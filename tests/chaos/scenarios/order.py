@@ -19,10 +19,14 @@ ENVIRONMENT = {"HELIOGRAPH_NATS__ACK_WAIT": "4", "HELIOGRAPH_DATABASE__IDLE_TRAN
 
 _STRANDED = ("events.image.thumbnails_ready", "events.image.ready")
 _SLOW_COMMIT = (
-    "CREATE FUNCTION chaos_slow_commit() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$",
-    "CREATE CONSTRAINT TRIGGER chaos_slow_commit AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED "
-    "FOR EACH ROW WHEN (NEW.subject = {subject}) EXECUTE FUNCTION chaos_slow_commit()",
+    (
+        "CREATE FUNCTION chaos_slow_commit() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$"
+    ),
+    (
+        "CREATE CONSTRAINT TRIGGER chaos_slow_commit AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.subject = {subject}) EXECUTE FUNCTION chaos_slow_commit()"
+    ),
 )
 _AS_BEFORE = ("DROP TRIGGER chaos_slow_commit ON outbox", "DROP FUNCTION chaos_slow_commit()")
 _COMMITTING = """

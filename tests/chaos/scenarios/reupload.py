@@ -20,7 +20,7 @@ ENVIRONMENT = {
 }
 WORLD = {"s3_proxy": True}
 
-_SLOW = 4.0
+_SLOW = 5.0
 _LOST = 0.3
 _DELETE = frozenset({"DELETE"})
 _COLLECTED = 15.0
@@ -90,7 +90,7 @@ async def _harm(world: World, slow: list[Fault]) -> None:
     while True:
         hits = sum(fault.hits for fault in slow)
         if hits > seen:
-            await asyncio.sleep(world.rng.uniform(0.0, 0.5))
+            await asyncio.sleep(world.rng.uniform(0.2, 2.0))  # some uploads come before that, and some after it
             number += 1
             if number % 3 == 0:
                 world.say("freeze the collector")

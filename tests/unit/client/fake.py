@@ -88,6 +88,8 @@ class FakeServer:
         self.uploads: dict[str, dict[str, Any]] = {}
         self.letters: dict[str, dict[str, Any]] = {}
         self.sizes: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
         self.content: dict[str, bytes] = {}
         self.fails: set[bytes] = set()
         self.page_size = 2
@@ -232,6 +234,9 @@ class FakeServer:
                 Route("/v1/dead-letters", self._route(self._letters), methods=["GET"]),
                 Route(letter, self._route(self._letter), methods=["GET", "DELETE"]),
                 Route(f"{letter}/replay", self._route(self._replay), methods=["POST"]),
+                Route("/v1/admin/checks", self._route(self._checks), methods=["GET", "POST"]),
+                Route("/v1/admin/checks/{check_id}", self._route(self._check), methods=["GET"]),
+                Route("/v1/admin/checks/{check_id}/cancel", self._route(self._check), methods=["POST"]),
                 Route("/v1/settings/display-sizes", self._route(self._sizes), methods=["GET", "PUT"]),
             ]
         )
@@ -355,6 +360,43 @@ class FakeServer:
         if request.method == "PUT":
             self.sizes = json.loads(body)["sizes"]
         return JSONResponse({"sizes": self.sizes})
+
+    def _checks(self, request: Request, body: bytes) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"checks": self.checks[::-1], "next": None})
+        if any(check["state"] == "running" for check in self.checks):
+            return problem(409, "conflict", "a check is running")
+        check = {
+            "id": str(uuid.uuid4()),
+            "state": "running",
+            "repair": json.loads(body)["repair"],
+            "progress": 0,
+            "step": "originals",
+            "found": 0,
+            "repaired": 0,
+            "findings": [],
+            "started_at": "2026-01-02T03:04:05Z",
+        }
+        self.checks.append(check)
+        return JSONResponse(check, 202)
+
+    def _check(self, request: Request, _body: bytes) -> Response:
+        """Running when it is read first, and then at its end."""
+        check = next((each for each in self.checks if each["id"] == request.path_params["check_id"]), None)
+        if check is None:
+            return problem(404, "not-found", "there is no such check")
+        if request.method == "POST":
+            check["state"] = "cancelled"
+        elif check["progress"] == 0:
+            check["progress"] = 50
+        elif check["state"] == "running":
+            mended = [
+                each | {"repaired": each["found"] if check["repair"] and each["repairable"] else 0}
+                for each in self.findings
+            ]
+            sums = {name: sum(each[name] for each in mended) for name in ("found", "repaired")}
+            check |= {"state": "complete", "progress": 100, "step": None, "findings": mended, **sums}
+        return JSONResponse(check)
 
     def _handshake(self, socket: ServerConnection, request: Handshake) -> HandshakeAnswer | None:
         if self.sockets and isinstance(self.sockets[0], Response):

@@ -292,3 +292,14 @@ async def test_administrators_requests_show_the_administrators_token(fake: FakeS
         assert shown == {f"Bearer {ADMIN_TOKEN}"}
         assert await client.display_sizes() == [size]
         assert fake.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_checks(fake: FakeServer, client: AsyncClient) -> None:
+    assert await client.last_check() is None
+    started = await client.start_check(repair=True)
+    assert (started.state, started.repair, started.left) == ("running", True, 0)
+    assert (await client.check(started.id)).progress == 50
+    assert (await client.cancel_check(started.id)).state == "cancelled"
+    assert [each.id async for each in client.checks()] == [started.id]
+    with pytest.raises(NotFound):
+        await client.check("none")

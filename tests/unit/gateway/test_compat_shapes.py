@@ -22,6 +22,7 @@ def row(**values: Any) -> Any:
     """An image's row."""
     of_all = {
         "id": UUID("01a1f92b-ba77-76a1-85bb-608671403cb6"), "name": "a.jpg", "source": "upload", "sha256": "0" * 64,
+        "incarnation": 0,
         "bytes": 7, "mime_type": "image/svg+xml", "width": 4, "height": 3, "exif": None, "dominant_color": None,
         "created_at": NOW, "processing_status": "pending", "thumbnail_status": "pending", "variant_status": "pending",
         "processing_error": None, "processing_attempts": 0, "last_processing_attempt": None,

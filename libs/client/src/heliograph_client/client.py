@@ -14,10 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID
-
-from pydantic import Field
 
 from heliograph_client.body import Body, Progress, Source
 from heliograph_client.connection import Connection, find_connection
@@ -26,11 +23,11 @@ from heliograph_client.errors import Unreachable
 from heliograph_client.events import EventStream
 from heliograph_client.files import whole_file
 from heliograph_client.models import (
+    Check,
     DeadLetter,
     DisplaySize,
     Event,
     Image,
-    Model,
     Page,
     Priority,
     QueueStatus,
@@ -40,23 +37,20 @@ from heliograph_client.models import (
     SignedUrl,
     Status,
 )
+from heliograph_client.pages import (
+    CHECKS,
+    CheckPage,
+    DeadLetterPage,
+    DisplaySizes,
+    ImagePage,
+    check_path,
+    cursor_in,
+    image_path,
+    letter_path,
+)
 from heliograph_client.retry import RetryPolicy
 from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
-
-
-class _ImagePage(Model):
-    images: list[Image]
-    next: str | None
-
-
-class _DeadLetterPage(Model):
-    dead_letters: list[DeadLetter]
-    next: str | None
-
-
-class _DisplaySizes(Model):
-    sizes: list[DisplaySize] = Field(default_factory=list)
 
 
 class AsyncClient:
@@ -135,7 +129,7 @@ class AsyncClient:
         Raises:
             NotFound: there is none of that id.
         """
-        return parse(Image, await self._transport.request("GET", _image_path(image_id)))
+        return parse(Image, await self._transport.request("GET", image_path(image_id)))
 
     async def page(
         self,
@@ -158,8 +152,8 @@ class AsyncClient:
             "limit": limit,
             "cursor": cursor,
         }
-        found = parse(_ImagePage, await self._transport.request("GET", "/v1/images", params=params))
-        return Page(items=found.images, next_cursor=_cursor_in(found.next))
+        found = parse(ImagePage, await self._transport.request("GET", "/v1/images", params=params))
+        return Page(items=found.images, next_cursor=cursor_in(found.next))
 
     async def list(
         self,
@@ -194,7 +188,7 @@ class AsyncClient:
         Raises:
             NotFound: there is none of that id.
         """
-        await self._transport.request("DELETE", _image_path(image_id))
+        await self._transport.request("DELETE", image_path(image_id))
 
     async def retry(self, image_id: UUID | str) -> Image:
         """Queues a failed image again.
@@ -202,7 +196,7 @@ class AsyncClient:
         Raises:
             Conflict: it has not failed.
         """
-        return parse(Image, await self._transport.request("POST", f"{_image_path(image_id)}/retry", repeatable=False))
+        return parse(Image, await self._transport.request("POST", f"{image_path(image_id)}/retry", repeatable=False))
 
     async def rendition_url(self, rendition: Rendition) -> SignedUrl:
         """A URL from which anyone can fetch the rendition until it expires.
@@ -272,32 +266,72 @@ class AsyncClient:
         cursor: str | None = None
         while True:
             params = {"service": service, "limit": page_size, "cursor": cursor}
-            page = parse(_DeadLetterPage, await self._admin("GET", "/v1/dead-letters", params=params))
+            page = parse(DeadLetterPage, await self._admin("GET", "/v1/dead-letters", params=params))
             for letter in page.dead_letters:
                 yield letter
-            if (cursor := _cursor_in(page.next)) is None:
+            if (cursor := cursor_in(page.next)) is None:
                 return
 
     async def dead_letter(self, letter_id: str) -> DeadLetter:
         """One dead letter; for administrators."""
-        return parse(DeadLetter, await self._admin("GET", _letter_path(letter_id)))
+        return parse(DeadLetter, await self._admin("GET", letter_path(letter_id)))
 
     async def replay_dead_letter(self, letter_id: str) -> Replayed:
         """Sends the message of a dead letter again; for administrators."""
-        return parse(Replayed, await self._admin("POST", f"{_letter_path(letter_id)}/replay", repeatable=False))
+        return parse(Replayed, await self._admin("POST", f"{letter_path(letter_id)}/replay", repeatable=False))
 
     async def drop_dead_letter(self, letter_id: str) -> None:
         """Deletes a dead letter; for administrators."""
-        await self._admin("DELETE", _letter_path(letter_id))
+        await self._admin("DELETE", letter_path(letter_id))
 
     async def display_sizes(self) -> Sequence[DisplaySize]:
         """The sizes that images are rendered in."""
-        return parse(_DisplaySizes, await self._transport.request("GET", "/v1/settings/display-sizes")).sizes
+        return parse(DisplaySizes, await self._transport.request("GET", "/v1/settings/display-sizes")).sizes
 
     async def set_display_sizes(self, sizes: Sequence[DisplaySize]) -> Sequence[DisplaySize]:
         """Replaces all sizes; images that come from now on are rendered in them. For administrators."""
         body = {"sizes": [size.model_dump(mode="json") for size in sizes]}
-        return parse(_DisplaySizes, await self._admin("PUT", "/v1/settings/display-sizes", json=body)).sizes
+        return parse(DisplaySizes, await self._admin("PUT", "/v1/settings/display-sizes", json=body)).sizes
+
+    async def start_check(self, *, repair: bool = False) -> Check:
+        """Has the server compare its rows with its objects and streams and, with ``repair``, mend what it can. It goes on by
+        itself; ``check`` tells how far it is. For administrators.
+
+        Raises:
+            Conflict: a check is running.
+        """
+        return parse(Check, await self._admin("POST", CHECKS, json={"repair": repair}, repeatable=False))
+
+    async def check(self, check_id: UUID | str) -> Check:
+        """One check; for administrators.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        return parse(Check, await self._admin("GET", check_path(check_id)))
+
+    async def last_check(self) -> Check | None:
+        """The newest check, ``None`` where there was none; for administrators."""
+        page = parse(CheckPage, await self._admin("GET", CHECKS, params={"limit": 1}))
+        return page.checks[0] if page.checks else None
+
+    async def checks(self, *, page_size: int = 20) -> AsyncGenerator[Check, None]:
+        """Checks of the last 90 days, newest first; for administrators."""
+        cursor: str | None = None
+        while True:
+            page = parse(CheckPage, await self._admin("GET", CHECKS, params={"limit": page_size, "cursor": cursor}))
+            for each in page.checks:
+                yield each
+            if (cursor := cursor_in(page.next)) is None:
+                return
+
+    async def cancel_check(self, check_id: UUID | str) -> Check:
+        """Ends a running check where it stands; for administrators.
+
+        Raises:
+            Conflict: it is not running.
+        """
+        return parse(Check, await self._admin("POST", f"{check_path(check_id)}/cancel", repeatable=False))
 
     async def _admin(self, method: str, path: str, **arguments: Any) -> Any:
         return await self._transport.request(method, path, admin=True, **arguments)
@@ -313,16 +347,3 @@ class AsyncClient:
                     f"{rendition.name} ended after {file.tell():,} of {rendition.bytes:,} bytes; try again"
                 )
         return target
-
-
-def _image_path(image_id: UUID | str) -> str:
-    return f"/v1/images/{quote(str(image_id), safe='')}"
-
-
-def _letter_path(letter_id: str) -> str:
-    return f"/v1/dead-letters/{quote(letter_id, safe='')}"
-
-
-def _cursor_in(link: str | None) -> str | None:
-    """The cursor in the address of a next page."""
-    return parse_qs(urlsplit(link).query).get("cursor", [None])[0] if link else None

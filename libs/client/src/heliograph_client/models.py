@@ -210,6 +210,48 @@ class Replayed(Model):
     circuit_closed: bool
 
 
+class FindingSample(Model):
+    """One finding of a check: the ids, owner or key that it is about."""
+
+    repaired: bool
+    about: dict[str, str]
+
+
+class Finding(Model):
+    """All findings of one kind, how many of them were mended, what to do about the others, and the first few."""
+
+    kind: str
+    found: int
+    repaired: int
+    repairable: bool = False
+    remedy: str = ""
+    samples: list[FindingSample] = []
+
+
+class Check(Model):
+    """A comparison of the server's rows with its objects and streams. ``progress`` runs from 0 to 100; ``error``: why it
+    failed or what it waits for."""
+
+    id: UUID
+    state: Literal["running", "complete", "failed", "cancelled"]
+    repair: bool
+    progress: int
+    step: str | None = None
+    found: int
+    repaired: int
+    findings: list[Finding]
+    error: str | None = None
+    requested_by: str = ""
+    started_at: datetime
+    moved_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def left(self) -> int:
+        """Findings that were not mended."""
+        return self.found - self.repaired
+
+
 class Event(Model):
     """A CloudEvent 1.0 as the server sends it. ``type`` is without its ``dev.heliograph.`` prefix; ``subject`` is the id of
     the image; ``cursor`` resumes a stream after this event; ``data`` always has ``progress`` and ``stages``."""

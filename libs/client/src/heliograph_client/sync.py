@@ -19,6 +19,7 @@ from heliograph_client.body import Progress, Source
 from heliograph_client.client import AsyncClient
 from heliograph_client.connection import Connection
 from heliograph_client.models import (
+    Check,
     DeadLetter,
     DisplaySize,
     Event,
@@ -189,6 +190,26 @@ class Client:
     def set_display_sizes(self, sizes: Sequence[DisplaySize]) -> Sequence[DisplaySize]:
         """See ``AsyncClient.set_display_sizes``."""
         return self._run(self._client.set_display_sizes(sizes))
+
+    def start_check(self, *, repair: bool = False) -> Check:
+        """See ``AsyncClient.start_check``."""
+        return self._run(self._client.start_check(repair=repair))
+
+    def check(self, check_id: UUID | str) -> Check:
+        """See ``AsyncClient.check``."""
+        return self._run(self._client.check(check_id))
+
+    def last_check(self) -> Check | None:
+        """See ``AsyncClient.last_check``."""
+        return self._run(self._client.last_check())
+
+    def checks(self, *, page_size: int = 20) -> Iterator[Check]:
+        """See ``AsyncClient.checks``."""
+        return self._iterate(self._client.checks(page_size=page_size))
+
+    def cancel_check(self, check_id: UUID | str) -> Check:
+        """See ``AsyncClient.cancel_check``."""
+        return self._run(self._client.cancel_check(check_id))
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

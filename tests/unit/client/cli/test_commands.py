@@ -248,6 +248,41 @@ def test_sizes(fake: FakeServer, run: Run, tmp_path: Path) -> None:
     assert (wrong.exit_code, "sizes/0/kind: Field required" in wrong.stderr) == (2, True)
 
 
+LOST = {
+    "kind": "rendition_missing",
+    "found": 2,
+    "repaired": 0,
+    "repairable": True,
+    "remedy": "Repair has it rendered again.",
+    "samples": [{"repaired": False, "about": {"image_id": "x", "name": "300"}}],
+}
+
+
+def test_check(fake: FakeServer, run: Run) -> None:
+    nothing = run("check", "--last")
+    assert (nothing.exit_code, "no check yet" in nothing.stderr) == (1, True)
+    assert run("check").exit_code == 0
+    fake.findings = [LOST]
+    told = run("check")
+    assert told.exit_code == 1
+    assert "rendition_missing: Repair has it rendered again." in told.stdout
+    assert "image_id x, name 300" in told.stdout
+    assert run("check", "--last").exit_code == 1
+    mended = run("check", "--repair", "--json")
+    assert mended.exit_code == 0
+    found = json.loads(mended.stdout)
+    assert (found["state"], found["repair"], found["found"], found["repaired"]) == ("complete", True, 2, 2)
+    fake.findings = [LOST | {"repairable": False}]
+    assert run("check", "--repair").exit_code == 1
+
+
+def test_a_check_while_one_is_running(fake: FakeServer, run: Run) -> None:
+    fake.faults["POST /v1/admin/checks"].append(problem(409, "conflict", "check 7 is running"))
+    refused = run("check")
+    assert refused.exit_code == 1
+    assert "check 7 is running" in refused.stderr
+
+
 def test_a_token_file(fake: FakeServer, run: Run, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     assert run("queue", "--token-file", str(tmp_path / "token"), HELIOGRAPH_TOKEN=None).exit_code == 0

@@ -1,4 +1,4 @@
-"""Progress bars on standard error: one a file that is under way, and one for all. Used by upload.py and sending.py.
+"""Progress bars on standard error: one a file that is under way, and one for all. Used by upload.py, sending.py, check.py.
 
 Nothing is drawn, and rich is not even loaded, where there is no terminal to draw on.
 """
@@ -34,6 +34,10 @@ class Bar:
     def stage(self, progress: int, stages: Stages) -> None:
         """The server is so far, in percent."""
         self._update(progress, 100, _under_way(stages))
+
+    def at(self, progress: int, stage: str) -> None:
+        """Something is so far, in percent."""
+        self._update(progress, 100, stage)
 
     def _update(self, completed: int, total: int | None, stage: str) -> None:
         if self._progress is not None and self._task is not None:

@@ -28,8 +28,8 @@ STREAM_DIFFERS = Kind(
 )
 ORIGINAL_MISSING = Kind(
     "original_missing",
-    "The original is lost. Restore the object from a backup of the bucket, or have its owner delete the image and upload "
-    "the picture again; renditions that there are remain, an image that is not rendered yet fails.",
+    "The original is lost. Restore the object from a backup of the bucket, or have its owner upload the same "
+    "picture again; renditions that there are remain, an image that is not rendered yet fails.",
     False,
 )
 ORIGINAL_DAMAGED = Kind(

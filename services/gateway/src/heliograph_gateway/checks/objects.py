@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import TextClause, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import TextClause, func, update
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Blobs
 from heliograph_common.clock import Clock, utc_now
 from heliograph_common.db import blob_locks
-from heliograph_common.db.blob_models import BlobGarbage, RetiredKey
+from heliograph_common.db.blob_models import BlobGarbage
 from heliograph_common.db.engine import Database
+from heliograph_common.errors import BlobUnreadable
+from heliograph_common.ingest import incarnations
 from heliograph_gateway.checks.findings import Finding, Kind
 
 PAGE = 1000
@@ -30,16 +31,15 @@ ORPHAN_AGE = timedelta(hours=1)
 
 _CONTENT = "[0-9a-f]{64}"
 _OURS = re.compile(
-    rf"(?P<base>{keys.ORIGINALS}{_CONTENT}|{keys.RENDITIONS}{_CONTENT}/[^/]+/[^/]+?)(?:\.(?P<incarnation>[0-9]{{1,9}}))?"
+    rf"(?:{keys.ORIGINALS}{_CONTENT}|{keys.RENDITIONS}{_CONTENT}/[^/]+/[^/]+?)(?:\.(?P<incarnation>[0-9]{{1,9}}))?"
 )
 
 
 @dataclass(frozen=True)
 class ObjectKey:
-    """A key of our making: the key without its incarnation, the content, and the incarnation."""
+    """A key of our making, the content that it is of, and its incarnation."""
 
     key: str
-    base: str
     sha256: str
     incarnation: int
 
@@ -49,7 +49,7 @@ def parse(key: str) -> ObjectKey | None:
     found = _OURS.fullmatch(key)
     if found is None:
         return None
-    return ObjectKey(key, found["base"], key.partition("/")[2][:64], int(found["incarnation"] or 0))
+    return ObjectKey(key, key.partition("/")[2][:64], int(found["incarnation"] or 0))
 
 
 def fraction(after: str | None) -> float:
@@ -70,6 +70,14 @@ async def listed(blobs: Blobs, prefix: str, after: str) -> dict[str, BlobInfo]:
     return page
 
 
+async def asked(blobs: Blobs, key: str) -> BlobInfo | None:
+    """What the store says of an object; one that is there and that it fails on has no size that a row could have."""
+    try:
+        return await blobs.head(key)
+    except BlobUnreadable:
+        return BlobInfo(key=key, size=-1, etag="", modified=datetime.fromtimestamp(0, UTC))
+
+
 @dataclass(frozen=True)
 class Orphans:
     """Objects of one kind that nothing names. ``unnamed`` is the statement that says which of ``:keys``, with their
@@ -88,7 +96,7 @@ class Orphans:
         old = [parsed for info in candidates if info.modified < oldest and (parsed := parse(info.key)) is not None]
         findings = []
         for each in await self._unnamed(old):
-            if await self.blobs.head(each.key) is None:  # it was collected between the listing and the rows
+            if await asked(self.blobs, each.key) is None:  # it was collected between the listing and the rows
                 continue
             repaired = repair and await self._put_aside(each)
             findings.append(Finding(self.kind, {"key": each.key}, repaired))
@@ -108,12 +116,12 @@ class Orphans:
             await blob_locks.own(connection, one.sha256)
             if (await connection.execute(self.unnamed, _arguments([one]))).first() is None:
                 return False
-            garbage = insert(BlobGarbage).values(key=one.key, due_at=func.now() + self.grace)
-            await connection.execute(garbage.on_conflict_do_nothing())
-            retired = insert(RetiredKey).values(key=one.base, incarnation=one.incarnation + 1)
-            newest = func.greatest(RetiredKey.incarnation, retired.excluded.incarnation)
-            raised = {"incarnation": newest, "retired_at": func.now()}
-            await connection.execute(retired.on_conflict_do_update(index_elements=["key"], set_=raised))
+            if one.key.startswith(keys.ORIGINALS):
+                await incarnations.give_up_original(connection, one.sha256, one.incarnation)
+            else:
+                await incarnations.give_up_rendition(connection, one.key)
+            later = update(BlobGarbage).where(BlobGarbage.key == one.key)
+            await connection.execute(later.values(due_at=func.now() + self.grace))
         return True
 
 
