@@ -40,6 +40,7 @@ PIPELINE: list[Panel] = [
     ),
     ("Outbox: rows that wait", "short", "max(heliograph_outbox_depth{$ns})", "rows"),
     ("Outbox: oldest row", "s", "max(heliograph_outbox_oldest_age_seconds{$ns})", "age"),
+    ("Outbox: rows in quarantine", "short", "max(heliograph_outbox_quarantined{$ns})", "rows"),
     ("Messages by outcome", "ops", f"sum by (outcome) (rate({MESSAGE}_count{{$ns}}[$__rate_interval]))", "{{outcome}}"),
     (
         "Redeliveries",

@@ -50,6 +50,14 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(render: Render) -> Non
         assert alert["annotations"]["runbook_url"].endswith(f"/{alert['alert']}")
 
 
+def test_quarantined_messages_are_told(render: Render) -> None:
+    (alert,) = (
+        rule for rule in rules(render(files=PRODUCTION)) if "heliograph_outbox_quarantined" in rule.get("expr", "")
+    )
+    assert alert["alert"] == "HeliographOutboxQuarantined"
+    assert "heliograph quarantine ls" in alert["annotations"]["summary"]
+
+
 def test_every_metric_of_a_dashboard_exists(render: Render) -> None:
     boards = [one for one in render(files=PRODUCTION) if one["kind"] == "ConfigMap"]
     assert len(boards) == 2

@@ -74,6 +74,17 @@ def test_a_render_may_take_its_whole_time_after_the_signal(render: Render) -> No
     assert float(variables["HELIOGRAPH_DRAIN_SECONDS"]) > float(variables["HELIOGRAPH_RENDER__WALL_SECONDS"])
 
 
+@pytest.mark.parametrize("source", ["nats", "postgresql", "outbox"])
+def test_where_work_comes_from_is_told_to_all_services(render: Render, source: str) -> None:
+    manifests = render({"renderSource": source})
+    for component in ("gateway", "thumbnailer", "notifier"):
+        told = environment(pick(manifests, "Deployment", f"heliograph-{component}"))
+        assert told["HELIOGRAPH_RENDER_SOURCE"] == source
+    assert (
+        environment(pick(manifests, "Deployment", "heliograph-thumbnailer"))["HELIOGRAPH_RENDER__HOLD_SECONDS"] == "300"
+    )
+
+
 def test_only_who_needs_it_gets_a_credential(render: Render) -> None:
     manifests = render()
     for component, absent in {"notifier": {"postgres", "s3"}, "thumbnailer": {"auth"}}.items():

@@ -27,7 +27,7 @@ class Excuse:
         return failure == self.failure and self.answer in answers and bool(re.search(self.text, text))
 
 
-_LISTS = ("listImages", "listDeadLetters")
+_LISTS = ("listImages", "listDeadLetters", "listQuarantine", "listChecks")
 _UPLOADS = ("uploadImages", "uploadOld")
 _ANNOUNCED = ("createUpload", "createUploads", "createTusUpload")
 _SEVERAL = ("uploadImages", "createUploads", "completeUploads")

@@ -31,6 +31,9 @@ ADMIN_ONLY = {
     ("GET", "/v1/dead-letters/{letter_id}"),
     ("POST", "/v1/dead-letters/{letter_id}/replay"),
     ("DELETE", "/v1/dead-letters/{letter_id}"),
+    ("GET", "/v1/quarantine"),
+    ("POST", "/v1/quarantine/{message_id}/release"),
+    ("DELETE", "/v1/quarantine/{message_id}"),
     ("GET", "/v1/admin/checks"),
     ("POST", "/v1/admin/checks"),
     ("GET", "/v1/admin/checks/{check_id}"),
@@ -69,6 +72,7 @@ def _path(template: str, image_id: str, upload_id: str, tus_id: str) -> str:
         "upload_id": upload,
         "name": "original",
         "letter_id": "1",
+        "message_id": NOBODYS,
         "check_id": NOBODYS,
     }
     return template.format_map(ids)

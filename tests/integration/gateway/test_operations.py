@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import msgspec
+import pytest
+from sqlalchemy import Row, func, select
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_images import change, count, upload
 
@@ -17,20 +20,33 @@ from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import decode, encode, envelope
-from heliograph_common.contracts.messages import DeadLetter, RenderImage
+from heliograph_common.contracts.messages import AnalyzeImage, DeadLetter, RenderImage
+from heliograph_common.db import work
 from heliograph_common.db.engine import Database
+from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
+from heliograph_common.messaging import outbox
 from heliograph_gateway.schemas import DeadLetterPage, DisplaySizes, QueueShape, Replayed
 
 Picture = Callable[..., bytes]
 
 
-async def bury(bus: Bus, *, service: str = "thumbnailer", image_id: UUID | None = None, payload: str = "") -> int:
+COMMAND = envelope(RenderImage(image_id=UUID(int=7)), owner="ann")
+
+
+async def bury(
+    bus: Bus,
+    *,
+    service: str = "thumbnailer",
+    image_id: UUID | None = None,
+    payload: str = "",
+    subject: str = "work.render.normal",
+) -> int:
     """Puts a dead letter into the stream and returns its sequence."""
     command = envelope(RenderImage(image_id=image_id or new_id()), owner="ann")
     letter = DeadLetter(
         service=service,
-        subject="work.render.normal",
+        subject=subject,
         headers={"Nats-Msg-Id": str(command.id), "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"},
         payload=payload or encode(command).decode(),
         reason="it crashed",
@@ -40,6 +56,18 @@ async def bury(bus: Bus, *, service: str = "thumbnailer", image_id: UUID | None 
     )
     acknowledged = await bus.jetstream.publish(subjects.dead(service), encode(envelope(letter, owner="ann")))
     return acknowledged.seq
+
+
+async def work_of(db: Database, image_id: str) -> Sequence[Row[Any]]:
+    """The rows of work on an image."""
+    async with db.transaction() as connection:
+        return (await connection.execute(select(Work.__table__).where(Work.target == UUID(image_id)))).all()
+
+
+async def forget_work(db: Database, image_id: str) -> None:
+    """As when its work has ended."""
+    async with db.transaction() as connection:
+        await work.forget(connection, "render", UUID(image_id))
 
 
 # -- queue -------------------------------------------------------------------------------------------------------------
@@ -66,6 +94,7 @@ async def test_the_queue_tells_what_waits_and_since_when(
     }  # fmt: skip
     assert (told["completed"], told["failed"], told["counted"]) == (1, 1, "own")
     assert to_admin["counted"] == "all"
+    assert to_admin["outbox"]["quarantined"] == 0
 
 
 async def test_what_is_in_hand_and_what_waits_for_another_attempt(
@@ -130,6 +159,7 @@ async def test_a_replay_sends_the_message_anew_and_closes_the_circuit(
 ) -> None:
     image = await upload(ann, picture(), priority="low")
     await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    await forget_work(db, image["id"])
     sequence = await bury(bus, image_id=UUID(image["id"]))
     original = (await admin.get(f"/v1/dead-letters/{sequence}")).json()
     replayed = await admin.post(f"/v1/dead-letters/{sequence}/replay")
@@ -148,12 +178,99 @@ async def test_a_replay_sends_the_message_anew_and_closes_the_circuit(
     assert (await admin.post(f"/v1/dead-letters/{sequence}/replay")).status_code == 404
 
 
-async def test_a_letter_whose_message_is_none_is_not_replayed(admin: httpx2.AsyncClient, bus: Bus) -> None:
-    sequence = await bury(bus, payload="garbage")
+async def test_a_replayed_image_has_its_row_of_work(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    await forget_work(db, image["id"])
+    replayed = await admin.post(f"/v1/dead-letters/{await bury(bus, image_id=UUID(image['id']))}/replay")
+
+    assert replayed.json()["circuit_closed"] is True
+    (row,) = await work_of(db, image["id"])
+    assert (row.kind, row.owner, row.subject) == ("render", "ann", "work.render.normal")
+    assert (str(row.command_id), row.attempts, row.failures) == (replayed.json()["message_id"], 0, 0)
+
+
+async def test_two_letters_of_one_image_queue_it_once(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    image = await upload(ann, picture(), priority="low")
+    await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    await forget_work(db, image["id"])
+    letters = [await bury(bus, image_id=UUID(image["id"])) for _ in range(2)]
+    answers = [(await admin.post(f"/v1/dead-letters/{sequence}/replay")).json() for sequence in letters]
+
+    assert [answer["circuit_closed"] for answer in answers] == [True, False]
+    assert answers[0]["message_id"] == answers[1]["message_id"]
+    (row,) = await work_of(db, image["id"])
+    assert row.again is False
+    await count(bus, "WORK", "work.render.normal", expected=1)
+    async with db.transaction() as connection:  # nothing more is on its way
+        assert (await outbox.depth(connection)).rows == 0
+    assert await count(bus, "WORK", "work.render.normal", expected=1) == 1
+    assert (await admin.get("/v1/dead-letters")).json()["dead_letters"] == []
+
+
+async def test_a_letter_that_is_replayed_while_its_work_is_in_hand(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    image_id = UUID(image["id"])
+    async with db.transaction() as connection:
+        lease = await work.begin(
+            connection, "render", image_id, message_id=new_id(), by="worker", hold=timedelta(minutes=1)
+        )
+    answer = await admin.post(f"/v1/dead-letters/{await bury(bus, image_id=image_id)}/replay")
+
+    assert (answer.status_code, answer.json()["circuit_closed"]) == (202, False)
+    (row,) = await work_of(db, image["id"])
+    assert lease is not None
+    assert (row.again, row.fence, row.leased_by) == (True, lease.fence, "worker")
+
+
+async def test_a_replay_of_an_analysis(
+    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    image = await upload(ann, picture())
+    await change(db, image["id"], processing_status="failed", processing_error="crashed")
+    command = envelope(AnalyzeImage(image_id=UUID(image["id"]), profile="plain"), owner="ann")
+    sequence = await bury(bus, service="analyzer", payload=encode(command).decode(), subject="work.analyze.plain")
+    told = (await admin.get(f"/v1/dead-letters/{sequence}")).json()
+    replayed = await admin.post(f"/v1/dead-letters/{sequence}/replay")
+
+    assert (replayed.status_code, replayed.json()["circuit_closed"]) == (202, False)
+    assert told["image_id"] == image["id"]
+    assert await count(bus, "WORK", "work.analyze.plain", expected=1) == 1
+    sent = await bus.jetstream.get_msg("WORK", seq=1, subject="work.analyze.plain", next=True)
+    again = decode(sent.data or b"")
+    assert (again.type, again.owner, again.data) == ("analyze.image", "ann", command.data)
+    assert str(again.id) == replayed.json()["message_id"] != str(command.id)
+    assert [row.command_id for row in await work_of(db, image["id"]) if row.kind == "analyze"] == [again.id]
+    assert (await ann.get(f"/v1/images/{image['id']}")).json()["status"] == "failed"
+
+
+UNKNOWN: list[tuple[str, str]] = [
+    ("none", "garbage"),
+    ("no envelope", "{}"),
+    ("no text", "\x00\ufffd"),
+    ("unknown type", encode(msgspec.structs.replace(COMMAND, type="paint.image")).decode()),
+    ("newer", encode(msgspec.structs.replace(COMMAND, version=99)).decode()),
+    ("no image", encode(msgspec.structs.replace(COMMAND, data={})).decode()),
+]
+
+
+@pytest.mark.parametrize(("_what", "payload"), UNKNOWN, ids=[what for what, _ in UNKNOWN])
+async def test_a_letter_whose_message_is_no_known_command_is_not_replayed(
+    admin: httpx2.AsyncClient, db: Database, bus: Bus, _what: str, payload: str
+) -> None:
+    sequence = await bury(bus, payload=payload)
     answer = await admin.post(f"/v1/dead-letters/{sequence}/replay")
 
     problem(answer, "conflict")
-    assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["payload"] == "garbage"
+    assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["payload"] == payload
+    async with db.transaction() as connection:
+        assert (await connection.execute(select(func.count()).select_from(Work))).scalar_one() == 0
 
 
 # -- display sizes -----------------------------------------------------------------------------------------------------

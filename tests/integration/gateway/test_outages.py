@@ -43,6 +43,7 @@ async def test_without_nats_uploads_go_on_and_the_outbox_holds_them(
             await admin.post("/v1/dead-letters/1/replay"),
             await admin.delete("/v1/dead-letters/1"),
         ]
+        quarantine = await admin.get("/v1/quarantine")
         deleted = await ann.delete(f"/v1/images/{image['id']}")
 
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
@@ -54,6 +55,7 @@ async def test_without_nats_uploads_go_on_and_the_outbox_holds_them(
         2,
     )
     assert deleted.status_code == 204
+    assert (quarantine.status_code, quarantine.json()) == (200, {"messages": [], "next": None})
     for answer in letters:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1

@@ -87,6 +87,7 @@ class FakeServer:
         self.images: dict[str, dict[str, Any]] = {}
         self.uploads: dict[str, dict[str, Any]] = {}
         self.letters: dict[str, dict[str, Any]] = {}
+        self.quarantined: dict[str, dict[str, Any]] = {}
         self.sizes: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
         self.findings: list[dict[str, Any]] = []
@@ -140,6 +141,21 @@ class FakeServer:
         if status != "pending":
             self.finish(image_id, status)
         return self.images[image_id]
+
+    def add_quarantined(self, subject: str = "dead.thumbnailer") -> str:
+        """Puts a message into quarantine, newest last, and returns its id."""
+        message_id = str(uuid.uuid4())
+        self.quarantined[message_id] = {
+            "id": message_id,
+            "subject": subject,
+            "owner": "someone",
+            "reason": "2,000,000 bytes are over the limit",
+            "bytes": 2_000_000,
+            "created_at": "2026-01-02T03:04:05Z",
+            "quarantined_at": "2026-01-02T03:04:07Z",
+            "trace_id": None,
+        }
+        return message_id
 
     def finish(self, image_id: str, status: str = "complete") -> None:
         """Brings an image to its end, without an event."""
@@ -234,6 +250,9 @@ class FakeServer:
                 Route("/v1/dead-letters", self._route(self._letters), methods=["GET"]),
                 Route(letter, self._route(self._letter), methods=["GET", "DELETE"]),
                 Route(f"{letter}/replay", self._route(self._replay), methods=["POST"]),
+                Route("/v1/quarantine", self._route(self._quarantine), methods=["GET"]),
+                Route("/v1/quarantine/{message_id}", self._route(self._drop), methods=["DELETE"]),
+                Route("/v1/quarantine/{message_id}/release", self._route(self._release), methods=["POST"]),
                 Route("/v1/admin/checks", self._route(self._checks), methods=["GET", "POST"]),
                 Route("/v1/admin/checks/{check_id}", self._route(self._check), methods=["GET"]),
                 Route("/v1/admin/checks/{check_id}/cancel", self._route(self._check), methods=["POST"]),
@@ -337,7 +356,7 @@ class FakeServer:
     def _queue(self, _request: Request, _body: bytes) -> Response:
         totals = {"waiting": 3, "active": 1, "delayed": 0, "oldest_seconds": 90.5}
         consumer = {"consumer": "thumbnailer-normal", "subject": "work.render.normal", **totals}
-        outbox = {"depth": 0, "oldest_seconds": 0.0}
+        outbox = {"depth": 0, "oldest_seconds": 0.0, "quarantined": len(self.quarantined)}
         finished = {"completed": 7, "failed": 1, "counted": "own"}
         return JSONResponse({"nats": "available", **totals, "consumers": [consumer], **finished, "outbox": outbox})
 
@@ -355,6 +374,20 @@ class FakeServer:
         return JSONResponse(
             {"message_id": str(uuid.uuid4()), "subject": letter["subject"], "circuit_closed": True}, 202
         )
+
+    def _quarantine(self, request: Request, _body: bytes) -> Response:
+        found = list(reversed(self.quarantined.values()))
+        start = int(request.query_params.get("cursor", 0))
+        end = start + min(int(request.query_params["limit"]), self.page_size)
+        more = f"/v1/quarantine?limit=2&cursor={end}" if end < len(found) else None
+        return JSONResponse({"messages": found[start:end], "next": more})
+
+    def _release(self, request: Request, _body: bytes) -> Response:
+        return JSONResponse({"message_id": self.quarantined.pop(request.path_params["message_id"])["id"]}, 202)
+
+    def _drop(self, request: Request, _body: bytes) -> Response:
+        del self.quarantined[request.path_params["message_id"]]
+        return Response(status_code=204)
 
     def _sizes(self, request: Request, body: bytes) -> Response:
         if request.method == "PUT":

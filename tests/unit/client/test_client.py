@@ -303,3 +303,17 @@ async def test_checks(fake: FakeServer, client: AsyncClient) -> None:
     assert [each.id async for each in client.checks()] == [started.id]
     with pytest.raises(NotFound):
         await client.check("none")
+
+
+async def test_quarantined_messages(fake: FakeServer, client: AsyncClient) -> None:
+    made = [fake.add_quarantined() for _ in range(3)]
+    found = [each async for each in client.quarantine()]
+    assert [str(each.id) for each in found] == made[::-1]
+    assert (found[0].owner, found[0].bytes) == ("someone", 2_000_000)
+    assert (await client.queue()).outbox.quarantined == 3
+    await client.release_quarantined(made[0])
+    await client.drop_quarantined(found[0].id)
+    assert list(fake.quarantined) == [made[1]]
+    for act in (client.release_quarantined, client.drop_quarantined):
+        with pytest.raises(NotFound):
+            await act("none")

@@ -30,6 +30,7 @@ from heliograph_client.models import (
     Image,
     Page,
     Priority,
+    QuarantinedMessage,
     QueueStatus,
     Rendition,
     Replayed,
@@ -39,14 +40,17 @@ from heliograph_client.models import (
 )
 from heliograph_client.pages import (
     CHECKS,
+    QUARANTINE,
     CheckPage,
     DeadLetterPage,
     DisplaySizes,
     ImagePage,
+    QuarantinePage,
     check_path,
     cursor_in,
     image_path,
     letter_path,
+    quarantine_path,
 )
 from heliograph_client.retry import RetryPolicy
 from heliograph_client.transport import Transport, parse
@@ -283,6 +287,33 @@ class AsyncClient:
     async def drop_dead_letter(self, letter_id: str) -> None:
         """Deletes a dead letter; for administrators."""
         await self._admin("DELETE", letter_path(letter_id))
+
+    async def quarantine(self, *, page_size: int = 100) -> AsyncGenerator[QuarantinedMessage, None]:
+        """Messages that can never be published as they are, newest first; for administrators."""
+        cursor: str | None = None
+        while True:
+            params = {"limit": page_size, "cursor": cursor}
+            page = parse(QuarantinePage, await self._admin("GET", QUARANTINE, params=params))
+            for message in page.messages:
+                yield message
+            if (cursor := cursor_in(page.next)) is None:
+                return
+
+    async def release_quarantined(self, message_id: UUID | str) -> None:
+        """Has a quarantined message published after all, within seconds; for administrators.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        await self._admin("POST", f"{quarantine_path(message_id)}/release", repeatable=False)
+
+    async def drop_quarantined(self, message_id: UUID | str) -> None:
+        """Deletes a quarantined message; for administrators.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        await self._admin("DELETE", quarantine_path(message_id))
 
     async def display_sizes(self) -> Sequence[DisplaySize]:
         """The sizes that images are rendered in."""

@@ -163,10 +163,12 @@ class ConsumerQueue(Model):
 
 
 class OutboxStatus(Model):
-    """Messages that are committed and not yet in NATS."""
+    """Messages that are committed and not yet in NATS. ``quarantined`` ones, which are not part of ``depth``, can never be
+    published as they are and wait for an administrator."""
 
     depth: int
     oldest_seconds: float
+    quarantined: int = 0
 
 
 class QueueStatus(Model):
@@ -208,6 +210,20 @@ class Replayed(Model):
     message_id: UUID
     subject: str
     circuit_closed: bool
+
+
+class QuarantinedMessage(Model):
+    """A message that can never be published as it is, for ``reason``. ``bytes``: the length of its payload; ``created_at``:
+    when it was committed."""
+
+    id: UUID
+    subject: str
+    owner: str | None = None
+    reason: str
+    bytes: int
+    created_at: datetime
+    quarantined_at: datetime
+    trace_id: str | None = None
 
 
 class FindingSample(Model):

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from heliograph_client.models import Check, DeadLetter, DisplaySize, Image, Model
+from heliograph_client.models import Check, DeadLetter, DisplaySize, Image, Model, QuarantinedMessage
 
 CHECKS = "/v1/admin/checks"
+QUARANTINE = "/v1/quarantine"
 
 
 class ImagePage(Model):
@@ -23,6 +24,13 @@ class DeadLetterPage(Model):
     """A page of dead letters."""
 
     dead_letters: list[DeadLetter]
+    next: str | None
+
+
+class QuarantinePage(Model):
+    """A page of quarantined messages."""
+
+    messages: list[QuarantinedMessage]
     next: str | None
 
 
@@ -52,6 +60,11 @@ def check_path(check_id: UUID | str) -> str:
 def letter_path(letter_id: str) -> str:
     """Where a dead letter is."""
     return f"/v1/dead-letters/{quote(letter_id, safe='')}"
+
+
+def quarantine_path(message_id: UUID | str) -> str:
+    """Where a quarantined message is."""
+    return f"{QUARANTINE}/{quote(str(message_id), safe='')}"
 
 
 def cursor_in(link: str | None) -> str | None:

@@ -26,6 +26,7 @@ from heliograph_client.models import (
     Image,
     Page,
     Priority,
+    QuarantinedMessage,
     QueueStatus,
     Rendition,
     Replayed,
@@ -182,6 +183,18 @@ class Client:
     def drop_dead_letter(self, letter_id: str) -> None:
         """See ``AsyncClient.drop_dead_letter``."""
         self._run(self._client.drop_dead_letter(letter_id))
+
+    def quarantine(self, *, page_size: int = 100) -> Iterator[QuarantinedMessage]:
+        """See ``AsyncClient.quarantine``."""
+        return self._iterate(self._client.quarantine(page_size=page_size))
+
+    def release_quarantined(self, message_id: UUID | str) -> None:
+        """See ``AsyncClient.release_quarantined``."""
+        self._run(self._client.release_quarantined(message_id))
+
+    def drop_quarantined(self, message_id: UUID | str) -> None:
+        """See ``AsyncClient.drop_quarantined``."""
+        self._run(self._client.drop_quarantined(message_id))
 
     def display_sizes(self) -> Sequence[DisplaySize]:
         """See ``AsyncClient.display_sizes``."""

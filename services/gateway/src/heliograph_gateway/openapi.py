@@ -37,6 +37,7 @@ TAGS = {
     "resumable uploads": "Uploads that go on where they broke off: tus 1.0, for its clients.",
     "queue": "How much work waits, and since when.",
     "dead letters": "What could not be handled, for administrators.",
+    "quarantine": "Messages that can never be published as they are, for administrators.",
     "settings": "What administrators may change at run time.",
     "checks": "Rows compared with objects and streams, for administrators.",
     "compat": "The routes of the systems that Heliograph replaces, in their shapes, for clients that know no others. "
@@ -66,6 +67,7 @@ _RESOURCES = {
     "DirectUploadShape": ("upload_id", "/id"),
     "ImagePage": ("image_id", "/images/0/id"),
     "DeadLetterPage": ("letter_id", "/dead_letters/0/id"),
+    "QuarantinePage": ("message_id", "/messages/0/id"),
     "CheckShape": ("check_id", "/id"),
     "CheckPage": ("check_id", "/checks/0/id"),
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,10 +16,12 @@ from sqlalchemy import Row, Select, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
+from heliograph_common.contracts.envelope import decode
 from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.models import Image, OutboxRow, Rendition
 from heliograph_common.db.statements import ImageRow
+from heliograph_common.errors import MalformedMessage
 
 _LEAST, _GREATEST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -192,3 +195,16 @@ def id_floor(moment: datetime, slack: timedelta) -> UUID:
     """The smallest UUIDv7 of ``moment`` plus ``slack``: a bound that the index on ids can use (RFC 9562, 5.7)."""
     milliseconds = (moment - _EPOCH + slack) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
+
+
+async def owners_of_messages(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Who the messages of the outbox concern, where they can be read. One payload is in memory at a time: those that are
+    quarantined may be large."""
+    owners = {}
+    for message_id in ids:
+        payload = (
+            await connection.execute(select(OutboxRow.payload).where(OutboxRow.id == message_id))
+        ).scalar_one_or_none()
+        with suppress(MalformedMessage):
+            owners[message_id] = decode(payload or b"").owner
+    return owners

@@ -52,6 +52,12 @@ def next_link(request: Request, cursor: str | None) -> tuple[str | None, dict[st
     return url, {"Link": f'<{url}>; rel="next"'}
 
 
+def trace_id_of(headers: Mapping[str, str]) -> str | None:
+    """The trace that a message's ``traceparent`` header names."""
+    parts = headers.get("traceparent", "").split("-")
+    return parts[1] if len(parts) == 4 else None
+
+
 def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route for the OpenAPI document: its own problems and those of every authenticated route."""
     everywhere = ("invalid-parameter", "unauthenticated", "forbidden", "internal-error", "database-unavailable")

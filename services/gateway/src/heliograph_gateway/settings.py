@@ -101,6 +101,7 @@ class RateLimitSettings(BaseModel):
 ROUTE_POLICIES: dict[str, RatePolicy | None] = {
     "POST *": RatePolicy(quota=100, burst=1000),  # uploads of every kind, retries: each makes work for others
     "* /v1/dead-letters*": RatePolicy(quota=50, burst=500),
+    "* /v1/quarantine*": RatePolicy(quota=50, burst=500),
     "* /v1/admin/*": RatePolicy(quota=50, burst=500),
     "* /v1/settings/*": RatePolicy(quota=50, burst=500),
 }

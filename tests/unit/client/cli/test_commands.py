@@ -228,6 +228,28 @@ def test_dead_letters(fake: FakeServer, run: Run) -> None:
     assert fake.letters == {}
 
 
+def test_quarantine(fake: FakeServer, run: Run) -> None:
+    assert "quarantine" not in run("queue").stdout + run("dead-letters", "ls").stdout
+    made = [fake.add_quarantined() for _ in range(3)]
+    assert [line["id"] for line in lines(run("quarantine", "ls", "--all", "--json"))] == made[::-1]
+    assert len(lines(run("quarantine", "ls", "--limit", "1", "--json"))) == 1
+    shown = run("quarantine", "ls").stdout
+    assert "2,000,000 bytes are over the limit" in shown
+    assert "dead.thumbnailer" in shown
+    told = "3 messages in quarantine, which cannot be published; list with: heliograph quarantine ls\n"
+    assert told in run("queue").stdout
+    assert run("dead-letters", "ls").stdout.endswith(told)
+    assert lines(run("dead-letters", "ls", "--json")) == []
+    assert json.loads(run("queue", "--json").stdout)["outbox"]["quarantined"] == 3
+    released = lines(run("quarantine", "release", made[0], "--json"))
+    assert released == [{"id": made[0], "status": "released"}]
+    assert run("quarantine", "release", made[0]).exit_code == 1
+    assert "1 message in quarantine" not in run("queue").stdout
+    assert run("quarantine", "drop", made[1], "none").exit_code == 1
+    assert "1 message in quarantine" in run("queue").stdout
+    assert list(fake.quarantined) == [made[2]]
+
+
 def test_sizes(fake: FakeServer, run: Run, tmp_path: Path) -> None:
     size = {
         "name": "s",

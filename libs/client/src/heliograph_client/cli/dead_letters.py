@@ -9,7 +9,7 @@ import typer
 
 from heliograph_client.cli.images import for_each
 from heliograph_client.cli.session import Session, command
-from heliograph_client.cli.tables import moment, show_table
+from heliograph_client.cli.tables import moment, quarantined, show_table
 from heliograph_client.client import AsyncClient
 from heliograph_client.models import DeadLetter
 
@@ -30,7 +30,7 @@ async def ls(
 ) -> None:
     """List dead letters, newest first."""
     rows: list[tuple[object, ...]] = []
-    given = 0
+    given = aside = 0
     async with (
         session.client() as client,
         aclosing(client.dead_letters(service=service, page_size=200 if every else min(limit, 200))) as letters,
@@ -52,8 +52,12 @@ async def ls(
             given += 1
             if given == limit and not every:
                 break
+        if not session.as_json:
+            aside = (await client.queue()).outbox.quarantined
     if not session.as_json:
         show_table(("id", "died", "service", "deliveries#", "image", "reason"), rows)
+    if aside:
+        session.say(quarantined(aside))
 
 
 @app.command()

@@ -21,6 +21,7 @@ _COMMANDS = {
     "watch": ("watch", "Show events as they happen."),
     "queue": ("queue", "Show what is still to do."),
     "dead-letters": ("dead_letters", "List, show, replay and drop what could not be done."),
+    "quarantine": ("quarantine", "List, release and drop messages that cannot be published."),
     "check": ("check", "Compare rows with objects and streams, and mend what is wrong."),
     "sizes": ("sizes", "Show and set the sizes that pictures are rendered in."),
     "version": ("version", "Show the version."),

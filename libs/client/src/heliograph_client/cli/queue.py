@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from heliograph_client.cli.session import Session, command
-from heliograph_client.cli.tables import age, show_table
+from heliograph_client.cli.tables import age, quarantined, show_table
 from heliograph_client.models import QueueStatus
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -46,4 +46,6 @@ def _show(session: Session, status: QueueStatus) -> None:
     show_table(("consumer", "waiting#", "active#", "delayed#", "oldest#"), rows)
     whose = "of all owners" if status.counted == "all" else "yours"
     outbox = f"; {status.outbox.depth} messages not yet in NATS" if status.outbox.depth else ""
+    if status.outbox.quarantined:
+        session.say(quarantined(status.outbox.quarantined))
     session.say(f"last 24 hours, {whose}: {status.completed} complete, {status.failed} failed{outbox}")

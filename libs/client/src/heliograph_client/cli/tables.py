@@ -27,6 +27,12 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     console.print(table)
 
 
+def quarantined(count: int) -> str:
+    """A line for those who look at what waits or has failed: there is more elsewhere."""
+    these = "1 message" if count == 1 else f"{count} messages"
+    return f"{these} in quarantine, which cannot be published; list with: heliograph quarantine ls"
+
+
 def size(count: int) -> str:
     """Bytes in a unit that people read, by powers of 1,000 as disks are sold."""
     value = float(count)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.clock import rfc3339
-from heliograph_common.contracts.envelope import Envelope, body_of, decode
-from heliograph_common.contracts.messages import COMMANDS, Command, RenderImage
+from heliograph_common.contracts.envelope import body_of, decode
+from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage, Command, RenderImage
 from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.messaging.transaction import Transaction
@@ -20,7 +19,7 @@ from heliograph_gateway import cursor as cursors
 from heliograph_gateway import retries
 from heliograph_gateway.access import Admin, Dependencies, Deps, known_parameters
 from heliograph_gateway.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND, Problem
-from heliograph_gateway.responses import json_response, next_link, problems
+from heliograph_gateway.responses import json_response, next_link, problems, trace_id_of
 from heliograph_gateway.schemas import DeadLetterPage, DeadLetterShape, Replayed
 
 router = APIRouter(tags=["dead letters"], dependencies=[Depends(known_parameters)])
@@ -73,6 +72,10 @@ async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) ->
     it twice renders nothing twice."""
     letter = await _letter(deps, letter_id)
     command = _command(letter)
+    if command is None:
+        raise Problem(
+            CONFLICT, "the message is no command that this version knows; sending it again cannot help. Delete it"
+        )
     async with deps.messenger.transaction() as transaction:
         closed = await _close_circuit(transaction, command)
         await transaction.request(letter.letter.subject, command, owner=letter.envelope.owner)
@@ -109,29 +112,14 @@ def _no_such_letter(letter_id: int) -> Problem:
     return Problem(NOT_FOUND, f"there is no dead letter {letter_id}")
 
 
-def _original(letter: StoredLetter) -> Envelope | None:
-    try:
-        return decode(letter.letter.payload.encode())
-    except MalformedMessage:
-        return None
-
-
-def _image_id(original: Envelope | None) -> UUID | None:
-    try:
-        return None if original is None else body_of(original, RenderImage).image_id
-    except MalformedMessage:
-        return None
-
-
-def _command(letter: StoredLetter) -> Command:
-    original = _original(letter)
-    for kind in COMMANDS:
-        with contextlib.suppress(MalformedMessage):
-            if original is not None:
+def _command(letter: StoredLetter) -> Command | None:
+    """What the message asks for; ``None``: it is no command that this version knows."""
+    with contextlib.suppress(MalformedMessage):
+        original = decode(letter.letter.payload.encode())
+        for kind in COMMANDS:
+            with contextlib.suppress(MalformedMessage):
                 return body_of(original, kind)
-    raise Problem(
-        CONFLICT, "the message is no command that this version knows; sending it again cannot help. Delete it"
-    )
+    return None
 
 
 async def _close_circuit(transaction: Transaction, command: Command) -> bool:
@@ -147,8 +135,7 @@ async def _close_circuit(transaction: Transaction, command: Command) -> bool:
 
 def _shape(stored: StoredLetter) -> dict[str, Any]:
     letter = stored.letter
-    image_id = _image_id(_original(stored))
-    traceparent = letter.headers.get("traceparent", "").split("-")
+    command = _command(stored)
     return {
         "id": str(stored.sequence),
         "service": letter.service,
@@ -158,8 +145,8 @@ def _shape(stored: StoredLetter) -> dict[str, Any]:
         "error": letter.error,
         "deliveries": letter.deliveries,
         "died_at": rfc3339(letter.died_at),
-        "image_id": None if image_id is None else str(image_id),
-        "trace_id": traceparent[1] if len(traceparent) == 4 else None,
+        "image_id": str(command.image_id) if isinstance(command, RenderImage | AnalyzeImage) else None,
+        "trace_id": trace_id_of(letter.headers),
         "headers": letter.headers,
         "payload": letter.payload,
     }
