@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
+import resource
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any
@@ -48,25 +48,33 @@ class CrashingRenderer:
         yield  # pragma: no cover - makes this a generator
 
 
-class UnavailableRenderer:
-    """Has no child at first, as on a machine without memory to fork; then renders."""
+class OutOfProcesses:
+    """A machine that grants a pool no child until it was asked ``times`` times whether it does."""
 
     def __init__(self, pool: RenderPool, times: int) -> None:
-        self._pool = pool
-        self._left = times
+        zygote = pool._zygote._process
+        assert zygote is not None
+        self._pool, self._left, self._pid = pool, times, zygote.pid
+        self._before = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (4, self._before[1]))
+        pool._idle.pop().close()
 
-    async def render(self, original: int, job: RenderJob) -> AsyncGenerator[RenderEvent]:
-        self._left -= 1
-        if self._left >= 0:
-            raise RenderUnavailable("the machine grants no render process: out of memory", delay=0.01)
-        async with contextlib.aclosing(self._pool.render(original, job)) as events:
-            async for event in events:
-                yield event
+    async def ready(self) -> None:
+        try:
+            await self._pool.ready()
+        except RenderUnavailable:
+            self._left -= 1
+            if self._left == 0:
+                resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._before)
+            raise
 
 
 async def test_want_of_a_render_process_costs_no_attempt(world: World, make_jpeg: Callable[..., bytes]) -> None:
+    """However long: what nobody confirms would be a failure of the picture after four tries."""
     accepted = await world.accept(make_jpeg())
     pool = RenderPool(1)
+    await pool.start()
+    machine = OutOfProcesses(pool, times=4)  # and the render itself, which is asked first
     worker = Worker(
         "thumbnailer",
         PullSource(
@@ -75,11 +83,11 @@ async def test_want_of_a_render_process_costs_no_attempt(world: World, make_jpeg
             ack_wait=world.settings.nats.ack_wait,
             signs=LifeSigns(world.settings.nats, client_name="test"),
         ),
-        RenderHandler(world.blobs, UnavailableRenderer(pool, times=2), Limits(), max_attempts=1),
+        RenderHandler(world.blobs, pool, Limits(), max_attempts=1),
         world.messenger,
         WorkerSettings(slots=1),
+        available=(machine.ready,),
     )
-    await pool.start()
     await worker.start()
     row = await world.finished(accepted.row.id)
     await worker.stop(5)

@@ -156,6 +156,51 @@ async def test_a_machine_that_grants_no_child_costs_none_there_is(pool: RenderPo
     assert process.returncode is None
 
 
+async def test_it_is_not_ready_while_the_machine_grants_no_child(
+    pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, tries = pool._zygote._process, list[int]()
+    assert process is not None
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4, before[1]))
+    await pool.ready()  # there is a child
+    pool._idle.pop().close()
+    with pytest.raises(RenderUnavailable):
+        await all_events(pool, pictures.jpeg())
+    fork = pool._zygote.fork
+
+    async def counted() -> Child:
+        tries.append(1)
+        return await fork()
+
+    monkeypatch.setattr(pool._zygote, "fork", counted)
+    results = await asyncio.gather(*(pool.ready() for _ in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [RenderUnavailable] * 5
+    assert "the machine grants no render process" in str(results[0])
+    assert len(tries) == 1
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    await pool.ready()
+    assert len(pool._idle) == 1
+    await pool.ready()
+    assert len(tries) == 2
+    assert len(await all_events(pool, pictures.jpeg())) == 2
+
+
+async def test_whoever_asks_whether_it_is_ready_may_leave(pool: RenderPool) -> None:
+    """As a health check does, whose time is shorter than a fork's."""
+    process = pool._zygote._process
+    assert process is not None
+    pool._idle.pop().close()
+    pool._refused = RenderUnavailable("as before")
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await pool.ready()
+    process.send_signal(signal.SIGCONT)
+    await pool.ready()
+    assert len(pool._idle) == 1
+
+
 async def test_stopping_does_not_wait_for_a_zygote_that_hangs() -> None:
     pool = RenderPool(1)
     await pool.start()

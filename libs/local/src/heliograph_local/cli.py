@@ -173,6 +173,8 @@ def _process_table(values: dict[str, Any]) -> Table:
     table.caption = f"api {values['api']}   events {values['events']}   data {values['data']}"
     for row in values["processes"]:
         table.add_row(row["name"], str(row["pid"] or ""), row["state"], str(row["port"]), str(row["restarts"]))
+        if row.get("last_end"):
+            table.caption += f"\n{row['name']} {row['last_end']}"
     return table
 
 

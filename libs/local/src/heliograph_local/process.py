@@ -7,6 +7,7 @@ to a log file, and gets a signal from the kernel when the supervisor dies, howev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import shutil
@@ -28,12 +29,19 @@ def _nothing_to_tidy() -> None:
     return
 
 
+class Unhealthy(Exception):
+    """A process answers its health check and says that it is not of use: a new start may mend it."""
+
+
 @dataclass(frozen=True)
 class Process:
     """What the supervisor must know of one process.
 
     ``prepare`` runs before each start (also after a crash), ``ready`` raises until the process does its work, ``tidy``
     runs after each end.
+    ``healthy`` is asked every second once it was ready and raises ``Unhealthy``, or whatever an answer that does not come
+    raises; after ``unhealthy_seconds`` of the first in a row, or ``silent_seconds`` of the other, it is started anew. The
+    latter is longer: a machine at its limits, or a test that freezes a server for a minute, is no reason.
     ``orphan_signal`` is what it gets when the supervisor dies.
     """
 
@@ -44,6 +52,9 @@ class Process:
     folder: Path
     ready: Callable[[], Awaitable[None]]
     prepare: Callable[[], Awaitable[None]] = _nothing
+    healthy: Callable[[], Awaitable[None]] | None = None
+    unhealthy_seconds: float = 10.0
+    silent_seconds: float = 90.0
     tidy: Callable[[], None] = _nothing_to_tidy
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
@@ -81,7 +92,8 @@ async def spawn(process: Process, log: Path) -> asyncio.subprocess.Process:
 def cap_log(log: Path) -> None:
     """Moves a log that grew too long to ``<log>.1``; its writer appends, so it goes on in the emptied file."""
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        with contextlib.suppress(OSError):  # a full disk, which the next line makes room on
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
         os.truncate(log, 0)
 
 

@@ -1,4 +1,5 @@
-"""Keeps processes running: starts them, waits until they are ready, starts them again when they die, stops them.
+"""Keeps processes running: starts them, waits until they are ready, starts them again when they die or say that they are
+not healthy (health.py), stops them.
 
 Used by stack.py, which says what the processes are. One asyncio task watches each process; the table of all is written
 to ``state.json`` at every change, for ``heliograph dev status`` and the fault helpers.
@@ -18,6 +19,7 @@ from typing import Literal
 
 from heliograph_local.errors import StartFailed
 from heliograph_local.folder import Folder, write_private
+from heliograph_local.health import HealthWatch
 from heliograph_local.process import Process, cap_log, end_of, spawn
 
 State = Literal["waiting", "starting", "ready", "restarting", "held", "stopping", "stopped", "failed"]
@@ -43,6 +45,8 @@ class Status:
     restarts: int = 0
     ready_after: float | None = None
     """Seconds from its last start until it was ready."""
+    last_end: str | None = None
+    """Why it was started again last."""
 
 
 class Supervisor:
@@ -81,7 +85,10 @@ class Supervisor:
 
     def _write(self) -> None:
         state = {"phase": self.phase, "processes": [asdict(status) for status in self.table]}
-        write_private(self._folder.state, json.dumps(state, indent=2))
+        try:
+            write_private(self._folder.state, json.dumps(state, indent=2))
+        except OSError as error:  # on a full disk too, processes are kept running
+            self._report(f"the table of processes could not be written: {error}")
 
 
 class _Watched:
@@ -96,6 +103,8 @@ class _Watched:
         self._changed = changed
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._health = HealthWatch(process)
+        self._why: str | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._ready_since: float | None = None
@@ -138,12 +147,13 @@ class _Watched:
                 return
             deaths += 1
             if not self._first.done() and deaths >= _START_ATTEMPTS:
-                self._fail(f"died {deaths} times while starting ({_cause(code)})")
+                self._fail(f"died {deaths} times while starting ({self._why or _cause(code)})")
                 return
             if self._ready_since is not None and time.monotonic() - self._ready_since > _BACKOFF_FORGIVEN:
                 backoff = _BACKOFF_FIRST
-            self._report(f"{self.process.name} died ({_cause(code)}); it is started again in {backoff:.1f} s")
-            self._set("restarting", pid=None, restarts=self.status.restarts + 1)
+            why = self._why or f"died ({_cause(code)})"
+            self._report(f"{self.process.name} {why}; it is started again in {backoff:.1f} s")
+            self._set("restarting", pid=None, restarts=self.status.restarts + 1, last_end=why)
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _BACKOFF_LAST)
             await self._held()
@@ -157,15 +167,15 @@ class _Watched:
     async def _run_once(self) -> int:
         """Starts the process and returns its exit code once it has ended."""
         cap_log(self._log)
-        self._ready_since, began = None, time.monotonic()
+        self._ready_since, self._why, began = None, None, time.monotonic()
         try:
             await self.process.prepare()
             child = self._child = await spawn(self.process, self._log)
         except OSError as error:
-            self._report(f"{self.process.name} cannot be started: {error}")
+            self._why = f"could not be started: {error}"
             return -1
         self._set("starting", pid=child.pid)
-        waiting = asyncio.create_task(self._await_ready(began))
+        waiting = asyncio.create_task(self._look_after(child, began))
         try:
             return await child.wait()
         finally:
@@ -176,7 +186,23 @@ class _Watched:
             self.process.tidy()
             self._child = None
 
-    async def _await_ready(self, began: float) -> None:
+    async def _look_after(self, child: asyncio.subprocess.Process, began: float) -> None:
+        """Waits until it is ready, then until it is not healthy, and ends it. So it does with one that has a health check
+        and does not get ready again: the first start is told to whoever waits for it."""
+        log = asyncio.create_task(self._watch_log())
+        try:
+            if await self._await_ready(began):
+                self._why = f"was ended: {await self._health.failed()}"
+            elif self.process.healthy is None or not self.status.restarts:
+                return
+            else:
+                self._why = f"was ended: it was not ready within {_START_SECONDS:.0f} s"
+            self._set("restarting")
+            await self._end_child(child)
+        finally:
+            log.cancel()
+
+    async def _await_ready(self, began: float) -> bool:
         problem: Exception | None = None
         while time.monotonic() - began < _START_SECONDS:
             try:
@@ -189,14 +215,14 @@ class _Watched:
                 break
         else:
             self._fail(f"was not ready within {_START_SECONDS:.0f} s: {problem}")
-            return
+            return False
         self._ready_since = time.monotonic()
         seconds = self._ready_since - began
         self._set("ready", ready_after=round(seconds, 3))
         self._report(f"{self.process.name} is ready on port {self.process.port} after {seconds:.2f} s")
         if not self._first.done():
             self._first.set_result(None)
-        await self._watch_log()
+        return True
 
     async def _watch_log(self) -> None:
         while True:
@@ -211,7 +237,7 @@ class _Watched:
         else:
             self._first.set_exception(StartFailed(message))
 
-    def _set(self, state: State, **values: float | None) -> None:
+    def _set(self, state: State, **values: float | str | None) -> None:
         if self._stopping and state not in {"stopping", "stopped"}:
             return
         self.status.state = state

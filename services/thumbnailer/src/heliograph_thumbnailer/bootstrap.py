@@ -44,10 +44,11 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
         RenderHandler(blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
         messenger,
         WorkerSettings(slots=settings.render.slots, hold_seconds=settings.render.hold_seconds),
-        available=(database.writable, blobs.writable),
+        available=(database.writable, blobs.writable, pool.ready),
     )
     health.register("database", database.ready, critical=False)  # without its servers it waits for them, as it is to
     health.register("blobs", blobs.ready, critical=False)
+    health.register("render-pool", pool.ready, critical=False)
     health.register("worker", worker.ready)
     health.register("bus", bus.ready, critical=False)
     return [

@@ -74,6 +74,7 @@ class RenderPool:
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._refused: RenderUnavailable | None = None
         self._stopped = False
 
     async def start(self) -> None:
@@ -94,6 +95,23 @@ class RenderPool:
             child.kill()
         self._idle.clear()
         await self._zygote.close()
+
+    async def ready(self) -> None:
+        """Whether the next render will have a child. Where the last fork failed another one is tried, one at a time however
+        many ask, and within its limit (``fork_seconds``) however long they wait.
+
+        Raises:
+            RenderUnavailable: it failed too.
+        """
+        self._drop_ended()
+        if self._refused is None or self._idle or len(self._busy) >= self.slots:
+            return
+        if not self._replacing:
+            self._replace()
+        if self._replacing:
+            await asyncio.wait(set(self._replacing), return_when=asyncio.FIRST_COMPLETED)
+        if self._refused is not None and not self._idle:
+            raise RenderUnavailable(str(self._refused), delay=self._refused.delay)
 
     async def render(self, original: Original, job: RenderJob) -> AsyncGenerator[RenderEvent]:
         """Yields ``ThumbnailsDone``, then ``VariantsDone``; wrap it in ``contextlib.aclosing`` if you may leave early.
@@ -192,14 +210,27 @@ class RenderPool:
 
     async def _take(self) -> Child:
         while True:
-            while self._idle:
-                child = self._idle.pop()
-                if not child.ended:
-                    return child
-                child.close()
+            self._drop_ended()
+            if self._idle:
+                return self._idle.pop()
             if not self._replacing:
-                return await self._zygote.fork()
+                return await self._fork()
             await asyncio.wait(set(self._replacing), return_when=asyncio.FIRST_COMPLETED)
+
+    def _drop_ended(self) -> None:
+        """An idle child can die too, with its zygote or for want of memory."""
+        for child in [child for child in self._idle if child.ended]:
+            self._idle.remove(child)
+            child.close()
+
+    async def _fork(self) -> Child:
+        try:
+            child = await self._zygote.fork()
+        except RenderUnavailable as error:
+            self._refused = error
+            raise
+        self._refused = None
+        return child
 
     def _fit(self, child: Child) -> bool:
         """Whether ``child`` may serve another picture: neither too old nor too large, and there is a slot for it."""
@@ -216,7 +247,7 @@ class RenderPool:
 
         async def fork() -> None:
             try:
-                child = await self._zygote.fork()
+                child = await self._fork()
             except RenderUnavailable as error:
                 log.warning("a render process could not be replaced: %s", error)
                 return

@@ -14,6 +14,7 @@ import nats
 from nats.js.errors import Error as JetStreamError
 
 from heliograph_local.folder import write_private
+from heliograph_local.health import answer
 from heliograph_local.ports import HOST
 from heliograph_local.process import Process
 from heliograph_local.servers import clean_environment, executable
@@ -52,6 +53,7 @@ class Nats:
             folder=self.folder,
             prepare=self.prepare,
             ready=self.ready,
+            healthy=self.healthy,
         )
 
     async def prepare(self) -> None:
@@ -75,6 +77,11 @@ class Nats:
                 raise JetStreamError
         finally:
             await client.close()
+
+    async def healthy(self) -> None:
+        """Raises ``Unhealthy`` while a stream or a consumer does not work. One whose disk was full stores nothing more,
+        whatever space there is later, until the server is started anew (nats-server 2.15.1)."""
+        await answer(self.monitor_port, "/healthz")
 
     @property
     def _config(self) -> Path:
