@@ -17,7 +17,7 @@ Revision = Annotated[
     int,
     msgspec.Meta(
         description="Of the image that the event tells of: higher with each change. Drop an event whose revision is lower "
-        "than one seen of the same image; events of one change share theirs. 0: unknown, of a service that did not count."
+        "than one seen of the same image. 0: unknown, of a service that did not count."
     ),
 ]
 
