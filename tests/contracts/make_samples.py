@@ -1,7 +1,9 @@
-"""Writes a golden sample of each message version that has none: ``python -m tests.contracts.make_samples``."""
+"""Writes a golden sample of each message version that has none, and one more where fields were added to a version since:
+``python -m tests.contracts.make_samples``."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -46,21 +48,21 @@ def samples() -> list[Body]:
         RenderImage(image_id=IMAGE),
         AnalyzeImage(image_id=IMAGE, profile="food"),
         ImageStored(
-            image_id=IMAGE, name=name, progress=20, stages=NEW, source="upload", mime_type="image/jpeg",
+            image_id=IMAGE, revision=1, name=name, progress=20, stages=NEW, source="upload", mime_type="image/jpeg",
             bytes=2_345_678, width=4000, height=3000, priority=Priority.HIGH,
         ),
         ThumbnailsReady(
-            image_id=IMAGE, name=name, progress=60, stages=HALF, renditions=[THUMBNAIL],
+            image_id=IMAGE, revision=3, name=name, progress=60, stages=HALF, renditions=[THUMBNAIL],
             thumbhash="3OcRJYB4d3h/iIeHeEh3eIhw+j2w", dominant_color="#7f8c8d",
         ),
-        VariantsReady(image_id=IMAGE, name=name, progress=80, stages=DONE, renditions=[VARIANT]),
-        ImageReady(image_id=IMAGE, name=name, progress=80, stages=DONE, accepted_at=WHEN),
+        VariantsReady(image_id=IMAGE, revision=4, name=name, progress=80, stages=DONE, renditions=[VARIANT]),
+        ImageReady(image_id=IMAGE, revision=4, name=name, progress=80, stages=DONE, accepted_at=WHEN),
         ImageFailed(
-            image_id=IMAGE, name=name, progress=20, stages=FAILED, reason="the file ends early: export it anew",
+            image_id=IMAGE, revision=5, name=name, progress=20, stages=FAILED, reason="the file ends early: export it anew",
             attempts=1, retryable=False,
         ),
-        ImageRetried(image_id=IMAGE, name=name, progress=20, stages=NEW),
-        ImageDeleted(image_id=IMAGE, name=name, progress=100, stages=DONE),
+        ImageRetried(image_id=IMAGE, revision=6, name=name, progress=20, stages=NEW),
+        ImageDeleted(image_id=IMAGE, revision=7, name=name, progress=100, stages=DONE),
         DeadLetter(
             service="thumbnailer", subject="work.render.low", headers={"Nats-Msg-Id": str(IMAGE)}, payload="{}",
             reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,
@@ -68,13 +70,22 @@ def samples() -> list[Body]:
     ]  # fmt: skip
 
 
+def unsampled(body: type[Body]) -> list[str]:
+    """The fields of the present version of ``body`` that no sample of it has."""
+    found = GOLDEN.glob(f"{body.type}.v{body.version}[.+]*json")
+    told = {name for path in found for name in json.loads(path.read_text(encoding="utf-8"))["data"]}
+    return sorted({field.name for field in msgspec.structs.fields(body)} - told)
+
+
 def main() -> None:
     """Writes what is missing and leaves alone what is there."""
     GOLDEN.mkdir(exist_ok=True)
     for body in samples():
-        path = GOLDEN / f"{body.type}.v{body.version}.json"
-        if path.exists():
+        added = unsampled(type(body))
+        if not added:
             continue
+        name = f"{body.type}.v{body.version}"
+        path = GOLDEN / (f"{name}+{'+'.join(added)}.json" if (GOLDEN / f"{name}.json").exists() else f"{name}.json")
         message = Envelope(
             id=IMAGE,
             type=body.type,

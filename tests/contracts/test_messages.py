@@ -1,6 +1,7 @@
 """Golden samples: what any released version wrote can still be read, and what is written now is what was released.
 
-A sample is never edited. A new message type or version adds a file: ``python -m tests.contracts.make_samples``.
+A sample is never edited. A new message type or version adds a file, and so does a new field (``<type>.v<version>+<field>``):
+``python -m tests.contracts.make_samples``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.contracts.make_samples import unsampled
 
 from heliograph_common.contracts.envelope import body_of, decode, encode, envelope
-from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter, RenderImage, Stages, progress
+from heliograph_common.contracts.messages import (
+    COMMANDS,
+    EVENTS,
+    Body,
+    DeadLetter,
+    ImageEvent,
+    RenderImage,
+    Stages,
+    progress,
+)
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.ids import new_id
 
@@ -25,7 +36,7 @@ BY_TYPE = {body.type: body for body in BODIES}
 def test_every_released_version_can_be_read(sample: Path) -> None:
     message = decode(sample.read_bytes())
     body = body_of(message, BY_TYPE[message.type])
-    assert sample.stem == f"{message.type}.v{message.version}"
+    assert sample.stem.partition("+")[0] == f"{message.type}.v{message.version}"
     written = msgspec.to_builtins(body)
     assert {key: written[key] for key in message.data} == message.data  # nothing that was said got lost or changed
 
@@ -34,6 +45,20 @@ def test_every_released_version_can_be_read(sample: Path) -> None:
 def test_every_version_has_a_sample(body: type[Body]) -> None:
     missing = [v for v in range(1, body.version + 1) if not (GOLDEN / f"{body.type}.v{v}.json").exists()]
     assert not missing, "write it: python -m tests.contracts.make_samples"
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.type)
+def test_every_field_is_in_a_sample(body: type[Body]) -> None:
+    assert not unsampled(body), "write one: python -m tests.contracts.make_samples"
+
+
+@pytest.mark.parametrize("body", EVENTS, ids=lambda body: body.type)
+def test_an_event_of_before_revisions_has_none(body: type[ImageEvent]) -> None:
+    old = decode((GOLDEN / f"{body.type}.v1.json").read_bytes())
+    new = decode((GOLDEN / f"{body.type}.v1+revision.json").read_bytes())
+    assert "revision" not in old.data
+    assert body_of(old, body).revision == 0
+    assert body_of(new, body).revision == new.data["revision"] > 0
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.type)

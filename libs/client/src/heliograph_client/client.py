@@ -246,8 +246,10 @@ class AsyncClient:
     async def events(
         self, *, cursor: str | None = None, types: Sequence[str] = ()
     ) -> AsyncGenerator[Event | Reset, None]:
-        """Events as they happen, or all since ``cursor``; each once. Goes on by itself when the connection is lost.
-        ``types`` such as ``image.ready`` or ``image.*``; all when empty. A ``Reset`` says that events were missed.
+        """Events as they happen, or all since ``cursor``; each once, and none of an image after one of a higher
+        ``revision``. Goes on by itself when the connection is lost. ``types`` such as ``image.ready`` or ``image.*``; all
+        when empty. A ``Reset`` says that events were missed; what was known of revisions still holds then. Revisions of
+        the last 10,000 images are kept: of others an older event may come late.
 
         Raises:
             EventsRefused: the server closed the stream for good.

@@ -1,8 +1,9 @@
-"""The event stream over WebSocket: connects, comes back by close code, drops repeats. Used by client.py and waiting.py.
+"""The event stream over WebSocket: connects, comes back by close code, drops repeats and what comes too late.
 
-The only module that speaks websockets. Protocol: subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text
-frames, and control frames, which have ``op``. Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx
-come back now, 1012 come back when the server said; all else is a lost connection.
+Used by client.py and waiting.py; revisions.py says what is too late. The only module that speaks websockets. Protocol:
+subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
+Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx come back now, 1012 come back when the server
+said; all else is a lost connection.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from heliograph_client.connection import Connection, is_loopback
 from heliograph_client.errors import EventsRefused, HeliographError, Unavailable, Unreachable, problem_error
 from heliograph_client.models import Event, Problem, Reset
 from heliograph_client.retry import RetryPolicy, retry_after
+from heliograph_client.revisions import Revisions
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,9 @@ Connected = Callable[[bool], None]
 
 
 class EventStream:
-    """Read ``items`` once. ``cursor`` is where to go on: of the last event given out, and of the start before that. After
-    ``quiet_seconds`` without a frame it asks where the stream is."""
+    """Read ``items`` once. ``cursor`` is where to go on: of the last event taken, and of the start before that. After
+    ``quiet_seconds`` without a frame it asks where the stream is. What it knows of images lasts as long as it does, through
+    reconnects and resets."""
 
     def __init__(
         self,
@@ -57,12 +60,13 @@ class EventStream:
         self._on_connected = on_connected or (lambda _: None)
         self._quiet_seconds = quiet_seconds
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._revisions = Revisions(_REMEMBERED)
         self._failures = 0
         self._was_connected = False
         self._hint: float | None = None
 
     async def items(self) -> AsyncGenerator[Event | Reset, None]:
-        """Events and resets, for ever.
+        """Events and resets, for ever; those of one image in the order of its revisions.
 
         Raises:
             EventsRefused: the server said to stop.
@@ -142,7 +146,7 @@ class EventStream:
         self._seen[event.id] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        return event
+        return event if self._revisions.take(event.subject, event.revision) else None
 
     def _came_through(self) -> None:
         if not self._was_connected or self._failures:

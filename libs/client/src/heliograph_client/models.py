@@ -79,11 +79,13 @@ class ImageError(Model):
 
 
 class Image(Model):
-    """An image with its renditions. ``progress`` runs from 0 to 100. ``created`` is only set on the answer to an upload:
+    """An image with its renditions. ``revision`` rises with each change of it (0: the server does not count them): an event
+    with a lower one is older than this. ``progress`` runs from 0 to 100. ``created`` is only set on the answer to an upload:
     ``False`` when the same bytes were there already. ``requested_priority`` is what was asked for where ``priority`` is
     lower, because many of the caller's pictures were waiting; ``notice`` says so in words."""
 
     id: UUID
+    revision: int = 0
     name: str
     source: str
     sha256: str
@@ -276,6 +278,12 @@ class Event(Model):
     time: datetime | None = None
     cursor: str | None = None
     data: dict[str, Any] = {}
+
+    @property
+    def revision(self) -> int:
+        """That of the image which the event tells of, to be compared with ``Image.revision``; 0 when it does not say."""
+        told = self.data.get("revision")
+        return told if isinstance(told, int) else 0
 
 
 class Reset(Model):

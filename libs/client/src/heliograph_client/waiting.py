@@ -24,7 +24,8 @@ _FIRST_POLL, _LONGEST_POLL, _POLL_BESIDE_EVENTS = 0.2, 5.0, 10.0
 _TURNING_POINTS = frozenset({"image.ready", "image.failed", "image.deleted"})
 
 OnStage = Callable[[int, Stages], None]
-"""Called with the progress (0 to 100) and the state of each stage whenever either is heard of."""
+"""Called with the progress (0 to 100) and the state of each stage whenever either is heard of, but not with what is older
+than what it was called with before."""
 
 
 class _Wait:
@@ -33,8 +34,13 @@ class _Wait:
     def __init__(self, on_stage: OnStage | None) -> None:
         self.look = asyncio.Event()
         self._on_stage = on_stage
+        self._newest = 0
 
-    def hear(self, progress: int, stages: Stages) -> None:
+    def hear(self, revision: int, progress: int, stages: Stages) -> None:
+        """What an event said, or the image itself; the stream can be behind what was read."""
+        if 0 < revision < self._newest:
+            return
+        self._newest = max(self._newest, revision)
         if self._on_stage:
             self._on_stage(progress, stages)
 
@@ -86,7 +92,7 @@ class Waiter:
         while True:
             wait.look.clear()
             image = await self._get(image_id)
-            wait.hear(image.progress, image.stages)
+            wait.hear(image.revision, image.progress, image.stages)
             if image.finished:
                 return image
             with contextlib.suppress(TimeoutError):
@@ -113,7 +119,8 @@ class Waiter:
     def _tell(self, event: Event) -> None:
         for wait in self._waits.get(_image_id(event), ()):
             with contextlib.suppress(ValidationError, ValueError):
-                wait.hear(int(event.data.get("progress", 0)), Stages.model_validate(event.data.get("stages")))
+                progress, stages = int(event.data.get("progress", 0)), Stages.model_validate(event.data.get("stages"))
+                wait.hear(event.revision, progress, stages)
             if event.type in _TURNING_POINTS:
                 wait.look.set()
 

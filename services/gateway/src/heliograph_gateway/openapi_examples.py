@@ -38,6 +38,7 @@ BY_NAME: dict[str, Any] = {
     "phash": "e0f0d8c8b8a89880",
     "exif": {"Make": "Canon", "Model": "EOS R6", "ISO": 100},
     "progress": 60,
+    "revision": 3,
     "url": f"/v1/images/{_IMAGE}/renditions/300",
     "links": {"self": f"/v1/images/{_IMAGE}", "original": f"/v1/images/{_IMAGE}/renditions/original"},
     "next": "/v1/images?limit=50&cursor=WzEsIjAxYTFmOTJiIiwiM2Y1YSJd",

@@ -23,6 +23,7 @@ def image(row: ImageRow, renditions: Sequence[Row[Any]]) -> dict[str, Any]:
     stages = stages_of(row)
     return {
         "id": str(row.id),
+        "revision": row.revision,
         "name": row.name,
         "source": row.source,
         "sha256": row.sha256,

@@ -64,11 +64,13 @@ class ImageError(Shape):
 
 
 class ImageShape(Shape):
-    """One image. ``width`` and ``height`` are those of the upright original; ``progress`` is 0 to 100.
+    """One image. ``revision`` rises with each change of it: an event about the image whose ``revision`` is lower than this
+    one is older than this answer. ``width`` and ``height`` are those of the upright original; ``progress`` is 0 to 100.
     ``requested_priority`` is what was asked for where ``priority`` is lower, because many pictures of the owner were
     waiting; ``notice`` says so in words while this one waits too."""
 
     id: UUID
+    revision: Annotated[int, Field(ge=1)]
     name: str
     source: str
     sha256: str

@@ -1,6 +1,7 @@
 """The four events of ``/api/ws/admin``, in the JSON of the system whose administrators' pages listen there. Pure.
 
 ``frames`` makes one when the first such socket wants it. Golden samples are in ``tests/contracts/golden/compat``.
+``revision`` is the one key that the old system did not have.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ def admin_event(event_type: str, time: str, data: Mapping[str, Any]) -> bytes:
     """The JSON of an event whose type is one of ``OLD_TYPES``; ``time`` and ``data`` are the CloudEvent's."""
     told: dict[str, Any] = {"type": OLD_TYPES[event_type], "image_id": data.get("image_id"), "timestamp": time}
     if event_type == "image.failed":
-        return msgspec.json.encode({**told, "status": "failed", "error": data.get("reason")})
-    return msgspec.json.encode({**told, "status": "complete", "metadata": _metadata(event_type, data)})
+        told |= {"status": "failed", "error": data.get("reason")}
+    else:
+        told |= {"status": "complete", "metadata": _metadata(event_type, data)}
+    return msgspec.json.encode({**told, "revision": data.get("revision", 0)})
 
 
 def _metadata(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from heliograph_common.contracts.asyncapi import (
     trace_context,
 )
 from heliograph_common.contracts.envelope import CONTENT_TYPE
-from heliograph_common.contracts.messages import EVENTS, Body
+from heliograph_common.contracts.messages import EVENTS, Body, Revision
 from heliograph_notifier.admin_events import OLD_TYPES
 from heliograph_notifier.codes import CloseCode
 from heliograph_notifier.filters import FilterRequest
@@ -41,13 +41,15 @@ _TEXT: Object = {"type": "string"}
 _V1 = """\
 Events as CloudEvents 1.0 and control frames, one JSON object a text frame; control frames have `op`. The token comes in the
 `Authorization` header or in the first frame, never in the URL. Nothing is sent before `subscribe`. Delivery is at least once
-and in order: drop repeats by `id`, keep the last `cursor`, come back with it."""
+and in the order of the stream: drop repeats by `id`, keep the last `cursor`, come back with it. An event may have come into
+the stream after a newer one of its image: drop those whose `data.revision` is lower than one seen of the same image."""
 _CLOUD_EVENTS = """\
 Events as CloudEvents 1.0 in structured JSON mode, one a text frame, and nothing else. The token must come in the
-`Authorization` header; the filter and the cursor come in the query."""
+`Authorization` header; the filter and the cursor come in the query. Repeats and revisions as in `heliograph.v1`."""
 _SSE = """\
 The same events at the same path for clients that ask for `text/event-stream`: `event` is the CloudEvent's type, `id` the
-cursor, `data` the CloudEvent. Beside them `reset`, `draining` and, as the last, `closing` with a close code."""
+cursor, `data` the CloudEvent. Beside them `reset`, `draining` and, as the last, `closing` with a close code. Repeats and
+revisions as in `heliograph.v1`."""
 _ADMIN = """\
 The socket of the administrators' pages of the system that Heliograph replaces, with its frames: all owners' events from
 now on. The token needs the scope `admin`; it comes in the `Authorization` header or in the first frame."""
@@ -181,6 +183,7 @@ def _add_admin(made: Parts) -> None:
             properties |= {"status": {"const": "complete"}, "metadata": told}
         else:
             properties |= {"status": {"const": "failed"}, "error": _TEXT}
+        properties["revision"] = msgspec.json.schema(Revision)
         _add_old(made, camel(old.replace(":", ".")), properties)
     established = {"type": {"const": "connection_established"}, "connection_id": _UUID, "timestamp": _TIME}
     _add_old(made, "connectionEstablished", established | {"connected_devices": {"type": "array", "maxItems": 0}})

@@ -4,7 +4,7 @@ old readers would misunderstand raises ``version``. Golden samples of every vers
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,14 @@ import msgspec
 from heliograph_common.contracts.subjects import Priority
 
 StageState = Literal["pending", "processing", "complete", "failed"]
+
+Revision = Annotated[
+    int,
+    msgspec.Meta(
+        description="Of the image that the event tells of: higher with each change. Drop an event whose revision is lower "
+        "than one seen of the same image. 0: unknown, of a service that did not count."
+    ),
+]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,14 +105,14 @@ class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 class ImageEvent(Body, frozen=True, kw_only=True):
     """What all events about a picture carry: ``progress`` (0 to 100), the state of each stage, and the ``revision`` of the
-    picture that the event tells of. Events may come out of their order: who has seen a higher revision drops a lower one.
-    0 is of services that did not count them yet."""
+    picture that the event tells of, because events may come out of their order. ``db.statements.event_facts`` gives these
+    from the row that the change returned, and nothing else does."""
 
     image_id: UUID
     name: str
     progress: int
     stages: Stages
-    revision: int = 0
+    revision: Revision = 0
 
 
 class ImageStored(ImageEvent, frozen=True, kw_only=True):

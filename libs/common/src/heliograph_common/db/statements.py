@@ -42,15 +42,15 @@ async def find_by_content(connection: AsyncConnection, owner: str, sha256: str) 
     return (await connection.execute(statement)).one_or_none()
 
 
-async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> bool:
-    """Inserts an image row; ``False`` when the owner already has an image with these bytes."""
+async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> ImageRow | None:
+    """Inserts an image row and returns it; ``None`` when the owner already has an image with these bytes."""
     statement = (
         insert(Image)
         .values(values)
         .on_conflict_do_nothing(index_elements=["owner", "sha256"], index_where=Image.deleted_at.is_(None))
-        .returning(Image.id)
+        .returning(*Image.__table__.columns)
     )
-    return (await connection.execute(statement)).first() is not None
+    return (await connection.execute(statement)).one_or_none()
 
 
 async def waiting(connection: AsyncConnection, owner: str, *, up_to: int) -> int:
@@ -120,8 +120,9 @@ def stages_of(row: ImageRow) -> Stages:
 
 
 def event_facts(row: ImageRow, *, followed: bool = False) -> dict[str, Any]:
-    """What every event about the image tells, as the row says it now: arguments of an ``ImageEvent``. ``followed``: another
-    event tells of the same change, and has a higher revision."""
+    """What every event about the image tells: arguments of an ``ImageEvent``. ``row`` is what the change that the event is
+    about returned; a row read before or after it would tell another revision. ``followed``: another event tells of the same
+    change, and has the higher revision of the two."""
     stages = stages_of(row)
     return {
         "image_id": row.id,

@@ -150,7 +150,7 @@ class Ingest:
             granted = await fairness.grant(connection, owner, asked, before_low=self._before_low)
             named = {"incarnation": intent.incarnation}
             created = await insert_image(connection, values | granted.columns() | named)
-            row = await find_by_content(connection, owner, sha256)
+            row = created or await find_by_content(connection, owner, sha256)
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
                 await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)

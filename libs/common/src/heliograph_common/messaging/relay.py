@@ -88,9 +88,9 @@ class Relay:
         if not self._connected():
             return
         for message in messages:
-            if self._hold_back is None or not message.subject.startswith(self._hold_back):
-                if message.lane in self._lanes:  # else it is set aside
-                    self._lanes[message.lane].submit(message)
+            held_back = self._hold_back is not None and message.subject.startswith(self._hold_back)
+            if message.lane in self._lanes and not held_back:  # what is of no lane is set aside
+                self._lanes[message.lane].submit(message)
 
     async def sweep(self) -> int:
         """Publishes rows that were left behind; returns how many.
