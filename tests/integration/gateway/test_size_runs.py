@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import httpx2
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, insert, select
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_bad_input import problem
 from tests.integration.gateway.test_near import _row
@@ -17,7 +16,8 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import DisplaySizeCommand, Image, InboxRow, OutboxRow
+from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.work_models import Work
 from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_gateway import size_runs
@@ -65,10 +65,9 @@ def _images(commands: Sequence[Any]) -> list[str]:
 
 
 async def _handle(db: Database, commands: Sequence[Any]) -> None:
-    """What a thumbnailer leaves behind of commands, however they end."""
-    rows = [{"consumer": "thumbnailer", "message_id": command.id} for command in commands]
+    """What a thumbnailer leaves behind of the work that commands ask for, however it ends: nothing."""
     async with db.transaction() as connection:
-        await connection.execute(insert(InboxRow), rows)
+        await connection.execute(delete(Work).where(Work.command_id.in_([command.id for command in commands])))
 
 
 async def test_never_more_than_some_wait_and_all_are_rendered(db: Database) -> None:
@@ -128,23 +127,10 @@ async def test_another_request_begins_anew(db: Database) -> None:
 
     assert second["id"] != first["id"]
     assert (second["state"], second["queued"], second["waiting"]) == ("running", 0, 0)
-    assert _images(await _sent(db)) == images[:4] * 2
+    assert (
+        _images(await _sent(db)) == images[:4]
+    )  # they wait already, and get the sizes that there are when they are begun
     assert (await _progress(db))["waiting"] == 4
-
-
-async def test_a_lost_command_is_sent_again(db: Database) -> None:
-    images = await _fill(db, 2)
-    runs = SizeRuns(Messenger(db, Nobody()), waiting=4)
-    await _start(db)
-    await runs.advance()
-    async with db.transaction() as connection:
-        lost = update(DisplaySizeCommand).where(DisplaySizeCommand.image_id == images[0])
-        await connection.execute(lost.values(sent_at=func.now() - timedelta(hours=7)))
-    await runs.advance()
-    await runs.advance()
-
-    assert _images(await _sent(db)) == [*images, images[0]]
-    assert (await _progress(db))["waiting"] == 2
 
 
 async def test_without_images_there_is_nothing_to_do(db: Database) -> None:

@@ -15,8 +15,8 @@ from heliograph_client.errors import NotFound
 
 
 def public(kind: type) -> set[str]:
-    """Names of the methods that are for users."""
-    return {name for name in vars(kind) if not name.startswith("_")}
+    """Names of the methods that are for users, inherited ones among them."""
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 def test_the_twins_have_the_same_methods() -> None:

@@ -13,9 +13,10 @@ from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
+from heliograph_client.administration import Administration
 from heliograph_client.body import Body, Progress, Source
 from heliograph_client.connection import Connection, find_connection
 from heliograph_client.direct import upload_direct
@@ -23,41 +24,29 @@ from heliograph_client.errors import Unreachable
 from heliograph_client.events import EventStream
 from heliograph_client.files import whole_file
 from heliograph_client.models import (
-    Check,
-    DeadLetter,
     DisplaySize,
     Event,
     Image,
     Page,
     Priority,
-    QuarantinedMessage,
     QueueStatus,
     Rendition,
-    Replayed,
     Reset,
     SignedUrl,
     Status,
 )
 from heliograph_client.pages import (
-    CHECKS,
-    QUARANTINE,
-    CheckPage,
-    DeadLetterPage,
     DisplaySizes,
     ImagePage,
-    QuarantinePage,
-    check_path,
     cursor_in,
     image_path,
-    letter_path,
-    quarantine_path,
 )
 from heliograph_client.retry import RetryPolicy
 from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
 
 
-class AsyncClient:
+class AsyncClient(Administration):
     """A client of one server; use it as a context manager, from one event loop.
 
     ``connection`` says where the server is; without one it is looked for as ``find_connection`` tells.
@@ -263,58 +252,6 @@ class AsyncClient:
         """What is still to do, and what was finished."""
         return parse(QueueStatus, await self._transport.request("GET", "/v1/queue", admin=True))
 
-    async def dead_letters(
-        self, *, service: str | None = None, page_size: int = 100
-    ) -> AsyncGenerator[DeadLetter, None]:
-        """What could not be done, newest first; for administrators."""
-        cursor: str | None = None
-        while True:
-            params = {"service": service, "limit": page_size, "cursor": cursor}
-            page = parse(DeadLetterPage, await self._admin("GET", "/v1/dead-letters", params=params))
-            for letter in page.dead_letters:
-                yield letter
-            if (cursor := cursor_in(page.next)) is None:
-                return
-
-    async def dead_letter(self, letter_id: str) -> DeadLetter:
-        """One dead letter; for administrators."""
-        return parse(DeadLetter, await self._admin("GET", letter_path(letter_id)))
-
-    async def replay_dead_letter(self, letter_id: str) -> Replayed:
-        """Sends the message of a dead letter again; for administrators."""
-        return parse(Replayed, await self._admin("POST", f"{letter_path(letter_id)}/replay", repeatable=False))
-
-    async def drop_dead_letter(self, letter_id: str) -> None:
-        """Deletes a dead letter; for administrators."""
-        await self._admin("DELETE", letter_path(letter_id))
-
-    async def quarantine(self, *, page_size: int = 100) -> AsyncGenerator[QuarantinedMessage, None]:
-        """Messages that can never be published as they are, newest first; for administrators."""
-        cursor: str | None = None
-        while True:
-            params = {"limit": page_size, "cursor": cursor}
-            page = parse(QuarantinePage, await self._admin("GET", QUARANTINE, params=params))
-            for message in page.messages:
-                yield message
-            if (cursor := cursor_in(page.next)) is None:
-                return
-
-    async def release_quarantined(self, message_id: UUID | str) -> None:
-        """Has a quarantined message published after all, within seconds; for administrators.
-
-        Raises:
-            NotFound: there is none of that id.
-        """
-        await self._admin("POST", f"{quarantine_path(message_id)}/release", repeatable=False)
-
-    async def drop_quarantined(self, message_id: UUID | str) -> None:
-        """Deletes a quarantined message; for administrators.
-
-        Raises:
-            NotFound: there is none of that id.
-        """
-        await self._admin("DELETE", quarantine_path(message_id))
-
     async def display_sizes(self) -> Sequence[DisplaySize]:
         """The sizes that images are rendered in."""
         return parse(DisplaySizes, await self._transport.request("GET", "/v1/settings/display-sizes")).sizes
@@ -323,49 +260,6 @@ class AsyncClient:
         """Replaces all sizes; images that come from now on are rendered in them. For administrators."""
         body = {"sizes": [size.model_dump(mode="json") for size in sizes]}
         return parse(DisplaySizes, await self._admin("PUT", "/v1/settings/display-sizes", json=body)).sizes
-
-    async def start_check(self, *, repair: bool = False) -> Check:
-        """Has the server compare its rows with its objects and streams and, with ``repair``, mend what it can. It goes on by
-        itself; ``check`` tells how far it is. For administrators.
-
-        Raises:
-            Conflict: a check is running.
-        """
-        return parse(Check, await self._admin("POST", CHECKS, json={"repair": repair}, repeatable=False))
-
-    async def check(self, check_id: UUID | str) -> Check:
-        """One check; for administrators.
-
-        Raises:
-            NotFound: there is none of that id.
-        """
-        return parse(Check, await self._admin("GET", check_path(check_id)))
-
-    async def last_check(self) -> Check | None:
-        """The newest check, ``None`` where there was none; for administrators."""
-        page = parse(CheckPage, await self._admin("GET", CHECKS, params={"limit": 1}))
-        return page.checks[0] if page.checks else None
-
-    async def checks(self, *, page_size: int = 20) -> AsyncGenerator[Check, None]:
-        """Checks of the last 90 days, newest first; for administrators."""
-        cursor: str | None = None
-        while True:
-            page = parse(CheckPage, await self._admin("GET", CHECKS, params={"limit": page_size, "cursor": cursor}))
-            for each in page.checks:
-                yield each
-            if (cursor := cursor_in(page.next)) is None:
-                return
-
-    async def cancel_check(self, check_id: UUID | str) -> Check:
-        """Ends a running check where it stands; for administrators.
-
-        Raises:
-            Conflict: it is not running.
-        """
-        return parse(Check, await self._admin("POST", f"{check_path(check_id)}/cancel", repeatable=False))
-
-    async def _admin(self, method: str, path: str, **arguments: Any) -> Any:
-        return await self._transport.request(method, path, admin=True, **arguments)
 
     async def _download_once(self, rendition: Rendition, target: Path) -> Path:
         signed = await self.rendition_url(rendition)
