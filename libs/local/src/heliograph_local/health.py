@@ -74,7 +74,10 @@ async def answer(port: int, path: str) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
     try:
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
-        head, _, body = (await reader.read(_LONGEST_ANSWER)).partition(b"\r\n\r\n")
+        said = b""
+        while len(said) < _LONGEST_ANSWER and (more := await reader.read(_LONGEST_ANSWER)):  # to the end of the connection
+            said += more
+        head, _, body = said.partition(b"\r\n\r\n")
     finally:
         writer.close()
     status = head.split(b" ", 2)[1:2]
