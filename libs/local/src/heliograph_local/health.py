@@ -75,7 +75,9 @@ async def answer(port: int, path: str) -> None:
     try:
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
         said = b""
-        while len(said) < _LONGEST_ANSWER and (more := await reader.read(_LONGEST_ANSWER)):  # to the end of the connection
+        while len(said) < _LONGEST_ANSWER and (
+            more := await reader.read(_LONGEST_ANSWER)
+        ):  # to the end of the connection
             said += more
         head, _, body = said.partition(b"\r\n\r\n")
     finally:

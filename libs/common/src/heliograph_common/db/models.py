@@ -138,7 +138,8 @@ class Rendition(Base):
     __tablename__ = "renditions"
     __table_args__ = (
         CheckConstraint("kind IN ('thumbnail', 'variant')", name="kind"),
-        Index("ix_renditions_key", "key", postgresql_include=["bytes"]),
+        # In the order in which object stores list them: checks compare both.
+        Index("ix_renditions_key", text('key COLLATE "C"'), postgresql_include=["bytes"]),
     )
 
     image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
@@ -148,7 +149,7 @@ class Rendition(Base):
     height: Mapped[int]
     format: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)
-    key: Mapped[str] = mapped_column(Text(collation="C"))  # the order in which object stores list them: checks compare
+    key: Mapped[str]
     limited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -30,20 +30,20 @@ from heliograph_gateway.checks.merge import join
 from heliograph_gateway.checks.objects import PAGE, Orphans, asked, fraction, listed
 
 _PAGE = text("""
-    SELECT key AS key, array_agg(DISTINCT bytes) AS sizes FROM renditions
-    WHERE key > :after GROUP BY key ORDER BY key LIMIT :limit
+    SELECT key COLLATE "C" AS key, array_agg(DISTINCT bytes) AS sizes FROM renditions
+    WHERE key COLLATE "C" > :after GROUP BY key COLLATE "C" ORDER BY key COLLATE "C" LIMIT :limit
 """)
 _LIVE = text("""
     SELECT image_id, owner, renditions.name, renditions.key, renditions.bytes,
            'originals/' || sha256 || CASE WHEN incarnation = 0 THEN '' ELSE '.' || incarnation END AS original
     FROM renditions JOIN images ON images.id = image_id
-    WHERE key = :key AND deleted_at IS NULL ORDER BY image_id LIMIT :limit
+    WHERE key COLLATE "C" = :key AND deleted_at IS NULL ORDER BY image_id LIMIT :limit
 """)
 # An object of a content that is being rendered may be about to get its row, however old it is.
 _UNNAMED = text("""
     SELECT key FROM unnest(CAST(:keys AS text[]), CAST(:contents AS text[]), CAST(:incarnations AS int[]))
         AS object (key, sha256, incarnation)
-    WHERE NOT EXISTS (SELECT FROM renditions WHERE renditions.key = object.key)
+    WHERE NOT EXISTS (SELECT FROM renditions WHERE renditions.key COLLATE "C" = object.key)
       AND NOT EXISTS (SELECT FROM replaced_renditions AS replaced WHERE replaced.key = object.key)
       AND NOT EXISTS (SELECT FROM blob_garbage AS garbage
                       WHERE garbage.key IN (object.key, 'renditions/' || object.sha256 || '/'))

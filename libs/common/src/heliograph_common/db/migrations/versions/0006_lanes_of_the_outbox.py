@@ -1,7 +1,7 @@
 """Lanes of the outbox: their indexes
 
-Revision ID: 0007
-Revises: 0006
+Revision ID: 0006
+Revises: 0005
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from heliograph_common.db.migrations.indexes import concurrent_index
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 
 _WAITING = sa.text("quarantined_at IS NULL")
 _ASIDE = sa.text("quarantined_at IS NOT NULL")
