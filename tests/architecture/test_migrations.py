@@ -16,8 +16,12 @@ CONCURRENT = "concurrent_index"
 _STATEMENT = re.compile(r"CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY)[^;]*?\bON\s+(?:ONLY\s+)?(\w+)", re.IGNORECASE)
 
 
+_RETYPED = re.compile(r"ALTER\s+COLUMN\s+\S+\s+(?:SET\s+DATA\s+)?TYPE\b", re.IGNORECASE)
+
+
 def faults(source: str) -> list[str]:
-    """What a script does that would lock a table that existed before it."""
+    """What a script does that would lock a table that existed before it, or break the prepared statements of services that
+    read it: a column whose type or collation changes fails them."""
     tree = ast.parse(source)
     upgrade = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
     calls = [(_called(node), node) for node in ast.walk(upgrade) if isinstance(node, ast.Call)]
@@ -27,7 +31,13 @@ def faults(source: str) -> list[str]:
     ]
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     found += [f"statement on {table}" for each in texts for table in _STATEMENT.findall(each) if table not in created]
+    found += ["a column's type" for each in texts if _RETYPED.search(each)]
+    found += ["a column's type" for name, node in calls if name == "alter_column" and "type_" in _keywords(node)]
     return found + _late(upgrade)
+
+
+def _keywords(node: ast.Call) -> set[str | None]:
+    return {each.arg for each in node.keywords}
 
 
 def _late(upgrade: ast.FunctionDef) -> list[str]:
@@ -62,6 +72,8 @@ def test_no_migration_locks_a_table_that_has_rows(script: Path) -> None:
         ('op.create_index("ix", name, ["a"])', "create_index on what cannot be read here"),
         ('op.create_unique_constraint("uq", "images", ["a"])', "create_unique_constraint on images"),
         ('op.execute("CREATE UNIQUE INDEX ix ON images (a)")', "statement on images"),
+        ('op.execute("ALTER TABLE images ALTER COLUMN a TYPE text")', "a column's type"),
+        ('op.alter_column("images", "a", type_=b)', "a column's type"),
         ('op.add_column("images", a)\n    concurrent_index("ix", "images", ["a"])', "concurrent_index after"),
     ],
 )
