@@ -227,13 +227,22 @@ def _socket(history: History, evidence: Evidence) -> Iterator[Finding]:
     if not evidence.events_dropped and not history.expected_resets:
         for extra in sorted(told - stored - history.erased):
             yield Finding("lost", extra, "was told on the socket and is not in the stream")
-    for missing in sorted((stored - by_library.keys()) & late):
+    for missing in sorted((stored - by_library.keys() - _superseded(history, by_library)) & late):
         yield Finding("lost", names[missing], "was not given out by the client library")
     for repeated in (each for each, count in by_library.items() if count > 1):
         yield Finding("duplicated", repeated, "was given out twice by the client library")
     for reason in history.resets:
         if reason.split()[0] not in history.expected_resets:
             yield Finding("lost", "socket", f"reset: {reason}")
+
+
+def _superseded(history: History, by_library: Counter[str]) -> set[str]:
+    """Events that the client library was right not to give out: those of an image of which it gave out a later revision."""
+    newest: dict[str, int] = defaultdict(int)
+    for event in history.events:
+        if event.id in by_library:
+            newest[event.subject] = max(newest[event.subject], event.revision)
+    return {event.id for event in history.events if 0 < event.revision < newest[event.subject]}
 
 
 def _leftovers(history: History, evidence: Evidence) -> Iterator[Finding]:

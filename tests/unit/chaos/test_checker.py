@@ -126,6 +126,14 @@ def test_an_old_event_that_comes_late_is_dropped_by_its_revision() -> None:
     assert judge(run.history, run.evidence) == []
 
 
+def test_the_client_library_may_leave_out_what_a_later_revision_superseded() -> None:
+    run = Run()
+    kinds = [(kind, number) for number, kind in enumerate(COMPLETE_EVENTS, 1)]
+    run.retell("good", kinds[1], kinds[0], *kinds[2:])
+    run.history.told_by_client_library.remove("good image.stored 1")
+    assert judge(run.history, run.evidence) == []
+
+
 def test_retried_picture_may_have_failed_before() -> None:
     run = Run()
     run.retry()
