@@ -139,8 +139,10 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             await reconciler.run_once()  # what they held is sent again at once
 
     async def forget() -> None:
-        async with database.transaction() as connection:
-            await inbox.forget(connection, older_than=inbox.KEEPS)
+        forgotten = inbox.FORGET_BATCH
+        while forgotten == inbox.FORGET_BATCH:
+            async with database.transaction() as connection:
+                forgotten = await inbox.forget(connection, older_than=inbox.KEEPS)
 
     return [
         Closing("database", database.close),
