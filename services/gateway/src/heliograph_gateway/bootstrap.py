@@ -138,12 +138,6 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         if bus.connected and await ensure(bus):
             await reconciler.run_once()  # what they held is sent again at once
 
-    async def forget() -> None:
-        forgotten = inbox.FORGET_BATCH
-        while forgotten == inbox.FORGET_BATCH:
-            async with database.transaction() as connection:
-                forgotten = await inbox.forget(connection, older_than=inbox.KEEPS)
-
     return [
         Closing("database", database.close),
         Closing("rate-limits-database", statements.close),
@@ -152,7 +146,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
         Periodic("streams", interval=_STREAMS_EVERY, function=keep_streams),
-        Periodic("inbox", interval=_CLEAN_EVERY, function=forget),
+        Periodic("inbox", interval=_CLEAN_EVERY, function=partial(inbox.forget_old, database)),
         Periodic("lag", interval=_LAG_EVERY, function=observe),
         Periodic("display-sizes", interval=settings.gateway.apply_seconds, function=size_runs.advance),
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),

@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heliograph_common.db.engine import Database
 from heliograph_common.db.models import InboxRow
 
 FORGET_BATCH = 10_000
@@ -27,6 +28,20 @@ async def record(connection: AsyncConnection, consumer: str, message_id: UUID) -
     statement = insert(InboxRow).values(consumer=consumer, message_id=message_id)
     inserted = await connection.execute(statement.on_conflict_do_nothing().returning(InboxRow.consumer))
     return inserted.first() is not None
+
+
+async def forget_old(database: Database) -> int:
+    """Deletes all rows older than ``KEEPS``, a batch at a time; returns how many.
+
+    Raises:
+        DatabaseUnavailable: the rest is left for the next time.
+    """
+    total, forgotten = 0, FORGET_BATCH
+    while forgotten == FORGET_BATCH:
+        async with database.transaction() as connection:
+            forgotten = await forget(connection, older_than=KEEPS)
+        total += forgotten
+    return total
 
 
 async def forget(connection: AsyncConnection, *, older_than: timedelta) -> int:
