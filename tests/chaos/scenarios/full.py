@@ -49,7 +49,7 @@ async def run(world: World, *, quick: bool) -> None:
     """The streams' own limits first, then what they share, then what lies below."""
     world.standstill = 60.0 if quick else 300.0
     # What waited in the outbox may be more than EVENTS holds: then clients are told so, and have to look for themselves.
-    world.history.expected_resets = frozenset({"expired"})
+    world.history.expected_resets = frozenset({"too_old"})
     before = world.pids()
     await _streams_full(world, count=60 if quick else 400)
     async with _store_filled(world):
