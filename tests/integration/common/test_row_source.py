@@ -156,3 +156,16 @@ async def test_a_delivery_that_comes_during_a_look_at_the_rows_is_handed_out(db:
         assert await source.next() is brought
     assert _targets([first, brought]) == sent
     await source.close()
+
+
+async def test_what_nats_does_not_store_is_taken_as_fast_as_it_is_asked_for(db: Database) -> None:
+    """NATS can be pulled from all the time, and takes nothing: its disk is full."""
+    await _send(db, 20)
+    await _age(db, 6)
+    source = FallbackSource(Silent(), _rows(db), failing_for=lambda: 0.0, patience=5)
+    began = time.monotonic()
+    async with asyncio.timeout(30):
+        for _ in range(20):
+            await source.next()
+    assert time.monotonic() - began < 10  # one a second would take twenty
+    await source.close()

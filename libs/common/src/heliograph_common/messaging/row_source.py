@@ -117,6 +117,7 @@ class FallbackSource:
         self._patience = patience
         self._waiting: asyncio.Task[Delivery] | None = None
         self._taken_over = False
+        self._found = False
 
     async def next(self) -> Delivery:
         """The next delivery of either."""
@@ -125,12 +126,14 @@ class FallbackSource:
             self._note(taken_over)
             if self._waiting is None:
                 self._waiting = asyncio.create_task(self._preferred.next())
-            await asyncio.wait({self._waiting}, timeout=0 if taken_over else _POLL)
+            at_once = taken_over or self._found  # where there was one row there may be more
+            await asyncio.wait({self._waiting}, timeout=0 if at_once else _POLL)
             if self._waiting.done():
                 waiting, self._waiting = self._waiting, None
                 return waiting.result()
             patience = None if taken_over else timedelta(seconds=self._patience)
             delivery = await self._rows.try_next(unpublished_for=patience)
+            self._found = delivery is not None
             if delivery is not None:
                 return delivery
             if taken_over:
