@@ -83,11 +83,13 @@ async def test_a_roll_over_loses_nothing(start_notifier: StartNotifier, publish:
     old = await start_notifier()
     new = await start_notifier()
     publishing = asyncio.create_task(publish("ann", 300))
+    all_listen = asyncio.Barrier(11)
 
     async def client() -> list[str]:
         got: list[str] = []
         cursor = None
         async with old.subscribed("ann", cursor=beginning) as socket:
+            await all_listen.wait()
             while (message := await socket.receive()).get("op") != "draining":
                 got.append(message["id"])
                 cursor = message["cursor"]
@@ -98,7 +100,8 @@ async def test_a_roll_over_loses_nothing(start_notifier: StartNotifier, publish:
         epoch = socket.cursor.partition(".")[0]
     beginning = f"{epoch}.0"
     clients = [asyncio.create_task(client()) for _ in range(10)]
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(30):
+        await all_listen.wait()
     await old.server.stop(5)
     results = await asyncio.gather(*clients)
     await publishing
