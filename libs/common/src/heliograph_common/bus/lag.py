@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from nats.js.errors import NotFoundError
 
 from heliograph_common.bus.api import answered, is_no_message
 from heliograph_common.bus.connection import Bus
-from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import ConsumerSpec
 
 
@@ -39,19 +38,6 @@ async def lags(bus: Bus, consumers: Sequence[ConsumerSpec]) -> list[Lag]:
         BusUnavailable: NATS does not tell, or a consumer does not exist.
     """
     return list(await asyncio.gather(*(_lag(bus, spec) for spec in consumers)))
-
-
-async def oldest_waiting(bus: Bus, consumers: Sequence[ConsumerSpec]) -> timedelta:
-    """Age of the oldest message of all ``consumers`` that is not acknowledged; zero when there is none.
-
-    Raises:
-        BusUnavailable: NATS does not tell, or a stream or consumer does not exist, so that nobody knows what waits.
-    """
-    for spec in consumers:
-        with answered(bus, spec.durable):
-            await bus.jetstream.consumer_info(spec.stream, spec.durable)
-    found = [moment for moment in await asyncio.gather(*(_oldest(bus, spec) for spec in consumers)) if moment]
-    return max((utc_now() - moment for moment in found), default=timedelta())
 
 
 async def _lag(bus: Bus, spec: ConsumerSpec) -> Lag:

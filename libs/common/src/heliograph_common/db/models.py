@@ -286,7 +286,7 @@ class DisplaySizeRun(Base):
 
 
 class DisplaySizeCommand(Base):
-    """A command that a run has sent and that no thumbnailer has handled yet."""
+    """An image that a run has sent to be rendered and that still has work."""
 
     __tablename__ = "display_size_commands"
     __table_args__ = (Index("ix_display_size_commands_run_id", "run_id"),)
