@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 import structlog
+from tests.workers import workers
 
 from heliograph_common.settings import PREFIX, ServiceSettings
 
@@ -32,6 +33,11 @@ def settings_from(environment: Mapping[str, str], kind: type[_Settings]) -> _Set
             else:
                 values[group] = value
     return kind(**values)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What ``-n auto`` means here."""
+    return workers(config.args)
 
 
 @pytest.hookimpl(wrapper=True)
