@@ -35,6 +35,7 @@ def settings_from(environment: Mapping[str, str], kind: type[_Settings]) -> _Set
     return kind(**values)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """What ``-n auto`` means here."""
     return workers(config.args)
