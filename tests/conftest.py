@@ -12,6 +12,8 @@ import structlog
 
 from heliograph_common.settings import PREFIX, ServiceSettings
 
+pytest_plugins = ["tests.backends.plugin"]
+
 _PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 _Settings = TypeVar("_Settings", bound=ServiceSettings)
 
