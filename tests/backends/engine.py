@@ -6,6 +6,7 @@ Only an engine on this machine is used: the containers listen on its loopback ad
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,9 +46,10 @@ def connected() -> Iterator[Any]:
     if not host.startswith(_LOCAL):
         raise Unavailable(f"the Docker engine is at {host}, and containers are reached over loopback only")
     try:
+        _knock(host)
         client = DockerClient().client
     except (DockerException, OSError) as error:
-        raise Unavailable(f"no Docker engine answers at {host}") from error
+        raise Unavailable(f"no Docker engine answers at {host} ({error})") from error
     try:
         yield client
     finally:
@@ -89,6 +91,17 @@ def remove_abandoned(client: Any) -> None:
         if _abandoned(container):
             with suppress(APIError):  # another run removes it at this moment
                 container.remove(force=True, v=True)
+
+
+def _knock(host: str) -> None:
+    """Raises OSError where nobody listens; docker-py would leave a socket open then."""
+    scheme, _, address = host.partition("://")
+    if scheme == "tcp":
+        name, _, port = address.partition(":")
+        socket.create_connection((name, int(port.partition("/")[0])), timeout=5).close()
+    else:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(address)
 
 
 def _abandoned(container: Any) -> bool:

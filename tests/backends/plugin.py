@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.backends import containers
@@ -59,6 +60,11 @@ def containers_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         with containers.running(Path(tmp_path_factory.mktemp("containers"))) as servers:
             yield servers
     except Unavailable as error:
-        if os.environ.get("HELIOGRAPH_REQUIRE_CONTAINERS") == "1":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(f"containers are not on this machine: {error}")
+        give_up(error)
+
+
+def give_up(why: Unavailable) -> NoReturn:
+    """Skips; fails where containers are required."""
+    if os.environ.get("HELIOGRAPH_REQUIRE_CONTAINERS") == "1":
+        pytest.fail(str(why), pytrace=False)
+    pytest.skip(f"containers are not on this machine: {why}")
