@@ -19,7 +19,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from heliograph_common.contracts.envelope import decode
 from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, OutboxRow, Rendition
+from heliograph_common.db.image_models import Image, Rendition
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import MalformedMessage
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.db import statements
-from heliograph_common.db.models import DisplaySize
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_gateway import json_body, size_runs
 from heliograph_gateway.access import Admin, Deps, Reader, known_parameters
 from heliograph_gateway.problems import (
