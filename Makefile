@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
+NAME ?=
 BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
 
-.PHONY: help setup up down test conformance check lock format e2e chaos bench clean
+.PHONY: help setup up down test coverage conformance check lock docs migration format e2e chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -32,10 +33,17 @@ check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@scripts/lock.sh --check
+	@$(BIN)/python scripts/settings_reference.py --check
 	@scripts/check_charts.sh
 
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
 	@scripts/lock.sh $(ARGS)
+
+docs: setup ## Write the pages that are made from the code: docs/reference
+	@$(BIN)/python scripts/settings_reference.py
+
+migration: setup ## Write the next migration from the tables' difference (NAME="lanes of the outbox")
+	@$(BIN)/python scripts/new_migration.py "$(NAME)"
 
 format: setup ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix

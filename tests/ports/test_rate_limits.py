@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import RateLimit
+from heliograph_common.db.rate_limit_models import RateLimit
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ids import new_id

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.db import locks
-from heliograph_common.db.blob_models import BlobIntent
+from heliograph_common.db.blob_models import BlobIntent, BlobTombstone, ReplacedRendition
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import BlobTombstone, Image, Rendition, ReplacedRendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.ingest import incarnations
 from heliograph_common.ingest.garbage import Garbage
 

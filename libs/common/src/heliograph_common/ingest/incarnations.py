@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.blobs import keys
 from heliograph_common.db import locks
 from heliograph_common.db.blob_models import BlobGarbage, BlobIntent, RetiredKey
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.ids import new_id
 

@@ -21,8 +21,9 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import locks
+from heliograph_common.db.display_size_models import DisplaySizeCommand, DisplaySizeRun
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.locks import Lock
-from heliograph_common.db.models import DisplaySizeCommand, DisplaySizeRun, Image
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.transaction import Messenger, Transaction
