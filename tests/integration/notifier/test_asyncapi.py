@@ -14,7 +14,7 @@ from tests.integration.notifier.test_sse import stream
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.messages import ImageEvent
-from heliograph_notifier.codes import CloseCode
+from heliograph_notifier.protocol.codes import CloseCode
 
 BODIES = [body for body in samples() if isinstance(body, ImageEvent)]
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
 from heliograph_notifier import asyncapi
-from heliograph_notifier.admin_socket import ADMIN_PATH, serve_admin_socket
-from heliograph_notifier.door import Door
-from heliograph_notifier.problems import Refused, refuse
-from heliograph_notifier.request import Request
-from heliograph_notifier.sse import CONTENT_TYPE, cors, serve_sse
-from heliograph_notifier.websocket import serve_websocket
+from heliograph_notifier.compat.admin_socket import ADMIN_PATH, serve_admin_socket
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.problems import Refused, refuse
+from heliograph_notifier.transports.request import Request
+from heliograph_notifier.transports.sse import CONTENT_TYPE, cors, serve_sse
+from heliograph_notifier.transports.websocket import serve_websocket
 
 PATH = "/v1/events"
 
@@ -20,8 +20,8 @@ class App:
     """Serves ``/v1/events``, the document of it, and with ``old_clients`` the socket of the system that it replaces; probes
     and metrics have a port of their own."""
 
-    def __init__(self, door: Door, *, old_clients: bool) -> None:
-        self._door = door
+    def __init__(self, admission: Admission, *, old_clients: bool) -> None:
+        self._admission = admission
         self._old_clients = old_clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class App:
             raise Refused(404, "not-found", f"there is nothing at {scope['path']}; events are at {PATH}")
         scope["route"] = SimpleNamespace(path=PATH)  # what telemetry names the request by
         if scope["type"] == "websocket":
-            await serve_websocket(scope, receive, send, self._door)
+            await serve_websocket(scope, receive, send, self._admission)
         elif scope["method"] == "OPTIONS":
             await self._preflight(Request(scope), send)
         elif scope["method"] != "GET":
@@ -54,14 +54,14 @@ class App:
                 406, "bad-request", f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}"
             )
         else:
-            await serve_sse(scope, receive, send, self._door)
+            await serve_sse(scope, receive, send, self._admission)
 
     async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = SimpleNamespace(path=ADMIN_PATH)
         if scope["type"] != "websocket":
             detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
             raise Refused(426, "bad-request", detail, headers={"upgrade": "websocket"})
-        await serve_admin_socket(scope, receive, send, self._door)
+        await serve_admin_socket(scope, receive, send, self._admission)
 
     async def _document(self, scope: Scope, send: Send) -> None:
         scope["route"] = SimpleNamespace(path=asyncapi.PATH)
@@ -72,7 +72,7 @@ class App:
         await send({"type": "http.response.body", "body": asyncapi.document()})
 
     async def _preflight(self, request: Request, send: Send) -> None:
-        request.check_origin(self._door.settings.origins)
+        request.check_origin(self._admission.settings.origins)
         headers = [
             *cors(request),
             (b"access-control-allow-methods", b"GET"),

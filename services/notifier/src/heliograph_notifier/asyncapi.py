@@ -23,11 +23,11 @@ from heliograph_common.contracts.asyncapi import (
 )
 from heliograph_common.contracts.envelope import CONTENT_TYPE
 from heliograph_common.contracts.messages import EVENTS, Body, Revision
-from heliograph_notifier.admin_events import OLD_TYPES
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.filters import FilterRequest
-from heliograph_notifier.frames import SOURCE, TYPE_PREFIX
-from heliograph_notifier.vocabulary import FROM_CLIENT, FROM_SERVER, Closing, CursorText, Draining, Reset
+from heliograph_notifier.compat.admin_events import OLD_TYPES
+from heliograph_notifier.fanout.filters import FilterRequest
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.frames import SOURCE, TYPE_PREFIX
+from heliograph_notifier.protocol.vocabulary import FROM_CLIENT, FROM_SERVER, Closing, CursorText, Draining, Reset
 
 Object = dict[str, Any]
 

@@ -8,8 +8,8 @@ import random
 
 import structlog
 
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.hub import Hub
+from heliograph_notifier.fanout.hub import Hub
+from heliograph_notifier.protocol.codes import CloseCode
 
 log = structlog.get_logger(__name__)
 

@@ -12,11 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from heliograph_common.telemetry import metrics
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.cursor import Cursor
-from heliograph_notifier.filters import EVERYTHING, Filter
-from heliograph_notifier.frames import Event
-from heliograph_notifier.vocabulary import ResetReason
+from heliograph_notifier.fanout.filters import EVERYTHING, Filter
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.cursor import Cursor
+from heliograph_notifier.protocol.frames import Event
+from heliograph_notifier.protocol.vocabulary import ResetReason
 
 _BATCH_BYTES = 64 * 1024
 

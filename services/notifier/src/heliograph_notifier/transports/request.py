@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from heliograph_common.errors import Forbidden, Unauthenticated
 from heliograph_common.telemetry.asgi import Scope
-from heliograph_notifier.filters import Filter, from_query
-from heliograph_notifier.problems import Refused
+from heliograph_notifier.fanout.filters import Filter, from_query
+from heliograph_notifier.transports.problems import Refused
 
 READ_SCOPE = "images:read"
 _TOKEN_PARAMETERS = frozenset({"token", "access_token", "authorization", "jwt", "bearer"})

@@ -15,15 +15,15 @@ import msgspec
 from heliograph_common.auth.principal import ADMIN
 from heliograph_common.clock import rfc3339, utc_now
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
-from heliograph_notifier.admin_events import OLD_TYPES
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.door import Door
-from heliograph_notifier.filters import Filter, FilterRequest
-from heliograph_notifier.frames import Event, text_frame
-from heliograph_notifier.protocol import WIRE, Wire
-from heliograph_notifier.request import Principal, Request
-from heliograph_notifier.session import Session
-from heliograph_notifier.websocket import WebSocketClient
+from heliograph_notifier.compat.admin_events import OLD_TYPES
+from heliograph_notifier.fanout.filters import Filter, FilterRequest
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.frames import Event, text_frame
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.request import Principal, Request
+from heliograph_notifier.transports.session import Session
+from heliograph_notifier.transports.websocket import WebSocketClient
+from heliograph_notifier.transports.wire import WIRE, Wire
 
 ADMIN_PATH = "/api/ws/admin"
 
@@ -49,7 +49,7 @@ class AdminClient(WebSocketClient):
         return event.admin_frame
 
 
-async def serve_admin_socket(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
+async def serve_admin_socket(scope: Scope, receive: Receive, send: Send, admission: Admission) -> None:
     """Serves one WebSocket.
 
     Raises:
@@ -58,16 +58,16 @@ async def serve_admin_socket(scope: Scope, receive: Receive, send: Send, door: D
     await receive()  # websocket.connect
     request = Request(scope)
     request.check_url()
-    request.check_origin(door.settings.origins)
-    principal = await request.principal(door.verifier, scope=ADMIN)
+    request.check_origin(admission.settings.origins)
+    principal = await request.principal(admission.verifier, scope=ADMIN)
     wire: Wire = scope["extensions"][WIRE]
-    client = AdminClient(wire, door.limits, controls=False)
+    client = AdminClient(wire, admission.limits, controls=False)
     await send({"type": "websocket.accept"})
     scope["headers"] = []
     wire.forget_handshake()
-    if not door.enter(client):
+    if not admission.enter(client):
         return
-    session = _AdminSession(client, door, scope=ADMIN)
+    session = _AdminSession(client, admission, scope=ADMIN)
     try:
         if principal is not None:
             session.authenticated(principal)

@@ -8,10 +8,10 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from heliograph_notifier.client import Client
-from heliograph_notifier.cursor import Cursor
-from heliograph_notifier.frames import Event
-from heliograph_notifier.vocabulary import ResetReason
+from heliograph_notifier.fanout.client import Client
+from heliograph_notifier.protocol.cursor import Cursor
+from heliograph_notifier.protocol.frames import Event
+from heliograph_notifier.protocol.vocabulary import ResetReason
 
 
 class Ring:

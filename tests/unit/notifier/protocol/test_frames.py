@@ -11,7 +11,7 @@ from heliograph_common.bus.ordered import StreamedMessage
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import decode
 from heliograph_common.errors import MalformedMessage
-from heliograph_notifier.frames import encode_event, sse_block, sse_heartbeat, text_frame
+from heliograph_notifier.protocol.frames import encode_event, sse_block, sse_heartbeat, text_frame
 
 
 @given(st.one_of(st.binary(max_size=300), st.sampled_from([0, 125, 126, 127, 65535, 65536, 70000]).map(bytes)))

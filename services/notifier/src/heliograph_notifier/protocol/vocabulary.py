@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from heliograph_notifier.filters import FilterRequest
+from heliograph_notifier.fanout.filters import FilterRequest
 
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,16}\.(0|[1-9][0-9]{0,18})$")]
 """As ``cursor.parse_cursor`` reads it."""

@@ -10,12 +10,12 @@ from tests.unit.notifier.helpers import EPOCH, FakeClient, FakeHistory, message
 
 from heliograph_common.bus.ordered import StreamState
 from heliograph_common.errors import BusUnavailable
-from heliograph_notifier.client import QueueLimits
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.frames import encode_event
-from heliograph_notifier.hub import Hub, Ring
-from heliograph_notifier.replay import Replay
-from heliograph_notifier.vocabulary import ResetReason
+from heliograph_notifier.fanout.client import QueueLimits
+from heliograph_notifier.fanout.hub import Hub, Ring
+from heliograph_notifier.fanout.replay import Replay
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.frames import encode_event
+from heliograph_notifier.protocol.vocabulary import ResetReason
 
 
 class World:

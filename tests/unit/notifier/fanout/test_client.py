@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.notifier.helpers import FakeClient, event
 
-from heliograph_notifier.client import QueueLimits
-from heliograph_notifier.codes import CloseCode
+from heliograph_notifier.fanout.client import QueueLimits
+from heliograph_notifier.protocol.codes import CloseCode
 
 STEPS = st.lists(st.one_of(st.binary(min_size=1, max_size=40), st.booleans()), max_size=60)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from tests.unit.notifier.helpers import EPOCH, message
 
-from heliograph_notifier.admin_events import OLD_TYPES, admin_event
-from heliograph_notifier.frames import encode_event
+from heliograph_notifier.compat.admin_events import OLD_TYPES, admin_event
+from heliograph_notifier.protocol.frames import encode_event
 
 
 def test_a_frame_is_made_once_and_shared() -> None:

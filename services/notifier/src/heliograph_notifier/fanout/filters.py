@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from heliograph_notifier.frames import TYPE_PREFIX, Event
+from heliograph_notifier.protocol.frames import TYPE_PREFIX, Event
 
 MAX_ENTRIES = 1000
 

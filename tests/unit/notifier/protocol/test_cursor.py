@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_notifier.cursor import Cursor, parse_cursor
+from heliograph_notifier.protocol.cursor import Cursor, parse_cursor
 
 EPOCHS = st.integers(0, 2**64 - 1).map(lambda number: f"{number:x}")
 

@@ -10,17 +10,12 @@ from dataclasses import dataclass
 import msgspec
 
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
-from heliograph_notifier.client import Client, QueueLimits
-from heliograph_notifier.codes import CloseCode, reset_reason
-from heliograph_notifier.cursor import Cursor
-from heliograph_notifier.door import Door
-from heliograph_notifier.filters import Filter
-from heliograph_notifier.frames import Event, text_frame
-from heliograph_notifier.problems import Refused, problem
-from heliograph_notifier.protocol import WIRE, Wire
-from heliograph_notifier.request import READ_SCOPE, Principal, Request, unauthenticated
-from heliograph_notifier.session import Session
-from heliograph_notifier.vocabulary import (
+from heliograph_notifier.fanout.client import Client, QueueLimits
+from heliograph_notifier.fanout.filters import Filter
+from heliograph_notifier.protocol.codes import CloseCode, reset_reason
+from heliograph_notifier.protocol.cursor import Cursor
+from heliograph_notifier.protocol.frames import Event, text_frame
+from heliograph_notifier.protocol.vocabulary import (
     Auth,
     AuthOk,
     Draining,
@@ -35,6 +30,11 @@ from heliograph_notifier.vocabulary import (
     ResetReason,
     Subscribe,
 )
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.problems import Refused, problem
+from heliograph_notifier.transports.request import READ_SCOPE, Principal, Request, unauthenticated
+from heliograph_notifier.transports.session import Session
+from heliograph_notifier.transports.wire import WIRE, Wire
 
 CLOUDEVENTS = "cloudevents.json"
 HELIOGRAPH = "heliograph.v1"
@@ -97,22 +97,22 @@ class _Handshake:
     cursor: str | None
 
 
-async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
+async def serve_websocket(scope: Scope, receive: Receive, send: Send, admission: Admission) -> None:
     """Serves one WebSocket.
 
     Raises:
         Refused: the handshake is answered with a problem instead.
     """
     await receive()  # websocket.connect
-    handshake = await _check(Request(scope), scope["subprotocols"], door)
+    handshake = await _check(Request(scope), scope["subprotocols"], admission)
     wire: Wire = scope["extensions"][WIRE]
-    client = WebSocketClient(wire, door.limits, controls=handshake.subprotocol == HELIOGRAPH)
+    client = WebSocketClient(wire, admission.limits, controls=handshake.subprotocol == HELIOGRAPH)
     await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
     scope["headers"] = []  # a quarter of a socket's memory, for hours
     wire.forget_handshake()
-    if not door.enter(client):
+    if not admission.enter(client):
         return
-    session = _Session(client, door, handshake.cursor)
+    session = _Session(client, admission, handshake.cursor)
     try:
         if handshake.principal is not None:
             session.authenticated(handshake.principal)
@@ -125,13 +125,13 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door
         session.end()
 
 
-async def _check(request: Request, subprotocols: Sequence[str], door: Door) -> _Handshake:
+async def _check(request: Request, subprotocols: Sequence[str], admission: Admission) -> _Handshake:
     request.check_url()
-    request.check_origin(door.settings.origins)
+    request.check_origin(admission.settings.origins)
     subprotocol = next((name for name in subprotocols if name in {CLOUDEVENTS, HELIOGRAPH}), None)
     if subprotocol is None:
         raise Refused(400, "bad-request", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
-    principal = await request.principal(door.verifier)
+    principal = await request.principal(admission.verifier)
     asked = request.filter()
     if subprotocol == CLOUDEVENTS:
         if principal is None:
@@ -139,7 +139,7 @@ async def _check(request: Request, subprotocols: Sequence[str], door: Door) -> _
                 f"{CLOUDEVENTS} needs a token in the Authorization header; where none can be set, as in browsers, use "
                 f"{HELIOGRAPH} and send it in the first frame"
             )
-        door.check_filter(principal, asked)
+        admission.check_filter(principal, asked)
     return _Handshake(subprotocol, principal, asked, request.cursor)
 
 
@@ -148,8 +148,8 @@ class _Session(Session):
 
     _client: WebSocketClient
 
-    def __init__(self, client: WebSocketClient, door: Door, cursor: str | None) -> None:
-        super().__init__(client, door, scope=READ_SCOPE)
+    def __init__(self, client: WebSocketClient, admission: Admission, cursor: str | None) -> None:
+        super().__init__(client, admission, scope=READ_SCOPE)
         self._cursor = cursor
 
     async def only_listen(self, receive: Receive) -> None:
@@ -190,7 +190,7 @@ class _Session(Session):
             await self.authenticate(frame.token)
         elif isinstance(frame, Ping):
             # Through the queue, so that the cursor never runs ahead of events that still wait.
-            cursor = self._door.hub.cursor_of(self._client)
+            cursor = self._admission.hub.cursor_of(self._client)
             self._client.tell(Pong(cursor=str(cursor) if cursor else None))
         elif self._principal is None:
             self._client.close(CloseCode.UNAUTHENTICATED, "the first frame must be auth")
@@ -200,7 +200,7 @@ class _Session(Session):
     def _ask(self, frame: Subscribe | Narrow, principal: Principal) -> None:
         asked = Filter(frame)
         try:
-            self._door.check_filter(principal, asked)
+            self._admission.check_filter(principal, asked)
         except Refused as refused:
             self._client.tell(Error(problem=refused.problem))
             return

@@ -15,8 +15,8 @@ import msgspec
 from heliograph_common.bus.ordered import StreamedMessage
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import CONTENT_TYPE, Envelope, decode
-from heliograph_notifier.admin_events import admin_event
-from heliograph_notifier.cursor import Cursor
+from heliograph_notifier.compat.admin_events import admin_event
+from heliograph_notifier.protocol.cursor import Cursor
 
 SOURCE = "/heliograph"
 TYPE_PREFIX = "dev.heliograph."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.settings import HttpSettings
 from heliograph_common.telemetry.asgi import App as AsgiApp
-from heliograph_notifier.drain import drain
-from heliograph_notifier.hub import Hub
-from heliograph_notifier.protocol import Http, Wire
+from heliograph_notifier.fanout.drain import drain
+from heliograph_notifier.fanout.hub import Hub
 from heliograph_notifier.settings import SocketSettings
+from heliograph_notifier.transports.wire import Http, Wire
 
 _STOP_SECONDS = 3.0
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.notifier.helpers import event
 
-from heliograph_notifier.filters import EVERYTHING, MAX_ENTRIES, Filter, FilterRequest, from_query
+from heliograph_notifier.fanout.filters import EVERYTHING, MAX_ENTRIES, Filter, FilterRequest, from_query
 
 EVENT = event(1)
 WORDS = st.lists(st.sampled_from(["image.ready", "image.*", "image.failed", "dev.heliograph.image.ready", "word.*"]))

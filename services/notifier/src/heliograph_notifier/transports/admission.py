@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from heliograph_common.telemetry import metrics
-from heliograph_notifier.client import Client, QueueLimits
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.filters import Filter
-from heliograph_notifier.hub import Hub
-from heliograph_notifier.problems import Refused
-from heliograph_notifier.replay import Replay
-from heliograph_notifier.request import Principal, Verifier
+from heliograph_notifier.fanout.client import Client, QueueLimits
+from heliograph_notifier.fanout.filters import Filter
+from heliograph_notifier.fanout.hub import Hub
+from heliograph_notifier.fanout.replay import Replay
+from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.settings import SocketSettings
+from heliograph_notifier.transports.problems import Refused
+from heliograph_notifier.transports.request import Principal, Verifier
 
 
-class Door:
+class Admission:
     """What a connection needs of the process."""
 
     def __init__(self, hub: Hub, replay: Replay, verifier: Verifier, settings: SocketSettings) -> None:

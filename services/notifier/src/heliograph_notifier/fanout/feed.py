@@ -13,11 +13,11 @@ from heliograph_common.bus.ordered import Discontinuity, OrderedReader, Streamed
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID
 from heliograph_common.errors import BusUnavailable, MalformedMessage
 from heliograph_common.telemetry import metrics, spans
-from heliograph_notifier.client import Client
-from heliograph_notifier.frames import Event, encode_event
-from heliograph_notifier.hub import Hub
-from heliograph_notifier.replay import RESET_REASONS
-from heliograph_notifier.vocabulary import ResetReason
+from heliograph_notifier.fanout.client import Client
+from heliograph_notifier.fanout.hub import Hub
+from heliograph_notifier.fanout.replay import RESET_REASONS
+from heliograph_notifier.protocol.frames import Event, encode_event
+from heliograph_notifier.protocol.vocabulary import ResetReason
 
 log = structlog.get_logger(__name__)
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from heliograph_common.telemetry.asgi import Receive, Scope, Send
-from heliograph_notifier.client import Client, QueueLimits
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.cursor import Cursor
-from heliograph_notifier.door import Door
-from heliograph_notifier.frames import Event, sse_block, sse_heartbeat
-from heliograph_notifier.protocol import TRANSPORT
-from heliograph_notifier.request import Request, unauthenticated
-from heliograph_notifier.vocabulary import Closing, Draining, Reset, ResetReason
+from heliograph_notifier.fanout.client import Client, QueueLimits
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.cursor import Cursor
+from heliograph_notifier.protocol.frames import Event, sse_block, sse_heartbeat
+from heliograph_notifier.protocol.vocabulary import Closing, Draining, Reset, ResetReason
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.request import Request, unauthenticated
+from heliograph_notifier.transports.wire import TRANSPORT
 
 CONTENT_TYPE = "text/event-stream"
 _RETRY_MS = 2000
@@ -69,7 +69,7 @@ class SseClient(Client):
             self._transport.abort()
 
 
-async def serve_sse(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
+async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admission) -> None:
     """Serves one stream.
 
     Raises:
@@ -77,42 +77,42 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, door: Door) -> N
     """
     request = Request(scope)
     request.check_url()
-    request.check_origin(door.settings.origins)
-    principal = await request.principal(door.verifier)
+    request.check_origin(admission.settings.origins)
+    principal = await request.principal(admission.verifier)
     if principal is None:
         raise unauthenticated("send the token in the Authorization header")
     asked = request.filter()
-    door.check_filter(principal, asked)
-    client = SseClient(scope["state"][TRANSPORT], door.limits, abort_seconds=door.settings.abort_seconds)
+    admission.check_filter(principal, asked)
+    client = SseClient(scope["state"][TRANSPORT], admission.limits, abort_seconds=admission.settings.abort_seconds)
     client.filter = asked
     client.owner = None if asked.all_owners else principal.subject
-    entered = door.enter(client) and door.admit(client, principal.subject)
+    entered = admission.enter(client) and admission.admit(client, principal.subject)
     left = (principal.expires_at - datetime.now(UTC)).total_seconds()
     expiry = asyncio.get_running_loop().call_later(
         max(left, 0.0), client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
     )
     helpers = [asyncio.create_task(_watch(client, receive), name="sse-watch")]
     if entered:
-        helpers.append(asyncio.create_task(door.replay.follow(client, request.cursor), name="replay"))
+        helpers.append(asyncio.create_task(admission.replay.follow(client, request.cursor), name="replay"))
     try:
-        await _stream(client, send, door, _headers(request))
+        await _stream(client, send, admission, _headers(request))
     finally:
         expiry.cancel()
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
-        door.leave(client, principal.subject if entered else None)
+        admission.leave(client, principal.subject if entered else None)
 
 
-async def _stream(client: SseClient, send: Send, door: Door, headers: list[tuple[bytes, bytes]]) -> None:
+async def _stream(client: SseClient, send: Send, admission: Admission, headers: list[tuple[bytes, bytes]]) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     while not client.closed:
         try:
-            async with asyncio.timeout(door.settings.heartbeat_seconds):
+            async with asyncio.timeout(admission.settings.heartbeat_seconds):
                 await client.awake.wait()
         except TimeoutError:
             # Through the queue, so that the cursor never runs ahead of events that still wait.
-            cursor = door.hub.cursor_of(client)
+            cursor = admission.hub.cursor_of(client)
             client.send(sse_heartbeat(str(cursor) if cursor else ""))
         client.awake.clear()
         while batch := client.take():

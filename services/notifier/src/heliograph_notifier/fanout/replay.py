@@ -11,12 +11,12 @@ from typing import Protocol
 from heliograph_common.bus.ordered import Discontinuity, StreamedMessage, StreamState
 from heliograph_common.errors import BusUnavailable, MalformedMessage
 from heliograph_common.telemetry import metrics
-from heliograph_notifier.client import Client
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.cursor import Cursor, parse_cursor
-from heliograph_notifier.frames import Event, encode_event
-from heliograph_notifier.hub import Hub
-from heliograph_notifier.vocabulary import ResetReason
+from heliograph_notifier.fanout.client import Client
+from heliograph_notifier.fanout.hub import Hub
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.cursor import Cursor, parse_cursor
+from heliograph_notifier.protocol.frames import Event, encode_event
+from heliograph_notifier.protocol.vocabulary import ResetReason
 
 RESET_REASONS: dict[str, ResetReason] = {
     "replaced": "other_epoch",
