@@ -29,10 +29,11 @@ from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image
 from heliograph_common.settings import DatabaseSettings
-from heliograph_gateway import cursor as cursors
-from heliograph_gateway import near, queries
-from heliograph_gateway.near import Near
-from heliograph_gateway.queries import ImageFilter
+from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.images import queries
+from heliograph_gateway.images import similarity as near
+from heliograph_gateway.images.queries import ImageFilter
+from heliograph_gateway.images.similarity import Near
 from heliograph_local.services import GATEWAY
 
 SIZES = (10_000, 2_000_000)

@@ -13,9 +13,9 @@ from typing import Any, cast
 import pytest
 
 from heliograph_common.runtime.health import Health
-from heliograph_gateway import openapi
-from heliograph_gateway.access import Dependencies
+from heliograph_gateway.access.scopes import Dependencies
 from heliograph_gateway.app import api
+from heliograph_gateway.openapi import document as openapi
 from heliograph_gateway.settings import GatewaySettings
 
 GOLDEN = Path(__file__).parent / "golden" / "api" / "operations.json"

@@ -32,7 +32,7 @@ from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.checks import store
+from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.findings import Step
 from heliograph_gateway.checks.images import Images
 from heliograph_gateway.checks.originals import Originals

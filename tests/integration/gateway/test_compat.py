@@ -21,8 +21,8 @@ from tests.integration.gateway.test_images import change, count, many, upload
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_gateway import compat_shapes
-from heliograph_gateway.routes.compat import router
+from heliograph_gateway.compat import shapes as compat_shapes
+from heliograph_gateway.compat.routes import router
 from heliograph_gateway.settings import CompatSettings, GatewaySettings, RateLimitSettings, RatePolicy
 
 Picture = Callable[..., bytes]

@@ -23,9 +23,9 @@ from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.asked import Asked
-from heliograph_gateway.direct_uploads import DirectUploads, UploadRow, key_of
-from heliograph_gateway.problems import Problem
+from heliograph_gateway.http.problems import Problem
+from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow, key_of
+from heliograph_gateway.uploads.options import Asked
 
 Step = Callable[[], Awaitable[object]]
 OWNER = "ann"

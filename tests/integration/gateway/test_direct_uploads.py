@@ -23,7 +23,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.upload_schemas import CompletionOutcomes, DirectUploadOutcomes, DirectUploadShape
+from heliograph_gateway.uploads.direct.schemas import CompletionOutcomes, DirectUploadOutcomes, DirectUploadShape
 
 Picture = Callable[..., bytes]
 PATH = "/v1/uploads"

@@ -17,8 +17,8 @@ from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image
 from heliograph_common.ids import new_id
-from heliograph_gateway.near import Near, candidates
-from heliograph_gateway.schemas import NearPage
+from heliograph_gateway.catalog.schemas import NearPage
+from heliograph_gateway.images.similarity import Near, candidates
 
 Picture = Callable[..., bytes]
 _CENTRE = -0x0123456789ABCDEF

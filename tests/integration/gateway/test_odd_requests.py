@@ -18,7 +18,7 @@ from tests.integration.gateway.test_bad_input import MULTIPART, exchange, part, 
 from tests.integration.gateway.test_images import upload
 
 from heliograph_common.db.engine import Database
-from heliograph_gateway.access import _query_names
+from heliograph_gateway.access.scopes import _query_names
 from heliograph_gateway.app import ROUTERS
 
 Picture = Callable[..., bytes]

@@ -26,7 +26,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
-from heliograph_gateway.schemas import DeadLetterPage, DisplaySizes, QueueShape, Replayed
+from heliograph_gateway.catalog.schemas import DeadLetterPage, DisplaySizes, QueueShape, Replayed
 
 Picture = Callable[..., bytes]
 

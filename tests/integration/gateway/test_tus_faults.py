@@ -23,9 +23,9 @@ from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.asked import Asked
-from heliograph_gateway.tus import Announced, ResumableUploads, Standing
-from heliograph_gateway.tus_body import Body
+from heliograph_gateway.uploads.options import Asked
+from heliograph_gateway.uploads.tus.body import Body
+from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing
 
 
 class Fault:

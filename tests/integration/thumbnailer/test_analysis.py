@@ -26,10 +26,10 @@ from heliograph_common.db.statements import renditions_of
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.worker import Worker, WorkerSettings
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.model import RenderEvent, RenderJob
-from heliograph_thumbnailer.pool import RenderPool
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.sandbox.pool import RenderPool
+from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
 from heliograph_thumbnailer.settings import ThumbnailerSettings
-from heliograph_thumbnailer.zygote import RenderCrashed
 
 Picture = Callable[..., bytes]
 

@@ -28,12 +28,12 @@ from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.messaging.worker import Worker, WorkerSettings
-from heliograph_thumbnailer import store
+from heliograph_thumbnailer import queries as store
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.model import RenderEvent, RenderJob
-from heliograph_thumbnailer.pool import RenderPool
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.sandbox.pool import RenderPool
+from heliograph_thumbnailer.sandbox.zygote import RenderCrashed, RenderUnavailable
 from heliograph_thumbnailer.settings import ThumbnailerSettings
-from heliograph_thumbnailer.zygote import RenderCrashed, RenderUnavailable
 
 
 class CrashingRenderer:

@@ -23,14 +23,14 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_common.testing.ratelimit import MemoryRateLimits
-from heliograph_gateway.access import Dependencies
+from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.access.scopes import Dependencies
 from heliograph_gateway.app import api, build_app
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.direct_uploads import DirectUploads
-from heliograph_gateway.idempotency_keys import IdempotencyKeys
+from heliograph_gateway.idempotency.queries import IdempotencyKeys
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings
-from heliograph_gateway.tus import ResumableUploads
-from heliograph_gateway.uploads import Uploads
+from heliograph_gateway.uploads.direct.service import DirectUploads
+from heliograph_gateway.uploads.form.service import Uploads
+from heliograph_gateway.uploads.tus.service import ResumableUploads
 
 
 class Failing:

@@ -20,9 +20,9 @@ from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ratelimit.gcra import Limit, Standing
 from heliograph_common.telemetry import metrics
 from heliograph_common.testing.ratelimit import MemoryRateLimits
+from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.app import ROUTERS
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.rate_limits import Throttle
+from heliograph_gateway.rate_limits.middleware import Throttle
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings, RatePolicy
 
 Connect = Callable[..., httpx2.AsyncClient]

@@ -18,9 +18,9 @@ from tests.corpus.repeats import HOSTILE, MEGABYTE
 from tests.heartbeat import Heartbeat
 
 from heliograph_common.errors import BadImage, ImageTooLarge, Temporary
-from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone, VariantsDone
-from heliograph_thumbnailer.pool import PoolLimits, RenderCrashed, RenderPool, RenderTimeout, RenderUnavailable
-from heliograph_thumbnailer.zygote import Child, Zygote
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob, ThumbnailsDone, VariantsDone
+from heliograph_thumbnailer.sandbox.pool import PoolLimits, RenderCrashed, RenderPool, RenderTimeout, RenderUnavailable
+from heliograph_thumbnailer.sandbox.zygote import Child, Zygote
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ async def test_children_have_no_environment_and_no_descriptors(pool: RenderPool)
 def test_confined_process_can_do_nothing_else() -> None:
     code = """
 import ctypes, os, socket, threading
-from heliograph_thumbnailer import confine
+from heliograph_thumbnailer.sandbox import confine
 libc, parent, tgkill = ctypes.CDLL(None, use_errno=True), os.getppid(), 234
 refused = confine.lock_down()
 if refused:
@@ -306,6 +306,7 @@ print("done")
 
 
 def test_the_parent_loads_no_decoder() -> None:
-    code = "import sys, heliograph_thumbnailer.pool; print({'numpy', 'pyvips', 'PIL', 'simplejpeg'} & set(sys.modules))"
+    decoders = "{'numpy', 'pyvips', 'PIL', 'simplejpeg'}"
+    code = f"import sys, heliograph_thumbnailer.sandbox.pool; print({decoders} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "set()"

@@ -22,11 +22,13 @@ from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
-from heliograph_gateway import openapi, rate_limits
-from heliograph_gateway.access import Dependencies
-from heliograph_gateway.guard import Guard
-from heliograph_gateway.idempotency import HEADER, REPLAYED, Idempotency
-from heliograph_gateway.problems import (
+from heliograph_gateway.access.scopes import Dependencies
+from heliograph_gateway.checks import routes as checks
+from heliograph_gateway.compat import routes as compat
+from heliograph_gateway.dead_letters import routes as dead_letters
+from heliograph_gateway.display_sizes import routes as display_sizes
+from heliograph_gateway.http.guard import Guard
+from heliograph_gateway.http.problems import (
     BAD_REQUEST,
     INTERNAL,
     INVALID_PARAMETER,
@@ -36,24 +38,21 @@ from heliograph_gateway.problems import (
     Problem,
     problem_of,
 )
-from heliograph_gateway.rate_limits import Throttle
-from heliograph_gateway.routes import (
-    checks,
-    compat,
-    dead_letters,
-    direct_uploads,
-    display_sizes,
-    images,
-    meta,
-    quarantine,
-    queue,
-    renditions,
-    tus,
-    uploads,
-)
+from heliograph_gateway.idempotency.middleware import HEADER, REPLAYED, Idempotency
+from heliograph_gateway.images import routes as images
+from heliograph_gateway.meta import routes as meta
+from heliograph_gateway.openapi import document as openapi
+from heliograph_gateway.quarantine import routes as quarantine
+from heliograph_gateway.queue import routes as queue
+from heliograph_gateway.rate_limits import middleware as rate_limits
+from heliograph_gateway.rate_limits.middleware import Throttle
+from heliograph_gateway.renditions import routes as renditions
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.tus_headers import REQUEST_HEADERS, RESPONSE_HEADERS
-from heliograph_gateway.tus_protocol import TusProtocol
+from heliograph_gateway.uploads.direct import routes as direct_uploads
+from heliograph_gateway.uploads.form import routes as uploads
+from heliograph_gateway.uploads.tus import routes as tus
+from heliograph_gateway.uploads.tus.headers import REQUEST_HEADERS, RESPONSE_HEADERS
+from heliograph_gateway.uploads.tus.protocol import TusProtocol
 
 log = structlog.get_logger(__name__)
 

@@ -33,24 +33,24 @@ from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
-from heliograph_gateway.access import Dependencies
+from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.access.scopes import Dependencies
 from heliograph_gateway.app import build_app
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.checks import store as check_rows
+from heliograph_gateway.checks import queries as check_rows
 from heliograph_gateway.checks.images import Images
 from heliograph_gateway.checks.originals import Originals
 from heliograph_gateway.checks.renditions import Renditions
 from heliograph_gateway.checks.runner import Checks
 from heliograph_gateway.checks.streams import Streams
 from heliograph_gateway.checks.work import WorkRows
-from heliograph_gateway.direct_uploads import DirectUploads
-from heliograph_gateway.gauges import observe_lag
-from heliograph_gateway.idempotency_keys import IdempotencyKeys
+from heliograph_gateway.display_sizes.service import SizeRuns
+from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.queue.gauges import observe_lag
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.size_runs import SizeRuns
-from heliograph_gateway.tus import ResumableUploads
-from heliograph_gateway.upload_collector import UploadCollector
-from heliograph_gateway.uploads import Uploads
+from heliograph_gateway.uploads.collector import UploadCollector
+from heliograph_gateway.uploads.direct.service import DirectUploads
+from heliograph_gateway.uploads.form.service import Uploads
+from heliograph_gateway.uploads.tus.service import ResumableUploads
 
 _LAG_EVERY = 10.0
 _STREAMS_EVERY = 5.0

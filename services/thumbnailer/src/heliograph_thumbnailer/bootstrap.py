@@ -23,7 +23,7 @@ from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.pool import PoolLimits, RenderPool
+from heliograph_thumbnailer.sandbox.pool import PoolLimits, RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 NAME = "thumbnailer"
