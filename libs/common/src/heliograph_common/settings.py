@@ -115,6 +115,12 @@ class LimitSettings(BaseModel):
     )
 
 
+class CompatSettings(BaseModel):
+    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+
+    enabled: bool = Field(True, description="Whether these routes exist.")
+
+
 class ServiceSettings(BaseSettings):
     """What every service reads. ``drain_seconds`` bounds the time between SIGTERM and exit."""
 

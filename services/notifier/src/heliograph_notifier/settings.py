@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from heliograph_common.settings import AuthSettings, ServiceSettings
+from heliograph_common.settings import AuthSettings, CompatSettings, ServiceSettings
 
 _MIB = 1024 * 1024
 
@@ -29,12 +29,6 @@ class SocketSettings(BaseModel):
     origins: list[str] = Field([], description='Allowed Origin headers beside the own host, such as "https://x.org".')
     drain_notice_seconds: float = Field(2.0, ge=0, description="From the draining frame to the first close.")
     drain_spread_seconds: float = Field(10.0, ge=0, description="Over which closes, and reconnects, are spread.")
-
-
-class CompatSettings(BaseModel):
-    """The routes of the systems that Heliograph replaces."""
-
-    enabled: bool = Field(True, description="Whether their clients are served: here ``/api/ws/admin``.")
 
 
 class NotifierSettings(ServiceSettings):

@@ -6,14 +6,16 @@ import msgspec
 from tests.unit.notifier.helpers import EPOCH, message
 
 from heliograph_notifier.compat.admin_events import OLD_TYPES, admin_event
+from heliograph_notifier.compat.admin_socket import admin_frame
 from heliograph_notifier.protocol.frames import encode_event
 
 
 def test_a_frame_is_made_once_and_shared() -> None:
     event = encode_event(message(7), EPOCH)
-    told = msgspec.json.decode(event.admin_frame[2 if event.admin_frame[1] < 126 else 4 :])
+    frame = event.form(admin_frame)
+    told = msgspec.json.decode(frame[2 if frame[1] < 126 else 4 :])
 
-    assert event.admin_frame is event.admin_frame
+    assert event.form(admin_frame) is frame
     assert (told["type"], told["image_id"]) == ("image:processing:complete", event.subject)
     assert told["timestamp"] == msgspec.json.decode(event.frame[4:])["time"]
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.notifier.helpers import event
 
-from heliograph_notifier.fanout.filters import EVERYTHING, MAX_ENTRIES, Filter, FilterRequest, from_query
+from heliograph_notifier.fanout.filters import EVERYTHING, Filter
+from heliograph_notifier.protocol.vocabulary import FilterRequest
 
 EVENT = event(1)
 WORDS = st.lists(st.sampled_from(["image.ready", "image.*", "image.failed", "dev.heliograph.image.ready", "word.*"]))
@@ -29,19 +29,3 @@ def test_types(types: list[str]) -> None:
 def test_no_filter_passes_everything() -> None:
     assert EVERYTHING.passes(EVENT)
     assert not EVERYTHING.all_owners
-
-
-def test_a_query_is_repeated_or_separated_by_commas() -> None:
-    for query in ({"types": ["image.failed,image.ready"]}, {"types": ["image.failed", "image.ready"]}):
-        assert from_query(query).passes(EVENT)
-    assert not from_query({"types": ["image.failed"]}).passes(EVENT)
-    assert from_query({"all_owners": ["true"]}).all_owners
-
-
-@pytest.mark.parametrize(
-    "query",
-    [{"all_owners": ["yes"]}, {"types": ["x" * 201]}, {"image_ids": [",".join(["x"] * (MAX_ENTRIES + 1))]}],
-)
-def test_malformed_queries(query: dict[str, list[str]]) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        from_query(query)

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.notifier.helpers import EPOCH, FakeClient, event
 
-from heliograph_notifier.fanout.filters import Filter, FilterRequest
+from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.fanout.hub import Hub, Ring
+from heliograph_notifier.protocol.vocabulary import FilterRequest
 
 
 def hub_at(head: int = 0, *, ring_events: int = 100) -> Hub:

@@ -1,6 +1,6 @@
 """The four events of ``/api/ws/admin``, in the JSON of the system whose administrators' pages listen there. Pure.
 
-``frames`` makes one when the first such socket wants it. Golden samples are in ``tests/contracts/golden/compat``.
+Golden samples are in ``tests/contracts/golden/compat``.
 ``revision`` is the one key that the old system did not have.
 """
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 from uuid import uuid4
 
 import msgspec
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
 
-from heliograph_common.auth.principal import ADMIN
+from heliograph_common.auth.principal import ADMIN, Principal
 from heliograph_common.clock import rfc3339, utc_now
-from heliograph_common.telemetry.asgi import Receive, Scope, Send
-from heliograph_notifier.compat.admin_events import OLD_TYPES
-from heliograph_notifier.fanout.filters import Filter, FilterRequest
+from heliograph_notifier.compat.admin_events import OLD_TYPES, admin_event
+from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.protocol.frames import Event, text_frame
+from heliograph_notifier.protocol.vocabulary import FilterRequest
 from heliograph_notifier.transports.admission import Admission
-from heliograph_notifier.transports.request import Principal, Request
+from heliograph_notifier.transports.handshake import check_origin, check_url, principal_of
 from heliograph_notifier.transports.session import Session
 from heliograph_notifier.transports.websocket import WebSocketClient
 from heliograph_notifier.transports.wire import WIRE, Wire
@@ -46,20 +48,17 @@ class AdminClient(WebSocketClient):
 
     def encode(self, event: Event) -> bytes:
         """The frame that all these sockets share."""
-        return event.admin_frame
+        return event.form(admin_frame)
 
 
 async def serve_admin_socket(scope: Scope, receive: Receive, send: Send, admission: Admission) -> None:
     """Serves one WebSocket.
 
     Raises:
-        Refused: the handshake is answered with a problem instead.
+        Problem: the handshake is answered with a problem instead.
     """
     await receive()  # websocket.connect
-    request = Request(scope)
-    request.check_url()
-    request.check_origin(admission.settings.origins)
-    principal = await request.principal(admission.verifier, scope=ADMIN)
+    principal = await _check(HTTPConnection(scope), admission)
     wire: Wire = scope["extensions"][WIRE]
     client = AdminClient(wire, admission.limits, controls=False)
     await send({"type": "websocket.accept"})
@@ -74,6 +73,12 @@ async def serve_admin_socket(scope: Scope, receive: Receive, send: Send, admissi
         await session.converse(receive)
     finally:
         session.end()
+
+
+async def _check(request: HTTPConnection, admission: Admission) -> Principal | None:
+    check_url(request.query_params)
+    check_origin(request.headers, admission.settings.origins)
+    return await principal_of(request.headers, admission.verifier, scope=ADMIN)
 
 
 class _AdminSession(Session):
@@ -110,6 +115,12 @@ class _AdminSession(Session):
             await self.authenticate(frame.token)
         elif self._principal is None:
             self._client.close(CloseCode.UNAUTHENTICATED, 'the first frame must be {"type": "auth", "token": …}')
+
+
+def admin_frame(event: Event) -> bytes:
+    """The event as these sockets are sent it."""
+    told = msgspec.json.decode(event.payload)
+    return text_frame(admin_event(event.type, told["time"], told["data"]))
 
 
 def _established() -> bytes:

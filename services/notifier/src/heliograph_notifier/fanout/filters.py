@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
-
-import msgspec
-
 from heliograph_notifier.protocol.frames import TYPE_PREFIX, Event
-
-MAX_ENTRIES = 1000
-
-_Words = Annotated[
-    list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=MAX_ENTRIES)
-]
-
-
-class FilterRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A filter as clients write it.
-
-    ``types``: event types, with or without the ``dev.heliograph.`` prefix; ``image.*`` takes all that begin so.
-    ``image_ids``: pictures. An empty list lets everything pass. ``all_owners`` needs the admin scope.
-    """
-
-    types: _Words = []
-    image_ids: _Words = []
-    all_owners: bool = False
+from heliograph_notifier.protocol.vocabulary import FilterRequest
 
 
 class Filter:
@@ -50,19 +28,3 @@ class Filter:
 
 
 EVERYTHING = Filter(FilterRequest())
-
-
-def from_query(query: Mapping[str, Sequence[str]]) -> Filter:
-    """The filter in a query string: ``types`` and ``image_ids`` repeated or separated by commas, ``all_owners=true``.
-
-    Raises:
-        ValueError: a value is not of that form.
-    """
-    fields = {
-        name: [word for value in query.get(name, ()) for word in value.split(",") if word]
-        for name in ("types", "image_ids")
-    }
-    everyone = query.get("all_owners", ["false"])[-1]
-    if everyone not in {"true", "false"}:
-        raise ValueError(f"all_owners is true or false, not {everyone!r}")
-    return Filter(msgspec.convert({**fields, "all_owners": everyone == "true"}, FilterRequest))

@@ -6,7 +6,7 @@ Sources: CloudEvents 1.0 with its distributed tracing extension, RFC 6455 sectio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ import msgspec
 from heliograph_common.bus.ordered import StreamedMessage
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import CONTENT_TYPE, Envelope, decode
-from heliograph_notifier.compat.admin_events import admin_event
 from heliograph_notifier.protocol.cursor import Cursor
 
 SOURCE = "/heliograph"
@@ -29,8 +28,8 @@ class Event:
     about; ``accepted_at`` when the picture was accepted, where the event says so."""
 
     __slots__ = (
-        "_admin_frame",
         "_cursor",
+        "_forms",
         "_payload_at",
         "_sse",
         "accepted_at",
@@ -53,23 +52,27 @@ class Event:
         self._payload_at = len(self.frame) - len(payload)
         self._cursor = cursor
         self._sse: bytes | None = None
-        self._admin_frame: bytes | None = None
+        self._forms: dict[Callable[[Event], bytes], bytes] | None = None
+
+    @property
+    def payload(self) -> bytes:
+        """The CloudEvent as JSON."""
+        return self.frame[self._payload_at :]
 
     @property
     def sse(self) -> bytes:
         """The event as an SSE block, made when first asked for."""
         if self._sse is None:
-            payload = self.frame[self._payload_at :]
-            self._sse = sse_block(payload, event=TYPE_PREFIX + self.type, cursor=self._cursor)
+            self._sse = sse_block(self.payload, event=TYPE_PREFIX + self.type, cursor=self._cursor)
         return self._sse
 
-    @property
-    def admin_frame(self) -> bytes:
-        """The event as ``/api/ws/admin`` sends it, made when first asked for."""
-        if self._admin_frame is None:
-            told = msgspec.json.decode(self.frame[self._payload_at :])
-            self._admin_frame = text_frame(admin_event(self.type, told["time"], told["data"]))
-        return self._admin_frame
+    def form(self, make: Callable[[Event], bytes]) -> bytes:
+        """What ``make`` makes of the event, made when first asked for and shared by all clients."""
+        if self._forms is None:
+            self._forms = {}
+        if make not in self._forms:
+            self._forms[make] = make(self)
+        return self._forms[make]
 
 
 def encode_event(message: StreamedMessage, epoch: str) -> Event:

@@ -8,14 +8,31 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from heliograph_notifier.fanout.filters import FilterRequest
-
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,16}\.(0|[1-9][0-9]{0,18})$")]
 """As ``cursor.parse_cursor`` reads it."""
 
 ResetReason = Literal["malformed", "unknown", "other_epoch", "rewound", "too_old", "deleted"]
 """Why a cursor could not be honoured: it is none; it is ahead of the stream; it belongs to a stream that was replaced, or
 that was set back; the events after it are gone; or some after it were deleted."""
+
+
+MAX_ENTRIES = 1000
+
+_Words = Annotated[
+    list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=MAX_ENTRIES)
+]
+
+
+class FilterRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A filter as clients write it.
+
+    ``types``: event types, with or without the ``dev.heliograph.`` prefix; ``image.*`` takes all that begin so.
+    ``image_ids``: pictures. An empty list lets everything pass. ``all_owners`` needs the admin scope.
+    """
+
+    types: _Words = []
+    image_ids: _Words = []
+    all_owners: bool = False
 
 
 class _FromClient(msgspec.Struct, tag_field="op", forbid_unknown_fields=True, kw_only=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from heliograph_common.auth.principal import Principal
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.http.problems import FORBIDDEN, Problem
 from heliograph_common.telemetry import metrics
 from heliograph_notifier.fanout.client import Client, QueueLimits
 from heliograph_notifier.fanout.filters import Filter
@@ -9,14 +12,12 @@ from heliograph_notifier.fanout.hub import Hub
 from heliograph_notifier.fanout.replay import Replay
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.settings import SocketSettings
-from heliograph_notifier.transports.problems import Refused
-from heliograph_notifier.transports.request import Principal, Verifier
 
 
 class Admission:
     """What a connection needs of the process."""
 
-    def __init__(self, hub: Hub, replay: Replay, verifier: Verifier, settings: SocketSettings) -> None:
+    def __init__(self, hub: Hub, replay: Replay, verifier: TokenVerifier, settings: SocketSettings) -> None:
         self.hub = hub
         self.replay = replay
         self.verifier = verifier
@@ -53,10 +54,10 @@ class Admission:
 
     def check_filter(self, principal: Principal, asked: Filter) -> None:
         """Raises:
-        Refused: only administrators see all owners.
+        Problem: only administrators see all owners.
         """
         if asked.all_owners and not principal.is_admin:
-            raise Refused(403, "forbidden", "all_owners needs the scope admin")
+            raise Problem(FORBIDDEN, "all_owners needs the scope admin")
 
     def _closed_because(self) -> tuple[CloseCode | None, str]:
         if self.hub.draining:

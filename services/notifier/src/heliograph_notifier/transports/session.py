@@ -1,6 +1,6 @@
 """What an accepted WebSocket has, whatever it speaks: a token that is watched, limits, and the events that follow.
 
-``websocket`` and ``admin_socket`` add their frames. Leaves out how events are sent (``client``) and found (``replay``).
+Subclasses add their frames. Leaves out how events are sent (``client``) and found (``replay``).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import structlog
 
+from heliograph_common.auth.principal import Principal
 from heliograph_common.errors import Forbidden, Unauthenticated
 from heliograph_notifier.fanout.client import Client
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.transports.admission import Admission
-from heliograph_notifier.transports.request import Principal
 
 log = structlog.get_logger(__name__)
 

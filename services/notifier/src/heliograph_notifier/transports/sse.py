@@ -7,15 +7,28 @@ import asyncio
 from datetime import UTC, datetime
 
 import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
 
-from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_common.auth.principal import IMAGES_READ, Principal
+from heliograph_common.http.bearer import unauthenticated
 from heliograph_notifier.fanout.client import Client, QueueLimits
+from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.protocol.cursor import Cursor
 from heliograph_notifier.protocol.frames import Event, sse_block, sse_heartbeat
 from heliograph_notifier.protocol.vocabulary import Closing, Draining, Reset, ResetReason
 from heliograph_notifier.transports.admission import Admission
-from heliograph_notifier.transports.request import Request, unauthenticated
+from heliograph_notifier.transports.handshake import (
+    check_origin,
+    check_url,
+    cursor_of,
+    filter_of,
+    last_header,
+    principal_of,
+)
+from heliograph_notifier.transports.problems import CHALLENGE
 from heliograph_notifier.transports.wire import TRANSPORT
 
 CONTENT_TYPE = "text/event-stream"
@@ -73,16 +86,10 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admis
     """Serves one stream.
 
     Raises:
-        Refused: it is answered with a problem instead.
+        Problem: it is answered with a problem instead.
     """
-    request = Request(scope)
-    request.check_url()
-    request.check_origin(admission.settings.origins)
-    principal = await request.principal(admission.verifier)
-    if principal is None:
-        raise unauthenticated("send the token in the Authorization header")
-    asked = request.filter()
-    admission.check_filter(principal, asked)
+    request = HTTPConnection(scope)
+    principal, asked = await _check(request, admission)
     client = SseClient(scope["state"][TRANSPORT], admission.limits, abort_seconds=admission.settings.abort_seconds)
     client.filter = asked
     client.owner = None if asked.all_owners else principal.subject
@@ -93,9 +100,9 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admis
     )
     helpers = [asyncio.create_task(_watch(client, receive), name="sse-watch")]
     if entered:
-        helpers.append(asyncio.create_task(admission.replay.follow(client, request.cursor), name="replay"))
+        helpers.append(asyncio.create_task(admission.replay.follow(client, cursor_of(request)), name="replay"))
     try:
-        await _stream(client, send, admission, _headers(request))
+        await _stream(client, send, admission, _headers(request.headers))
     finally:
         expiry.cancel()
         for helper in helpers:
@@ -104,8 +111,19 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admis
         admission.leave(client, principal.subject if entered else None)
 
 
-async def _stream(client: SseClient, send: Send, admission: Admission, headers: list[tuple[bytes, bytes]]) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+async def _check(request: HTTPConnection, admission: Admission) -> tuple[Principal, Filter]:
+    check_url(request.query_params)
+    check_origin(request.headers, admission.settings.origins)
+    principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
+    if principal is None:
+        raise unauthenticated("send the token in the Authorization header", challenge=CHALLENGE)
+    asked = filter_of(request.query_params)
+    admission.check_filter(principal, asked)
+    return principal, asked
+
+
+async def _stream(client: SseClient, send: Send, admission: Admission, headers: Headers) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": headers.raw})
     while not client.closed:
         try:
             async with asyncio.timeout(admission.settings.heartbeat_seconds):
@@ -127,19 +145,19 @@ async def _watch(client: SseClient, receive: Receive) -> None:
     client.awake.set()
 
 
-def _headers(request: Request) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"content-type", CONTENT_TYPE.encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-        (b"connection", b"close"),
-        *cors(request),
-    ]
+def _headers(request: Headers) -> Headers:
+    return Headers(
+        {
+            "content-type": CONTENT_TYPE,
+            "cache-control": "no-store",
+            "x-accel-buffering": "no",
+            "connection": "close",
+            **cors(request),
+        }
+    )
 
 
-def cors(request: Request) -> list[tuple[bytes, bytes]]:
+def cors(request: Headers) -> dict[str, str]:
     """What lets a page of an allowed origin read the stream (``check_origin`` has passed)."""
-    origin = request.header("origin")
-    if origin is None:
-        return []
-    return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
+    origin = last_header(request, "origin")
+    return {} if origin is None else {"access-control-allow-origin": origin, "vary": "origin"}

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
 
-from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from heliograph_common.auth.principal import IMAGES_READ, Principal
+from heliograph_common.http.bearer import unauthenticated
+from heliograph_common.http.problems import Problem
 from heliograph_notifier.fanout.client import Client, QueueLimits
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode, reset_reason
@@ -31,8 +35,8 @@ from heliograph_notifier.protocol.vocabulary import (
     Subscribe,
 )
 from heliograph_notifier.transports.admission import Admission
-from heliograph_notifier.transports.problems import Refused, problem
-from heliograph_notifier.transports.request import READ_SCOPE, Principal, Request, unauthenticated
+from heliograph_notifier.transports.handshake import check_origin, check_url, cursor_of, filter_of, principal_of
+from heliograph_notifier.transports.problems import BAD_REQUEST, CHALLENGE
 from heliograph_notifier.transports.session import Session
 from heliograph_notifier.transports.wire import WIRE, Wire
 
@@ -101,10 +105,10 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, admission:
     """Serves one WebSocket.
 
     Raises:
-        Refused: the handshake is answered with a problem instead.
+        Problem: the handshake is answered with a problem instead.
     """
     await receive()  # websocket.connect
-    handshake = await _check(Request(scope), scope["subprotocols"], admission)
+    handshake = await _check(HTTPConnection(scope), scope["subprotocols"], admission)
     wire: Wire = scope["extensions"][WIRE]
     client = WebSocketClient(wire, admission.limits, controls=handshake.subprotocol == HELIOGRAPH)
     await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
@@ -125,22 +129,23 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, admission:
         session.end()
 
 
-async def _check(request: Request, subprotocols: Sequence[str], admission: Admission) -> _Handshake:
-    request.check_url()
-    request.check_origin(admission.settings.origins)
+async def _check(request: HTTPConnection, subprotocols: Sequence[str], admission: Admission) -> _Handshake:
+    check_url(request.query_params)
+    check_origin(request.headers, admission.settings.origins)
     subprotocol = next((name for name in subprotocols if name in {CLOUDEVENTS, HELIOGRAPH}), None)
     if subprotocol is None:
-        raise Refused(400, "bad-request", f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
-    principal = await request.principal(admission.verifier)
-    asked = request.filter()
+        raise Problem(BAD_REQUEST, f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
+    principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
+    asked = filter_of(request.query_params)
     if subprotocol == CLOUDEVENTS:
         if principal is None:
             raise unauthenticated(
                 f"{CLOUDEVENTS} needs a token in the Authorization header; where none can be set, as in browsers, use "
-                f"{HELIOGRAPH} and send it in the first frame"
+                f"{HELIOGRAPH} and send it in the first frame",
+                challenge=CHALLENGE,
             )
         admission.check_filter(principal, asked)
-    return _Handshake(subprotocol, principal, asked, request.cursor)
+    return _Handshake(subprotocol, principal, asked, cursor_of(request))
 
 
 class _Session(Session):
@@ -149,7 +154,7 @@ class _Session(Session):
     _client: WebSocketClient
 
     def __init__(self, client: WebSocketClient, admission: Admission, cursor: str | None) -> None:
-        super().__init__(client, admission, scope=READ_SCOPE)
+        super().__init__(client, admission, scope=IMAGES_READ)
         self._cursor = cursor
 
     async def only_listen(self, receive: Receive) -> None:
@@ -201,8 +206,8 @@ class _Session(Session):
         asked = Filter(frame)
         try:
             self._admission.check_filter(principal, asked)
-        except Refused as refused:
-            self._client.tell(Error(problem=refused.problem))
+        except Problem as problem:
+            self._client.tell(Error(problem=problem.body()))
             return
         if isinstance(frame, Subscribe):
             self.subscribe(asked, frame.cursor)
@@ -215,4 +220,4 @@ class _Session(Session):
         if self._principal is None:
             self._client.close(CloseCode.BAD_FRAME, detail)
         else:
-            self._client.tell(Error(problem=problem(400, "bad-request", detail)))
+            self._client.tell(Error(problem=Problem(BAD_REQUEST, detail).body()))

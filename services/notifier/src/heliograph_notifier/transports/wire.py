@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from heliograph_common.runtime.http_server import BoundedHead
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 WIRE = "heliograph.wire"
 """Key in a WebSocket scope's extensions under which the application finds the ``Wire``."""
