@@ -21,10 +21,11 @@ from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.bus.lag import Lag
 from heliograph_common.db.engine import Database
+from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_gateway.access.caller import Callers
-from heliograph_gateway.http.problems import INVALID_PARAMETER, Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
 from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.form.service import Uploads

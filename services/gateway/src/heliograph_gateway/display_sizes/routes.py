@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from heliograph_common.db import statements
 from heliograph_common.db.models import DisplaySize
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin, Deps, Reader, known_parameters
 from heliograph_gateway.catalog.schemas import DisplaySizes, SizeRunShape
 from heliograph_gateway.display_sizes import service as size_runs
@@ -22,7 +23,6 @@ from heliograph_gateway.http.problems import (
     NOT_FOUND,
     PRECONDITION_FAILED,
     UNSUPPORTED_MEDIA_TYPE,
-    Problem,
 )
 from heliograph_gateway.http.responses import check_match, header, json_response, problems, tagged
 from heliograph_gateway.renditions.routes import ORIGINAL

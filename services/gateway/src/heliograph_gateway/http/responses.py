@@ -10,9 +10,10 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
+from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
 from heliograph_gateway.catalog import representation
 from heliograph_gateway.catalog.schemas import ProblemDocument
-from heliograph_gateway.http.problems import KINDS, MEDIA_TYPE, PRECONDITION_FAILED, Kind, Problem
+from heliograph_gateway.http.problems import KINDS, PRECONDITION_FAILED
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from heliograph_common.contracts.messages import ImageDeleted
 from heliograph_common.db import statements
 from heliograph_common.db.statements import event_facts
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Dependencies, Deps, Reader, Writer, known_parameters
 from heliograph_gateway.catalog import representation, retries
 from heliograph_gateway.catalog.schemas import ImagePage, ImageShape, NearPage
@@ -25,7 +26,6 @@ from heliograph_gateway.http.problems import (
     INVALID_PARAMETER,
     NOT_FOUND,
     PRECONDITION_FAILED,
-    Problem,
 )
 from heliograph_gateway.http.responses import check_match, json_response, next_link, problems, tagged
 from heliograph_gateway.images import queries

@@ -15,10 +15,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
 from heliograph_common.runtime.health import Report
 from heliograph_gateway.catalog.schemas import ProblemDocument
 from heliograph_gateway.checks.schemas import CheckRequest
-from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, RATE_LIMITED, Kind, Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, RATE_LIMITED
 from heliograph_gateway.http.responses import add_problem
 from heliograph_gateway.idempotency import middleware as idempotency
 from heliograph_gateway.openapi.examples import BY_NAME, example_of

@@ -17,9 +17,10 @@ from heliograph_common.clock import rfc3339, utc_now
 from heliograph_common.db import statements
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import NotFound
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Deps, Reader, known_parameters
 from heliograph_gateway.catalog.schemas import SignedUrl
-from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED, Problem
+from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
 from heliograph_gateway.http.responses import json_response, problems
 from heliograph_gateway.images.routes import no_such_image
 

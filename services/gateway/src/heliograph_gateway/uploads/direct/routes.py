@@ -15,6 +15,7 @@ from heliograph_common.clock import rfc3339, utc_now
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
 from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import safe_name
 from heliograph_gateway.access.scopes import Dependencies, Deps, Writer, known_parameters
 from heliograph_gateway.catalog import representation
@@ -35,7 +36,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_MISMATCH,
     UPLOAD_NOT_THERE,
-    Problem,
     problem_of,
 )
 from heliograph_gateway.http.responses import json_response, problems

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Dependencies, Deps, Writer, known_parameters
 from heliograph_gateway.catalog.schemas import TusUploadShape
 from heliograph_gateway.http.problems import (
@@ -34,7 +35,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_FINAL,
     UPLOAD_REFUSED,
-    Problem,
 )
 from heliograph_gateway.http.responses import json_response
 from heliograph_gateway.uploads.options import Asked, priority_of, profile_of
