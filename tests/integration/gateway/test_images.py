@@ -21,8 +21,9 @@ from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.work_models import Work
-from heliograph_gateway.catalog.schemas import ImagePage, SignedUrl
 from heliograph_gateway.images.queries import EXAMINED, ImageFilter, page_of_images
+from heliograph_gateway.images.schemas import ImagePage
+from heliograph_gateway.renditions.schemas import SignedUrl
 
 Picture = Callable[..., bytes]
 

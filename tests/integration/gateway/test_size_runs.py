@@ -20,8 +20,8 @@ from heliograph_common.db.models import Image, OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
-from heliograph_gateway.catalog.schemas import SizeRunShape
 from heliograph_gateway.display_sizes import service as size_runs
+from heliograph_gateway.display_sizes.schemas import SizeRunShape
 from heliograph_gateway.display_sizes.service import SizeRuns
 
 APPLY, PROGRESS = "/v1/settings/display-sizes/apply", "/v1/settings/display-sizes/progress"

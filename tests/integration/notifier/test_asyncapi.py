@@ -94,4 +94,4 @@ async def test_refusals_are_problems(start_notifier: StartNotifier, nats_server:
         for headers, status in (({}, 406), ({"Accept": "text/event-stream"}, 401)):
             answer = await client.get(notifier.http_url, headers=headers)
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-            assert answer.json().keys() == {"type", "title", "status", "detail"}
+            assert answer.json().keys() == {"type", "title", "status", "detail", "remedy", "trace_id"}

@@ -64,11 +64,11 @@ async def test_a_refusal_names_its_trace_and_the_remedy(
         with pytest.raises(InvalidStatus) as refused:
             async with notifier.socket("cloudevents.json"):
                 pass
-        headers, body = refused.value.response.headers, refused.value.response.body
+        headers, body = dict(refused.value.response.headers.raw_items()), refused.value.response.body
     else:
         async with httpx2.AsyncClient(trust_env=False) as client:
             answer = await client.get(notifier.http_url, headers={"accept": "text/event-stream"})
-        headers, body = answer.headers, answer.content
+        headers, body = dict(answer.headers), answer.content
     problem = msgspec.json.decode(body)
     assert problem["trace_id"] == headers["trace-id"]
     assert "Authorization: Bearer" in problem["remedy"]

@@ -59,7 +59,7 @@ except (OSError, ImportError) as error:
 @built
 @pytest.mark.skipif("avx2" not in simd.cpu_flags(), reason="AVX2 is not on this machine")
 def test_avx2_is_chosen_on_this_machine() -> None:
-    code = "from heliograph_thumbnailer import simd; print(simd.load().core.__file__)"
+    code = "from heliograph_thumbnailer.imaging import simd; print(simd.load().core.__file__)"
     assert "/heliograph-simd/avx2/" in _python(code)
 
 

@@ -1,8 +1,7 @@
-"""Rows as the JSON that clients see, and their strong ETags. Pure; the shapes are those of ``schemas``."""
+"""Rows as the JSON that clients see. Pure; the shapes are those of ``schemas``."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,9 @@ from sqlalchemy import Row
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.messages import progress
 from heliograph_common.db.statements import ImageRow, stages_of
+
+ORIGINAL = "original"
+"""What clients call the upload itself, beside the names of its renditions."""
 
 _U64 = (1 << 64) - 1
 
@@ -64,22 +66,6 @@ def rendition(image_path: str, row: Row[Any]) -> dict[str, Any]:
         "limited": row.limited,
         "url": f"{image_path}/renditions/{row.name}",
     }
-
-
-def etag(body: bytes) -> str:
-    """The strong entity tag (RFC 9110, 8.8.3) of a representation's bytes."""
-    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-
-
-def matches(header: str, tag: str, *, weak: bool) -> bool:
-    """Whether ``If-None-Match`` (weak comparison) or ``If-Match`` (strong) names ``tag`` or is ``*``."""
-    if header.strip() == "*":
-        return True
-    for candidate in header.split(","):
-        stripped = candidate.strip()
-        if (stripped.removeprefix("W/") if weak else stripped) == tag:
-            return True
-    return False
 
 
 def _notice(row: ImageRow) -> str | None:

@@ -70,7 +70,7 @@ async def listed(blobs: Blobs, prefix: str, after: str) -> dict[str, BlobInfo]:
     return page
 
 
-async def asked(blobs: Blobs, key: str) -> BlobInfo | None:
+async def probe(blobs: Blobs, key: str) -> BlobInfo | None:
     """What the store says of an object; one that is there and that it fails on has no size that a row could have."""
     try:
         return await blobs.head(key)
@@ -96,7 +96,7 @@ class Orphans:
         old = [parsed for info in candidates if info.modified < oldest and (parsed := parse(info.key)) is not None]
         findings = []
         for each in await self._unnamed(old):
-            if await asked(self.blobs, each.key) is None:  # it was collected between the listing and the rows
+            if await probe(self.blobs, each.key) is None:  # it was collected between the listing and the rows
                 continue
             repaired = repair and await self._put_aside(each)
             findings.append(Finding(self.kind, {"key": each.key}, repaired))

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Admin, Deps, known_parameters
+from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.schemas import CheckPage, CheckRequest, CheckShape
-from heliograph_gateway.http import bodies as json_body
+from heliograph_gateway.http import bodies
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.http.problems import (
     BODY_TOO_LARGE,
@@ -23,7 +23,9 @@ from heliograph_gateway.http.problems import (
     NOT_FOUND,
     UNSUPPORTED_MEDIA_TYPE,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import header, json_response, next_link, problems, tagged
+from heliograph_gateway.http.services import Db
 
 router = APIRouter(tags=["checks"], dependencies=[Depends(known_parameters)])
 
@@ -38,13 +40,13 @@ _QUERY = {"list": "checks"}
         202: {"model": CheckShape, "headers": header("Location")},
         **problems(CONFLICT, INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
     },
-    openapi_extra=json_body.documented(CheckRequest),
+    openapi_extra=bodies.Documented(CheckRequest),
 )
-async def start_check(request: Request, deps: Deps, caller: Admin) -> Response:
+async def start_check(request: Request, database: Db, caller: Admin) -> Response:
     """Begins a check of everything that the installation holds, of all owners. It goes on by itself, in whichever gateway;
     one runs at a time."""
-    wanted = await json_body.read(request, CheckRequest)
-    async with deps.database.transaction() as connection:
+    wanted = await bodies.read(request, CheckRequest)
+    async with database.transaction() as connection:
         begun = await store.start(connection, repair=wanted.repair, requested_by=caller.subject)
         running = None if begun is not None else await store.newest(connection)
     if begun is None:
@@ -59,14 +61,14 @@ async def start_check(request: Request, deps: Deps, caller: Admin) -> Response:
 )
 async def list_checks(
     request: Request,
-    deps: Deps,
+    database: Db,
     _caller: Admin,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
     """One page of checks; they are kept for 90 days."""
     before = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         found = await store.page(connection, before=before, limit=limit + 1)
     page = found[:limit]
     more = cursors.encode(str(page[-1].id), _QUERY) if len(found) > limit else None
@@ -79,9 +81,9 @@ async def list_checks(
     summary="Show a check",
     responses={200: {"model": CheckShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
 )
-async def get_check(request: Request, deps: Deps, _caller: Admin, check_id: UUID) -> Response:
+async def get_check(request: Request, database: Db, _caller: Admin, check_id: UUID) -> Response:
     """How far it is and what it has found so far."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         found = await store.find(connection, check_id)
     if found is None:
         raise _no_such_check(check_id)
@@ -93,9 +95,9 @@ async def get_check(request: Request, deps: Deps, _caller: Admin, check_id: UUID
     summary="Cancel a check",
     responses={200: {"model": CheckShape}, **problems(NOT_FOUND, CONFLICT)},
 )
-async def cancel_check(deps: Deps, _caller: Admin, check_id: UUID) -> Response:
+async def cancel_check(database: Db, _caller: Admin, check_id: UUID) -> Response:
     """Ends a running check where it stands. What it has repaired stays repaired."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         cancelled = await store.cancel(connection, check_id)
         found = cancelled or await store.find(connection, check_id)
     if found is None:

@@ -17,7 +17,8 @@ from heliograph_common.blobs import keys
 from heliograph_common.clock import rfc3339
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.runtime.health import Report
-from heliograph_gateway.catalog.schemas import Shape, State
+from heliograph_gateway.catalog.schemas import State
+from heliograph_gateway.http.schemas import Shape
 
 Well = Literal["healthy", "unhealthy"]
 TaskStatus = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]

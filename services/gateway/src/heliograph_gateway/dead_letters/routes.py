@@ -16,15 +16,19 @@ from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Transaction
-from heliograph_gateway.access.scopes import Admin, Dependencies, Deps, known_parameters
+from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.catalog import retries
-from heliograph_gateway.catalog.schemas import DeadLetterPage, DeadLetterShape, Replayed
+from heliograph_gateway.dead_letters.ports import DeadLetterStore
+from heliograph_gateway.dead_letters.schemas import DeadLetterPage, DeadLetterShape, Replayed
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.http.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
+from heliograph_gateway.http.services import Messages, provided
 
 router = APIRouter(tags=["dead letters"], dependencies=[Depends(known_parameters)])
 
+Letters = Annotated[DeadLetterStore, Depends(provided(DeadLetterStore))]
 LetterId = Annotated[int, Path(ge=1, lt=1 << 63)]
 
 
@@ -35,7 +39,7 @@ LetterId = Annotated[int, Path(ge=1, lt=1 << 63)]
 )
 async def list_dead_letters(
     request: Request,
-    deps: Deps,
+    letters: Letters,
     _caller: Admin,
     service: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -44,7 +48,7 @@ async def list_dead_letters(
     """One page of dead letters of all owners."""
     query = {"list": "dead-letters", "service": service}
     before = None if cursor is None else _position(cursors.decode(cursor, query))
-    found = await deps.dead_letters.page(before=before, service=service, limit=limit + 1)
+    found = await letters.page(before=before, service=service, limit=limit + 1)
     page = found[:limit]
     more = cursors.encode(str(page[-1].sequence), query) if len(found) > limit else None
     url, headers = next_link(request, more)
@@ -56,9 +60,9 @@ async def list_dead_letters(
     summary="Show a dead letter",
     responses={200: {"model": DeadLetterShape}, **problems(NOT_FOUND, BUS_UNAVAILABLE)},
 )
-async def get_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) -> Response:
+async def get_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId) -> Response:
     """The message, whole, with its reason."""
-    return json_response(_shape(await _letter(deps, letter_id)))
+    return json_response(_shape(await _letter(letters, letter_id)))
 
 
 @router.post(
@@ -67,21 +71,21 @@ async def get_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) -> Re
     status_code=202,
     responses={202: {"model": Replayed}, **problems(NOT_FOUND, CONFLICT, BUS_UNAVAILABLE)},
 )
-async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) -> Response:
+async def replay_dead_letter(letters: Letters, messenger: Messages, _caller: Admin, letter_id: LetterId) -> Response:
     """Sends the message again under a new id (the inbox and JetStream would drop the old one), closes the circuit of
     the failed image that it is about, and deletes the letter. Should the last step fail, the letter stays; replaying
     it twice renders nothing twice."""
-    letter = await _letter(deps, letter_id)
+    letter = await _letter(letters, letter_id)
     command = _command(letter)
     if command is None:
         raise Problem(
             CONFLICT, "the message is no command that this version knows; sending it again cannot help. Delete it"
         )
-    async with deps.messenger.transaction() as transaction:
+    async with messenger.transaction() as transaction:
         closed = await _close_circuit(transaction, command)
         await transaction.request(letter.letter.subject, command, owner=letter.envelope.owner)
         row = await work.find(transaction.connection, command.kind, command.target)
-    await deps.dead_letters.drop(letter_id)
+    await letters.drop(letter_id)
     assert row is not None  # noqa: S101 - it was asked for in this transaction
     return json_response(
         {"message_id": str(row.command_id), "subject": letter.letter.subject, "circuit_closed": closed}, 202
@@ -95,15 +99,15 @@ async def replay_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) ->
     response_class=Response,
     responses=problems(NOT_FOUND, BUS_UNAVAILABLE),
 )
-async def drop_dead_letter(deps: Deps, _caller: Admin, letter_id: LetterId) -> Response:
+async def drop_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId) -> Response:
     """The letter is gone for good."""
-    if not await deps.dead_letters.drop(letter_id):
+    if not await letters.drop(letter_id):
         raise _no_such_letter(letter_id)
     return Response(status_code=204)
 
 
-async def _letter(deps: Dependencies, letter_id: int) -> StoredLetter:
-    found = await deps.dead_letters.get(letter_id)
+async def _letter(letters: DeadLetterStore, letter_id: int) -> StoredLetter:
+    found = await letters.get(letter_id)
     if found is None:
         raise _no_such_letter(letter_id)
     return found

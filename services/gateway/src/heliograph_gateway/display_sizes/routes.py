@@ -12,10 +12,11 @@ from starlette.responses import Response
 from heliograph_common.db import statements
 from heliograph_common.db.models import DisplaySize
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Admin, Deps, Reader, known_parameters
-from heliograph_gateway.catalog.schemas import DisplaySizes, SizeRunShape
+from heliograph_gateway.access.scopes import Admin, Reader
+from heliograph_gateway.catalog.representation import ORIGINAL
 from heliograph_gateway.display_sizes import service as size_runs
-from heliograph_gateway.http import bodies as json_body
+from heliograph_gateway.display_sizes.schemas import DisplaySizes, SizeRunShape
+from heliograph_gateway.http import bodies
 from heliograph_gateway.http.problems import (
     BODY_TOO_LARGE,
     INVALID_BODY,
@@ -24,8 +25,9 @@ from heliograph_gateway.http.problems import (
     PRECONDITION_FAILED,
     UNSUPPORTED_MEDIA_TYPE,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, header, json_response, problems, tagged
-from heliograph_gateway.renditions.routes import ORIGINAL
+from heliograph_gateway.http.services import Db
 
 router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
 
@@ -38,9 +40,9 @@ _FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
     summary="Show the display sizes",
     responses={200: {"model": DisplaySizes}, 304: {"description": "Not modified"}, **problems()},
 )
-async def get_display_sizes(request: Request, deps: Deps, _caller: Reader) -> Response:
+async def get_display_sizes(request: Request, database: Db, _caller: Reader) -> Response:
     """The sizes with a strong ETag; ``If-None-Match`` is honoured."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         return tagged(request, await _present(connection))
 
 
@@ -51,13 +53,13 @@ async def get_display_sizes(request: Request, deps: Deps, _caller: Reader) -> Re
         200: {"model": DisplaySizes},
         **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, PRECONDITION_FAILED, UNSUPPORTED_MEDIA_TYPE),
     },
-    openapi_extra=json_body.documented(DisplaySizes),
+    openapi_extra=bodies.Documented(DisplaySizes),
 )
-async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Response:
+async def put_display_sizes(request: Request, database: Db, _caller: Admin) -> Response:
     """New pictures are rendered in these sizes; pictures that there are keep theirs until
     `POST …/apply`. ``If-Match`` is honoured."""
-    wanted = _checked(await json_body.read(request, DisplaySizes))
-    async with deps.database.transaction() as connection:
+    wanted = _checked(await bodies.read(request, DisplaySizes))
+    async with database.transaction() as connection:
         await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
         check_match(request, await _present(connection))
         await _replace(connection, wanted)
@@ -70,10 +72,10 @@ async def put_display_sizes(request: Request, deps: Deps, _caller: Admin) -> Res
     status_code=202,
     responses={202: {"model": SizeRunShape, "headers": header("Location")}, **problems()},
 )
-async def apply_display_sizes(deps: Deps, _caller: Admin) -> Response:
+async def apply_display_sizes(database: Db, _caller: Admin) -> Response:
     """Has the images of all owners rendered where they lack a size, at low priority and a few at a time; they stay
     readable meanwhile. Whoever asks again has it begin anew."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         begun = await size_runs.start(connection)
     return json_response(begun, 202, {"Location": _PROGRESS})
 
@@ -83,9 +85,9 @@ async def apply_display_sizes(deps: Deps, _caller: Admin) -> Response:
     summary="Show how far the existing images are",
     responses={200: {"model": SizeRunShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
 )
-async def get_display_sizes_progress(request: Request, deps: Deps, _caller: Admin) -> Response:
+async def get_display_sizes_progress(request: Request, database: Db, _caller: Admin) -> Response:
     """The newest run."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         found = await size_runs.progress(connection)
     if found is None:
         raise Problem(NOT_FOUND, "nobody has asked for it; POST /v1/settings/display-sizes/apply begins")
@@ -115,5 +117,5 @@ def _checked(wanted: DisplaySizes) -> DisplaySizes:
     wrong = [(f"/sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
     wrong += [(f"/sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
     if wrong:
-        raise json_body.invalid(wrong)
+        raise bodies.invalid(wrong)
     return wanted

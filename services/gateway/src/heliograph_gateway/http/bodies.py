@@ -20,10 +20,13 @@ _BODY_BYTES = 64 * 1024
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def documented(model: type[BaseModel]) -> dict[str, Any]:
-    """``openapi_extra`` of a route that takes ``model``, which must be among the document's schemas."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+class Documented(dict[str, Any]):
+    """``openapi_extra`` of a route that takes a JSON body; ``openapi.document`` adds the schema of ``model``."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+        super().__init__(requestBody={"required": True, "content": {"application/json": {"schema": schema}}})
+        self.model = model
 
 
 async def read(request: Request, model: type[_Model], *, limit: int = _BODY_BYTES) -> _Model:

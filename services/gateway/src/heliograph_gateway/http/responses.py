@@ -11,9 +11,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
-from heliograph_gateway.catalog import representation
-from heliograph_gateway.catalog.schemas import ProblemDocument
+from heliograph_gateway.http.etags import etag, matches
 from heliograph_gateway.http.problems import KINDS, PRECONDITION_FAILED
+from heliograph_gateway.http.schemas import ProblemDocument
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -24,10 +24,10 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 def tagged(request: Request, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``body`` with its strong ETag; 304 where ``If-None-Match`` names it on a GET (RFC 9110, 13.1.2)."""
     encoded = msgspec.json.encode(body)
-    tag = representation.etag(encoded)
+    tag = etag(encoded)
     all_headers = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
     condition = request.headers.get("if-none-match")
-    if request.method == "GET" and condition and representation.matches(condition, tag, weak=True):
+    if request.method == "GET" and condition and matches(condition, tag, weak=True):
         return Response(None, 304, all_headers)
     return Response(encoded, status, all_headers, "application/json")
 
@@ -39,8 +39,8 @@ def check_match(request: Request, body: Any) -> None:
         Problem: it has changed.
     """
     condition = request.headers.get("if-match")
-    tag = representation.etag(msgspec.json.encode(body))
-    if condition and not representation.matches(condition, tag, weak=False):
+    tag = etag(msgspec.json.encode(body))
+    if condition and not matches(condition, tag, weak=False):
         raise Problem(PRECONDITION_FAILED, "`If-Match` does not name the present ETag", headers={"ETag": tag})
 
 

@@ -1,12 +1,11 @@
-"""What the gateway reads from PostgreSQL beside ``db.statements``: pages of images, counts. Every page is keyset
-pagination on the id, a UUIDv7, so a page costs the same wherever it is. Filters that no index serves look at a bounded
-number of images a page: a page may be short, or empty, and still have a next one."""
+"""Pages of images and their deletion. Every page is keyset pagination on the id, a UUIDv7, so a page costs the same
+wherever it is. Filters that no index serves look at a bounded number of images a page: a page may be short, or empty, and
+still have a next one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,12 +15,10 @@ from sqlalchemy import Row, Select, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from heliograph_common.contracts.envelope import decode
 from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, OutboxRow, Rendition
+from heliograph_common.db.models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
-from heliograph_common.errors import MalformedMessage
 
 _LEAST, _GREATEST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,50 +114,12 @@ async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) 
     return found
 
 
-async def lock_image(connection: AsyncConnection, image_id: UUID, owner: str) -> ImageRow | None:
-    """The owner's image, held until the transaction ends. Its work first: workers lock them in this order."""
-    await work.lock(connection, RenderImage.kind, image_id)
-    statement = select(Image.__table__).where(Image.id == image_id, Image.owner == owner, Image.deleted_at.is_(None))
-    return (await connection.execute(statement.with_for_update())).one_or_none()
-
-
 async def delete_image(connection: AsyncConnection, image_id: UUID) -> ImageRow:
     """Marks an image, which the caller has locked, as deleted; nothing is left to do for it."""
     gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
     for command in (RenderImage, AnalyzeImage):
         await work.forget(connection, command.kind, image_id)
     return (await connection.execute(gone.returning(*Image.__table__.columns))).one()
-
-
-async def finished_since(connection: AsyncConnection, since: timedelta, owner: str | None) -> tuple[int, int]:
-    """How many images became complete, and how many failed, within ``since`` from now; of all owners when ``None``."""
-    start = func.now() - since
-    # Each has an index of its own, so both are counted by themselves.
-    complete = _live(owner).where(Image.processing_status == "complete", Image.processing_completed_at > start)
-    failed = _live(owner).where(Image.processing_status == "failed", Image.updated_at > start)
-    counts = (await connection.execute(select(complete.scalar_subquery(), failed.scalar_subquery()))).one()
-    return int(counts[0]), int(counts[1])
-
-
-def _live(owner: str | None) -> Select[int]:
-    statement = select(func.count()).select_from(Image).where(Image.deleted_at.is_(None))
-    return statement if owner is None else statement.where(Image.owner == owner)
-
-
-async def delayed_by_priority(connection: AsyncConnection) -> dict[str, int]:
-    """Images of all owners whose last attempt failed and whose next has not begun, by priority. An attempt after the
-    first counts too once it has its thumbnails: the row does not tell that apart."""
-    statement = (
-        select(Image.priority, func.count())
-        .where(
-            Image.deleted_at.is_(None),
-            Image.processing_status.in_(("pending", "processing")),
-            Image.processing_attempts > 0,
-            Image.updated_at > Image.last_processing_attempt,
-        )
-        .group_by(Image.priority)
-    )
-    return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
 
 
 def conditions(wanted: ImageFilter) -> list[Any]:
@@ -195,16 +154,3 @@ def id_floor(moment: datetime, slack: timedelta) -> UUID:
     """The smallest UUIDv7 of ``moment`` plus ``slack``: a bound that the index on ids can use (RFC 9562, 5.7)."""
     milliseconds = (moment - _EPOCH + slack) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
-
-
-async def owners_of_messages(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Who the messages of the outbox concern, where they can be read. One payload is in memory at a time: those that are
-    quarantined may be large."""
-    owners = {}
-    for message_id in ids:
-        payload = (
-            await connection.execute(select(OutboxRow.payload).where(OutboxRow.id == message_id))
-        ).scalar_one_or_none()
-        with suppress(MalformedMessage):
-            owners[message_id] = decode(payload or b"").owner
-    return owners

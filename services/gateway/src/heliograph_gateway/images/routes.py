@@ -12,11 +12,15 @@ from starlette.responses import Response
 
 from heliograph_common.contracts.messages import ImageDeleted
 from heliograph_common.db import statements
+from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import event_facts
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Dependencies, Deps, Reader, Writer, known_parameters
-from heliograph_gateway.catalog import representation, retries
-from heliograph_gateway.catalog.schemas import ImagePage, ImageShape, NearPage
+from heliograph_gateway.access.scopes import Reader, Writer
+from heliograph_gateway.catalog import representation
+from heliograph_gateway.catalog.queries import lock_image
+from heliograph_gateway.catalog.refusals import no_such_image
+from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.catalog.schemas import ImageShape
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.http.parameters import Moment
 from heliograph_gateway.http.problems import (
@@ -27,11 +31,13 @@ from heliograph_gateway.http.problems import (
     NOT_FOUND,
     PRECONDITION_FAILED,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, json_response, next_link, problems, tagged
-from heliograph_gateway.images import queries
-from heliograph_gateway.images import similarity as near_images
+from heliograph_gateway.http.services import Db, Messages, provided
+from heliograph_gateway.images import queries, similarity
 from heliograph_gateway.images.queries import ImageFilter
-from heliograph_gateway.images.similarity import FARTHEST, Near, Position
+from heliograph_gateway.images.schemas import ImagePage, NearPage
+from heliograph_gateway.images.similarity import FARTHEST, Position, Similar
 
 router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
 
@@ -60,7 +66,7 @@ def _filter(
 
 
 @dataclass(frozen=True)
-class NearTo:
+class SimilarTo:
     """What ``near`` and ``distance`` ask for."""
 
     image_id: UUID
@@ -72,11 +78,11 @@ def _near(
     distance: Annotated[
         int | None, Query(ge=0, le=FARTHEST, description=f"With `near`: bits of 64 that may differ; {_DISTANCE}.")
     ] = None,
-) -> NearTo | None:
+) -> SimilarTo | None:
     if near is None and distance is not None:
         errors = [{"parameter": "distance", "detail": "needs `near`"}]
         raise Problem(INVALID_PARAMETER, "`distance` needs `near`", extra={"errors": errors})
-    return None if near is None else NearTo(near, _DISTANCE if distance is None else distance)
+    return None if near is None else SimilarTo(near, _DISTANCE if distance is None else distance)
 
 
 @router.get(
@@ -86,10 +92,10 @@ def _near(
 )
 async def list_images(
     request: Request,
-    deps: Deps,
+    database: Db,
     caller: Reader,
     wanted: Annotated[ImageFilter, Depends(_filter)],
-    near: Annotated[NearTo | None, Depends(_near)],
+    near: Annotated[SimilarTo | None, Depends(_near)],
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
 ) -> Response:
@@ -97,9 +103,9 @@ async def list_images(
     or time may have fewer images than ``limit``, or none, and still have a next one. With ``near``, those whose perceptual
     hash is within ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold too."""
     if near is not None:
-        return await _list_near(request, deps, caller.subject, wanted, near, limit, cursor)
+        return await _list_similar(request, database, caller.subject, wanted, near, limit, cursor)
     before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         page = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit)
         renditions = await queries.renditions_by_image(connection, [row.id for row in page.rows])
     more = None if page.next is None else cursors.encode(str(page.next), wanted.as_query())
@@ -108,20 +114,20 @@ async def list_images(
     return json_response({"images": images, "next": url}, headers=headers)
 
 
-async def _list_near(
+async def _list_similar(
     request: Request,
-    deps: Dependencies,
+    database: Database,
     owner: str,
     wanted: ImageFilter,
-    near: NearTo,
+    near: SimilarTo,
     limit: int,
     cursor: str | None,
 ) -> Response:
     query = {**wanted.as_query(), "near": near.image_id, "distance": near.distance}
-    after = None if cursor is None else _near_position(cursors.decode(cursor, query))
-    async with deps.database.transaction() as connection:
+    after = None if cursor is None else _similar_position(cursors.decode(cursor, query))
+    async with database.transaction() as connection:
         to = await _hashed(connection, owner, near)
-        rows = await near_images.page(connection, owner, to, wanted, after=after, limit=limit + 1)
+        rows = await similarity.page(connection, owner, to, wanted, after=after, limit=limit + 1)
         page = rows[:limit]
         renditions = await queries.renditions_by_image(connection, [row.id for row in page])
     more = cursors.encode(f"{page[-1].distance} {page[-1].id}", query) if len(rows) > limit else None
@@ -130,7 +136,7 @@ async def _list_near(
     return json_response({"images": images, "next": url}, headers=headers)
 
 
-async def _hashed(connection: AsyncConnection, owner: str, near: NearTo) -> Near:
+async def _hashed(connection: AsyncConnection, owner: str, near: SimilarTo) -> Similar:
     row = await statements.find_image(connection, near.image_id, owner=owner)
     if row is None:
         raise no_such_image(near.image_id)
@@ -138,7 +144,7 @@ async def _hashed(connection: AsyncConnection, owner: str, near: NearTo) -> Near
         state = row.processing_status
         detail = f"the image has no perceptual hash, it is {state}; it gets one with its thumbnails"
         raise Problem(CONFLICT, detail, extra={"state": state})
-    return Near(of=row.id, phash=row.phash, distance=near.distance)
+    return Similar(of=row.id, phash=row.phash, distance=near.distance)
 
 
 @router.get(
@@ -146,9 +152,9 @@ async def _hashed(connection: AsyncConnection, owner: str, near: NearTo) -> Near
     summary="Show an image",
     responses={200: {"model": ImageShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
 )
-async def get_image(request: Request, deps: Deps, caller: Reader, image_id: UUID) -> Response:
+async def get_image(request: Request, database: Db, caller: Reader, image_id: UUID) -> Response:
     """The image with its renditions and a strong ETag; ``If-None-Match`` is honoured."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         row = await statements.find_image(connection, image_id, owner=caller.subject)
         renditions = await statements.renditions_of(connection, image_id)
     if row is None:
@@ -163,10 +169,10 @@ async def get_image(request: Request, deps: Deps, caller: Reader, image_id: UUID
     response_class=Response,
     responses=problems(NOT_FOUND, PRECONDITION_FAILED),
 )
-async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
+async def delete_image(request: Request, messenger: Messages, caller: Writer, image_id: UUID) -> Response:
     """The image is gone at once; its files go after a grace period. ``If-Match`` is honoured."""
-    async with deps.messenger.transaction() as transaction:
-        row = await queries.lock_image(transaction.connection, image_id, caller.subject)
+    async with messenger.transaction() as transaction:
+        row = await lock_image(transaction.connection, image_id, caller.subject)
         if row is None:
             raise no_such_image(image_id)
         renditions = await statements.renditions_of(transaction.connection, image_id)
@@ -182,12 +188,13 @@ async def delete_image(request: Request, deps: Deps, caller: Writer, image_id: U
     status_code=202,
     responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT, BLOBS_UNAVAILABLE)},
 )
-async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UUID) -> Response:
+async def retry_image(
+    request: Request, retries: Annotated[Retries, Depends(provided(Retries))], caller: Writer, image_id: UUID
+) -> Response:
     """Closes the circuit of a failed image and queues it again. Of a complete image it queues the renditions that are
     missing: their files are lost, or their size is newer than the image. 409 when there is nothing to be done. Its
     priority is what was asked for at its upload, or `low` while many other pictures of the caller wait."""
-    before_low = deps.uploads.limits.waiting_before_low
-    retried = await retries.retry(deps.messenger, deps.blobs, image_id, caller.subject, before_low=before_low)
+    retried = await retries.retry(image_id, caller.subject)
     if retried is None:
         raise no_such_image(image_id)
     if not retried.queued:
@@ -197,12 +204,7 @@ async def retry_image(request: Request, deps: Deps, caller: Writer, image_id: UU
     return tagged(request, representation.image(retried.row, retried.renditions), 202)
 
 
-def no_such_image(image_id: UUID) -> Problem:
-    """404; the same for images of others."""
-    return Problem(NOT_FOUND, f"you have no image {image_id}")
-
-
-def _near_position(text: str) -> Position:
+def _similar_position(text: str) -> Position:
     distance, _, image_id = text.partition(" ")
     if not distance.isdecimal():
         raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out")

@@ -1,4 +1,4 @@
-"""Images whose perceptual hash is near another's, by Hamming distance. ``routes/images.py`` pages through them.
+"""Images whose perceptual hash is similar to another's, by Hamming distance.
 
 Multi-index hashing (Norouzi, Punjani, Fleet: Fast search in Hamming space with multi-index hashing, CVPR 2012): of 64 bits
 in three bands, two hashes at distance d agree in at least one band up to floor(d/3) bits. All values of a band within that
@@ -49,7 +49,7 @@ _FARTHEST_BY_BANDS = 11
 
 
 @dataclass(frozen=True)
-class Near:
+class Similar:
     """Images within ``distance`` bits of ``phash`` (signed, as PostgreSQL keeps it), without the image ``of`` itself."""
 
     of: UUID
@@ -66,33 +66,33 @@ class Position:
 
 
 async def page(
-    connection: AsyncConnection, owner: str, near: Near, wanted: ImageFilter, *, after: Position | None, limit: int
+    connection: AsyncConnection, owner: str, to: Similar, wanted: ImageFilter, *, after: Position | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Up to ``limit`` images of the owner with their ``distance``, nearest first, then newest first."""
-    found = candidates(owner, near).subquery()
-    chosen = select(found.c.id, found.c.distance).where(found.c.id != near.of)
+    found = candidates(owner, to).subquery()
+    chosen = select(found.c.id, found.c.distance).where(found.c.id != to.of)
     if after is not None:
         same = and_(found.c.distance == after.distance, found.c.id < after.image_id)
         chosen = chosen.where(or_(found.c.distance > after.distance, same))
     filters = conditions(wanted)
     if not filters:
         chosen = chosen.order_by(found.c.distance, found.c.id.desc()).limit(limit)
-    ids = chosen.cte("near")
+    ids = chosen.cte("similar")
     image = select(Image.__table__).where(Image.id == ids.c.id, *filters).offset(0).lateral("image")  # see _looked_up
     statement = select(image, ids.c.distance).select_from(ids.join(image, true()))
     await connection.execute(text("SET LOCAL jit = off"))  # compiled for the rows it expects, it would be slower by far
     return (await connection.execute(statement.order_by(ids.c.distance, image.c.id.desc()).limit(limit))).all()
 
 
-def candidates(owner: str, near: Near) -> Any:
+def candidates(owner: str, to: Similar) -> Any:
     """Ids and distances, read from indexes alone."""
-    distance = func.bit_count(cast(Image.phash.op("#")(cast(near.phash, BigInteger)), BIT(64)))
+    distance = func.bit_count(cast(Image.phash.op("#")(cast(to.phash, BigInteger)), BIT(64)))
     hashed = select(Image.id, distance.label("distance")).where(
-        Image.owner == owner, Image.deleted_at.is_(None), Image.phash.is_not(None), distance <= near.distance
+        Image.owner == owner, Image.deleted_at.is_(None), Image.phash.is_not(None), distance <= to.distance
     )
-    if near.distance > _FARTHEST_BY_BANDS:
+    if to.distance > _FARTHEST_BY_BANDS:
         return hashed
-    return union(*(_looked_up(band, hashed, near) for band in range(len(PHASH_BANDS))))
+    return union(*(_looked_up(band, hashed, to) for band in range(len(PHASH_BANDS))))
 
 
 def neighbours(value: int, bits: int, radius: int) -> list[int]:
@@ -104,12 +104,12 @@ def neighbours(value: int, bits: int, radius: int) -> list[int]:
     ]
 
 
-def _looked_up(band: int, hashed: Select[UUID, int], near: Near) -> Select[UUID, int]:
+def _looked_up(band: int, hashed: Select[UUID, int], to: Similar) -> Select[UUID, int]:
     """``hashed`` for each value that the band may have. ``OFFSET 0`` keeps PostgreSQL from turning the look-ups into a
     join with all of the table: it expects far more rows than there are."""
     expression, shift, bits = PHASH_BANDS[band]
-    value = (near.phash >> shift) & ((1 << bits) - 1)
-    values = literal(neighbours(value, bits, near.distance // len(PHASH_BANDS)), ARRAY(BigInteger))
+    value = (to.phash >> shift) & ((1 << bits) - 1)
+    values = literal(neighbours(value, bits, to.distance // len(PHASH_BANDS)), ARRAY(BigInteger))
     each = func.unnest(values).table_valued("value").render_derived()
     found = hashed.where(literal_column(expression, BigInteger) == each.c.value).offset(0).lateral()
     return select(found.c.id, found.c.distance).select_from(each).join(found, true())

@@ -7,24 +7,22 @@ depends on the code alone: the same code makes the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
 from heliograph_common.runtime.health import Report
-from heliograph_gateway.catalog.schemas import ProblemDocument
-from heliograph_gateway.checks.schemas import CheckRequest
+from heliograph_gateway.http.bodies import Documented
 from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, RATE_LIMITED
 from heliograph_gateway.http.responses import add_problem
+from heliograph_gateway.http.schemas import ProblemDocument
 from heliograph_gateway.idempotency import middleware as idempotency
 from heliograph_gateway.openapi.examples import BY_NAME, example_of
-from heliograph_gateway.uploads.direct.schemas import REQUESTS
-from heliograph_gateway.uploads.tus import document as tus_document
 
 Object = dict[str, Any]
 
@@ -57,7 +55,6 @@ HEADERS: dict[str, tuple[str, Object]] = {
     "Idempotency-Replayed": ("`true`: the answer to an earlier request with the same key.", {"const": "true"}),
     "RateLimit": ("What is left of the quota, and the seconds until there is more.", {}),
     "RateLimit-Policy": ("The quota and its window in seconds.", {}),
-    **tus_document.HEADERS,
 }
 """Response headers that several operations have; each is a component of the document under its name."""
 
@@ -101,8 +98,9 @@ def operation_id(route: APIRoute) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def document(app: FastAPI) -> Object:
-    """The whole document."""
+def document(app: FastAPI, routes: Sequence[APIRoute], headers: Mapping[str, tuple[str, Object]]) -> Object:
+    """The whole document. ``routes``: those of the API; ``headers``: response headers that only some feature has, each with
+    its description and schema."""
     made = get_openapi(
         title=app.title,
         version=app.version,
@@ -116,7 +114,7 @@ def document(app: FastAPI) -> Object:
     _add_probes(made)
     _drop_titles(made["paths"])
     _drop_titles(made["components"])
-    _add_components(made["components"])
+    _add_components(made["components"], _request_models(routes), {**HEADERS, **headers})
     for path, method, operation in operations(made):
         _complete(operation, post=method == "post" and path.startswith("/v1/"))
     for _, _, operation in operations(made):
@@ -165,11 +163,18 @@ def _drop_titles(node: Any) -> None:
             _drop_titles(each)
 
 
-def _add_components(components: Object) -> None:
+def _request_models(routes: Sequence[APIRoute]) -> list[type[BaseModel]]:
+    """The shapes of bodies that FastAPI, which does not read them, does not know."""
+    return [route.openapi_extra.model for route in routes if isinstance(route.openapi_extra, Documented)]
+
+
+def _add_components(
+    components: Object, requests: Sequence[type[BaseModel]], headers: Mapping[str, tuple[str, Object]]
+) -> None:
     schemas = components["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for model in (*REQUESTS, CheckRequest):
+    for model in requests:
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {**shape.pop("$defs", {}), model.__name__: shape}
         _drop_titles(shape)
@@ -183,7 +188,7 @@ def _add_components(components: Object) -> None:
     }
     components["headers"] = {
         name: {"description": description, "required": name in _ALWAYS, "schema": {"type": "string"} | schema}
-        for name, (description, schema) in HEADERS.items()
+        for name, (description, schema) in headers.items()
     }
     components["examples"] = {
         kind.slug: {"summary": kind.title, "value": _problem_example(kind)} for kind in KINDS.values()

@@ -16,12 +16,14 @@ from starlette.responses import Response
 from heliograph_common.clock import rfc3339
 from heliograph_common.http.problems import Problem
 from heliograph_common.messaging import outbox
-from heliograph_gateway.access.scopes import Admin, Deps, known_parameters
-from heliograph_gateway.catalog.schemas import QuarantinePage, Released
+from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.http.problems import INVALID_CURSOR, NOT_FOUND
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
-from heliograph_gateway.images import queries
+from heliograph_gateway.http.services import Db
+from heliograph_gateway.quarantine import queries
+from heliograph_gateway.quarantine.schemas import QuarantinePage, Released
 
 router = APIRouter(tags=["quarantine"], dependencies=[Depends(known_parameters)])
 
@@ -35,14 +37,14 @@ _QUERY = {"list": "quarantine"}
 )
 async def list_quarantine(
     request: Request,
-    deps: Deps,
+    database: Db,
     _caller: Admin,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
     """One page of the messages of all owners that NATS can never store as they are, each with the reason."""
     after = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         found = await outbox.quarantined(connection, after=after, limit=limit + 1)
         page = found[:limit]
         owners = await queries.owners_of_messages(connection, [row.id for row in page])
@@ -57,10 +59,10 @@ async def list_quarantine(
     status_code=202,
     responses={202: {"model": Released}, **problems(NOT_FOUND)},
 )
-async def release_quarantined(deps: Deps, _caller: Admin, message_id: UUID) -> Response:
+async def release_quarantined(database: Db, _caller: Admin, message_id: UUID) -> Response:
     """The next sweep of the outbox publishes it, within seconds while NATS is there. If the reason still holds, it is
     quarantined again."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         released = await outbox.release_quarantined(connection, message_id)
     if not released:
         raise _no_such_message(message_id)
@@ -74,10 +76,10 @@ async def release_quarantined(deps: Deps, _caller: Admin, message_id: UUID) -> R
     response_class=Response,
     responses=problems(NOT_FOUND),
 )
-async def drop_quarantined(deps: Deps, _caller: Admin, message_id: UUID) -> Response:
+async def drop_quarantined(database: Db, _caller: Admin, message_id: UUID) -> Response:
     """The message is gone for good, and nobody was told what it says. Work that it asked for is asked for again by the
     reconciler."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         dropped = await outbox.drop_quarantined(connection, message_id)
     if not dropped:
         raise _no_such_message(message_id)

@@ -1,6 +1,6 @@
 """How much work waits, and since when: what NATS and PostgreSQL know of it, put together.
 
-``GET /v1/queue`` shows it as it is (``schemas.QueueShape``), the routes of older clients in their shapes.
+``GET /v1/queue`` shows it as it is (``schemas.QueueShape``).
 """
 
 from __future__ import annotations
@@ -19,44 +19,49 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BusUnavailable
 from heliograph_common.messaging import outbox
-from heliograph_gateway.images import queries
+from heliograph_gateway.queue import queries
 
 log = structlog.get_logger(__name__)
 
 _RECENT = timedelta(hours=24)
 
 
-async def queue_state(
-    database: Database, read_lags: Callable[[], Awaitable[Sequence[Lag]]], caller: Principal
-) -> dict[str, Any]:
-    """Depth of every work consumer, of the outbox, and what was finished in the last 24 hours. While NATS is away it is
-    what PostgreSQL knows.
+class Queue:
+    """``read_lags``: of every work consumer; raises ``BusUnavailable``."""
 
-    Raises:
-        DatabaseUnavailable: nothing is known.
-    """
-    async with database.transaction() as connection:
-        depth = await outbox.depth(connection)
-        completed, failed = await queries.finished_since(
-            connection, _RECENT, None if caller.is_admin else caller.subject
-        )
-        delayed = await queries.delayed_by_priority(connection)
-    try:
-        lags: Sequence[Lag] | None = await read_lags()
-    except BusUnavailable as error:
-        log.warning("the queue is told without nats", error=str(error))
-        lags = None
-    by_subject = {subjects.render(Priority(priority)): count for priority, count in delayed.items()}
-    consumers = [_consumer(lag, by_subject.get(lag.subject, 0)) for lag in lags or ()]
-    return {
-        "nats": "unavailable" if lags is None else "available",
-        **_totals(None if lags is None else consumers),
-        "consumers": consumers,
-        "completed": completed,
-        "failed": failed,
-        "counted": "all" if caller.is_admin else "own",
-        "outbox": {"depth": depth.rows, "oldest_seconds": depth.oldest, "quarantined": depth.quarantined},
-    }
+    def __init__(self, database: Database, read_lags: Callable[[], Awaitable[Sequence[Lag]]]) -> None:
+        self._database = database
+        self._read_lags = read_lags
+
+    async def state(self, caller: Principal) -> dict[str, Any]:
+        """Depth of every work consumer, of the outbox, and what was finished in the last 24 hours. While NATS is away it
+        is what PostgreSQL knows.
+
+        Raises:
+            DatabaseUnavailable: nothing is known.
+        """
+        async with self._database.transaction() as connection:
+            depth = await outbox.depth(connection)
+            completed, failed = await queries.finished_since(
+                connection, _RECENT, None if caller.is_admin else caller.subject
+            )
+            delayed = await queries.delayed_by_priority(connection)
+        try:
+            lags: Sequence[Lag] | None = await self._read_lags()
+        except BusUnavailable as error:
+            log.warning("the queue is told without nats", error=str(error))
+            lags = None
+        by_subject = {subjects.render(Priority(priority)): count for priority, count in delayed.items()}
+        consumers = [_consumer(lag, by_subject.get(lag.subject, 0)) for lag in lags or ()]
+        return {
+            "nats": "unavailable" if lags is None else "available",
+            **_totals(None if lags is None else consumers),
+            "consumers": consumers,
+            "completed": completed,
+            "failed": failed,
+            "counted": "all" if caller.is_admin else "own",
+            "outbox": {"depth": depth.rows, "oldest_seconds": depth.oldest, "quarantined": depth.quarantined},
+        }
 
 
 def _consumer(lag: Lag, failed_before: int) -> dict[str, Any]:

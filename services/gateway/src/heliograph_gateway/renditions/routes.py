@@ -18,15 +18,17 @@ from heliograph_common.db import statements
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import NotFound
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Deps, Reader, known_parameters
-from heliograph_gateway.catalog.schemas import SignedUrl
+from heliograph_gateway.access.scopes import Reader
+from heliograph_gateway.catalog.refusals import no_such_image
+from heliograph_gateway.catalog.representation import ORIGINAL
 from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
-from heliograph_gateway.images.routes import no_such_image
+from heliograph_gateway.http.services import Db, Objects, Settings
+from heliograph_gateway.renditions.schemas import SignedUrl
 
 router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
 
-ORIGINAL = "original"
 _COME_BACK = 2
 _PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
 
@@ -41,24 +43,26 @@ _PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
     },
 )
 async def get_rendition(
-    deps: Deps,
+    database: Db,
+    blobs: Objects,
+    settings: Settings,
     caller: Reader,
     image_id: UUID,
     name: str,
     url: Annotated[bool, Query(description="Answer with the URL as JSON instead of a redirect.")] = False,
 ) -> Response:
     """302 to a signed URL of the file; it is checked to exist first. The name ``original`` is the upload itself."""
-    async with deps.database.transaction() as connection:
+    async with database.transaction() as connection:
         image = await statements.find_image(connection, image_id, owner=caller.subject)
         if image is None:
             raise no_such_image(image_id)
         renditions = await statements.renditions_of(connection, image_id)
         sizes = await statements.display_sizes(connection)
     key, content_type, filename = _target(image, name, renditions, [size.name for size in sizes])
-    expires_at = utc_now() + timedelta(seconds=deps.signed_url_seconds)
+    expires_at = utc_now() + timedelta(seconds=settings.s3.signed_url_seconds)
     try:
-        signed = await deps.blobs.presign_get(
-            key, expires_in=deps.signed_url_seconds, content_type=content_type, filename=filename
+        signed = await blobs.presign_get(
+            key, expires_in=settings.s3.signed_url_seconds, content_type=content_type, filename=filename
         )
     except NotFound:
         remedy = "upload the picture again" if name == ORIGINAL else f"POST /v1/images/{image_id}/retry renders it anew"

@@ -1,4 +1,4 @@
-"""What clients ask for with a picture, whatever way it comes in: its priority, and the analysis of it. Pure.
+"""The options of an upload, whatever way it comes in: priority, analysis and name. Pure.
 
 All ways of uploading read their parameters with these, so that the same words mean the same everywhere.
 """
@@ -12,10 +12,13 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.http.problems import INVALID_PARAMETER
 
+SOURCE = "upload"
+"""What images that were uploaded, in whatever way, have as their ``source``."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is asked for with the pictures of one request. ``name`` is for a request with one picture; empty takes the
+class UploadOptions:
+    """The options of an upload request. ``name`` is for a request with one picture; empty takes the
     file's own. ``profile``: the analysis, one that ``profile_of`` has let pass."""
 
     priority: Priority = Priority.NORMAL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,16 +10,16 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from heliograph_common.clock import rfc3339, utc_now
+from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db import statements
+from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError
 from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import safe_name
-from heliograph_gateway.access.scopes import Dependencies, Deps, Writer, known_parameters
+from heliograph_gateway.access.scopes import Writer
 from heliograph_gateway.catalog import representation
-from heliograph_gateway.catalog.schemas import ImageShape, Shape
-from heliograph_gateway.http import bodies as json_body
+from heliograph_gateway.catalog.schemas import ImageShape
+from heliograph_gateway.http import bodies
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
     BLOBS_UNAVAILABLE,
@@ -38,7 +37,10 @@ from heliograph_gateway.http.problems import (
     UPLOAD_NOT_THERE,
     problem_of,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
+from heliograph_gateway.http.schemas import Shape
+from heliograph_gateway.http.services import Db, provided
 from heliograph_gateway.uploads import outcomes
 from heliograph_gateway.uploads.direct.schemas import (
     CompletionBatch,
@@ -48,11 +50,13 @@ from heliograph_gateway.uploads.direct.schemas import (
     DirectUploadRequest,
     DirectUploadShape,
 )
-from heliograph_gateway.uploads.direct.service import UploadRow, key_of
-from heliograph_gateway.uploads.options import Asked, profile_of
+from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow
+from heliograph_gateway.uploads.options import UploadOptions, profile_of
 from heliograph_gateway.uploads.outcomes import Entry
 
 router = APIRouter(tags=["direct uploads"], dependencies=[Depends(known_parameters)])
+
+Service = Annotated[DirectUploads, Depends(provided(DirectUploads))]
 
 _AT_ONCE = 4
 """Uploads of one batch that are completed at one time: others want to complete theirs, too."""
@@ -97,13 +101,13 @@ class _Ids(Shape):
         },
         **problems(*_BODY),
     },
-    openapi_extra=json_body.documented(DirectUploadRequest),
+    openapi_extra=bodies.Documented(DirectUploadRequest),
 )
-async def create_upload(request: Request, deps: Deps, caller: Writer) -> Response:
+async def create_upload(request: Request, service: Service, caller: Writer) -> Response:
     """For files that go past the gateway, straight into the object store. A repetition with the same `Idempotency-Key` gets
     the first answer, and the address in it may have expired: `GET /v1/uploads/{id}` gives a new one."""
-    wanted = await json_body.read(request, DirectUploadRequest)
-    upload = await _create(deps, caller.subject, wanted)
+    wanted = await bodies.read(request, DirectUploadRequest)
+    upload = await _create(service, caller.subject, wanted)
     return json_response(upload, _status(upload), {**_PRIVATE, "Location": upload["links"]["self"]})
 
 
@@ -116,17 +120,17 @@ async def create_upload(request: Request, deps: Deps, caller: Writer) -> Respons
         200: {"model": DirectUploadOutcomes, "description": "The caller has all that can be taken"},
         **problems(*_BODY, TOO_MANY_FILES),
     },
-    openapi_extra=json_body.documented(DirectUploadBatch),
+    openapi_extra=bodies.Documented(DirectUploadBatch),
 )
-async def create_uploads(request: Request, deps: Deps, caller: Writer) -> Response:
+async def create_uploads(request: Request, service: Service, caller: Writer) -> Response:
     """Each entry of the answer is what `POST /v1/uploads` answers for that file, or its problem; one bad entry costs the
     others nothing. Where none can be taken, the answer is the first one's problem, with all entries in `uploads`."""
-    files = _bounded(deps, (await json_body.read(request, _Files, limit=_BATCH_BYTES)).files)
+    files = _bounded(service, (await bodies.read(request, _Files, limit=_BATCH_BYTES)).files)
     entries = []
     for at, file in enumerate(files):
         try:
-            wanted = json_body.validated(file, DirectUploadRequest, f"/files/{at}")
-            upload = await _create(deps, caller.subject, wanted, f"/files/{at}")
+            wanted = bodies.validated(file, DirectUploadRequest, f"/files/{at}")
+            upload = await _create(service, caller.subject, wanted, f"/files/{at}")
         except (Problem, HeliographError) as error:
             entries.append(outcomes.refused(_name_of(file), _as_problem(error)))
         else:
@@ -145,14 +149,14 @@ async def create_uploads(request: Request, deps: Deps, caller: Writer) -> Respon
         200: {"model": CompletionOutcomes, "description": "The caller had all that were taken"},
         **problems(*_COMPLETION, *_BODY, TOO_MANY_FILES),
     },
-    openapi_extra=json_body.documented(CompletionBatch),
+    openapi_extra=bodies.Documented(CompletionBatch),
 )
-async def complete_uploads(request: Request, deps: Deps, caller: Writer) -> Response:
+async def complete_uploads(request: Request, service: Service, database: Db, caller: Writer) -> Response:
     """Each entry of the answer is what `POST /v1/uploads/{id}/complete` answers for that upload. Where the request breaks
     off it can be sent again: what is complete by then answers its image. Where none is accepted, the answer is the first
     one's problem, with all entries in `images`."""
-    ids = _bounded(deps, (await json_body.read(request, _Ids)).ids)
-    names = await deps.direct_uploads.names(caller.subject, [each for each in map(_uuid, ids) if each is not None])
+    ids = _bounded(service, (await bodies.read(request, _Ids)).ids)
+    names = await service.names(caller.subject, [each for each in map(_uuid, ids) if each is not None])
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def complete(listed: Any) -> Entry:
@@ -161,7 +165,7 @@ async def complete_uploads(request: Request, deps: Deps, caller: Writer) -> Resp
             entry = outcomes.refused("", Problem(NOT_FOUND, "the entry is no id of an upload"))
         else:
             async with slots:
-                entry = await _complete(deps, caller.subject, upload_id, names.get(upload_id, ""))
+                entry = await _complete(service, database, caller.subject, upload_id, names.get(upload_id, ""))
         return Entry({"id": str(listed)[:100], **entry.body}, entry.problem)
 
     return outcomes.several(await asyncio.gather(*map(complete, ids)), "images", "uploads")
@@ -172,11 +176,11 @@ async def complete_uploads(request: Request, deps: Deps, caller: Writer) -> Resp
     summary="Show a direct upload",
     responses={200: {"model": DirectUploadShape}, **problems(NOT_FOUND, UPLOAD_EXPIRED)},
 )
-async def get_upload(deps: Deps, caller: Writer, upload_id: UUID) -> Response:
+async def get_upload(service: Service, caller: Writer, upload_id: UUID) -> Response:
     """With a new address for the file while it is open, which is why it needs the scope for writing; with its image once
     it is complete; with the problem for which it was refused."""
-    row = await deps.direct_uploads.find(caller.subject, upload_id)
-    return json_response(await _shown(deps, row), headers=_PRIVATE)
+    row = await service.find(caller.subject, upload_id)
+    return json_response(await _shown(service, row), headers=_PRIVATE)
 
 
 @router.post(
@@ -189,11 +193,13 @@ async def get_upload(deps: Deps, caller: Writer, upload_id: UUID) -> Response:
         **problems(*_COMPLETION),
     },
 )
-async def complete_upload(request: Request, deps: Deps, caller: Writer, upload_id: UUID) -> Response:
+async def complete_upload(
+    request: Request, service: Service, database: Db, caller: Writer, upload_id: UUID
+) -> Response:
     """The file is checked as it lies in the object store: its size and, where announced, its hash, and that it is a picture
     within the limits. What fails is refused for good and deleted. The answer is the image, as `POST /v1/images` answers."""
-    accepted = await deps.direct_uploads.complete(caller.subject, upload_id)
-    return await outcomes.one(request, deps.database, accepted)
+    accepted = await service.complete(caller.subject, upload_id)
+    return await outcomes.one(request, database, accepted)
 
 
 @router.delete(
@@ -203,33 +209,33 @@ async def complete_upload(request: Request, deps: Deps, caller: Writer, upload_i
     response_class=Response,
     responses=problems(NOT_FOUND, UPLOAD_EXPIRED, BLOBS_UNAVAILABLE),
 )
-async def abort_upload(deps: Deps, caller: Writer, upload_id: UUID) -> Response:
+async def abort_upload(service: Service, caller: Writer, upload_id: UUID) -> Response:
     """Forgets the upload, and deletes what was sent. An image that it has become stays."""
-    await deps.direct_uploads.abort(caller.subject, upload_id)
+    await service.abort(caller.subject, upload_id)
     return Response(status_code=204)
 
 
-async def _create(deps: Dependencies, owner: str, wanted: DirectUploadRequest, at: str = "") -> dict[str, Any]:
+async def _create(service: DirectUploads, owner: str, wanted: DirectUploadRequest, at: str = "") -> dict[str, Any]:
     """Creates the upload that stands at the pointer ``at`` of the body, and shows it."""
     try:
-        profile = profile_of(wanted.analyze, deps.uploads.profiles)
+        profile = profile_of(wanted.analyze, service.profiles)
     except Problem as problem:
-        raise json_body.invalid([(f"{at}/analyze", problem.detail)]) from None
-    asked = Asked(priority=Priority(wanted.priority), profile=profile, name=wanted.name)
+        raise bodies.invalid([(f"{at}/analyze", problem.detail)]) from None
+    options = UploadOptions(priority=Priority(wanted.priority), profile=profile, name=wanted.name)
     sha256 = None if wanted.sha256 is None else wanted.sha256.lower()
-    return await _shown(deps, await deps.direct_uploads.create(owner, asked, size=wanted.bytes, sha256=sha256))
+    return await _shown(service, await service.create(owner, options, size=wanted.bytes, sha256=sha256))
 
 
-async def _complete(deps: Dependencies, owner: str, upload_id: UUID, name: str) -> Entry:
+async def _complete(service: DirectUploads, database: Database, owner: str, upload_id: UUID, name: str) -> Entry:
     """The entry of one of several uploads."""
     try:
-        accepted = await deps.direct_uploads.complete(owner, upload_id)
+        accepted = await service.complete(owner, upload_id)
     except (Problem, HeliographError) as error:
         return outcomes.refused(name, _as_problem(error))
-    return await outcomes.entry(deps.database, name, accepted)
+    return await outcomes.entry(database, name, accepted)
 
 
-async def _shown(deps: Dependencies, row: UploadRow) -> dict[str, Any]:
+async def _shown(service: DirectUploads, row: UploadRow) -> dict[str, Any]:
     path = f"/v1/uploads/{row.id}"
     is_open = row.state == "open"
     return {
@@ -242,36 +248,32 @@ async def _shown(deps: Dependencies, row: UploadRow) -> dict[str, Any]:
         "analyze": row.analysis_profile,
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
-        "upload": await _put(deps, row) if is_open else None,
-        "image": await _image(deps, row),
+        "upload": await _put(service, row) if is_open else None,
+        "image": await _image(service, row),
         "problem": row.problem,
         "links": {"self": path, "complete": f"{path}/complete"} if is_open else {"self": path},
     }
 
 
-async def _put(deps: Dependencies, row: UploadRow) -> dict[str, Any]:
-    """The request that sends the file. It ends with the upload at the latest: what is written later is nobody's."""
-    now = utc_now()
-    seconds = max(1, min(deps.signed_url_seconds, int((row.expires_at - now).total_seconds())))
+async def _put(service: DirectUploads, row: UploadRow) -> dict[str, Any]:
+    """The request that sends the file."""
+    url, expires_at = await service.signed_put(row)
     return {
         "method": "PUT",
-        "url": await deps.blobs.presign_put(key_of(row.id), expires_in=seconds),
+        "url": url,
         "headers": {"Content-Type": "application/octet-stream"},
-        "expires_at": rfc3339(now + timedelta(seconds=seconds)),
+        "expires_at": rfc3339(expires_at),
     }
 
 
-async def _image(deps: Dependencies, row: UploadRow) -> dict[str, Any] | None:
-    image = await deps.direct_uploads.image_of(row)
-    if image is None:
-        return None
-    async with deps.database.transaction() as connection:
-        return representation.image(image, await statements.renditions_of(connection, image.id))
+async def _image(service: DirectUploads, row: UploadRow) -> dict[str, Any] | None:
+    found = await service.image_of(row)
+    return None if found is None else representation.image(*found)
 
 
-def _bounded(deps: Dependencies, listed: list[Any]) -> list[Any]:
-    if len(listed) > deps.batch_files:
-        raise Problem(TOO_MANY_FILES, f"{len(listed)} are more than the limit of {deps.batch_files} in one request")
+def _bounded(service: DirectUploads, listed: list[Any]) -> list[Any]:
+    if len(listed) > service.batch_files:
+        raise Problem(TOO_MANY_FILES, f"{len(listed)} are more than the limit of {service.batch_files} in one request")
     return listed
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from heliograph_gateway.catalog.schemas import FileOutcome, ImageShape, PriorityName, ProblemDocument, Shape
+from heliograph_gateway.catalog.schemas import ImageShape, PriorityName
 from heliograph_gateway.http.parameters import WHOLE
+from heliograph_gateway.http.schemas import ProblemDocument, Shape
+from heliograph_gateway.uploads.schemas import FileOutcome
 
 _UPLOAD = "01a1f92c-04d1-7b1e-9c55-2f0f3c1ab0de"
 
@@ -99,7 +101,3 @@ class CompletionOutcomes(Shape):
     """One entry an upload, in the order of the request."""
 
     images: list[CompletionOutcome]
-
-
-REQUESTS = (DirectUploadRequest, DirectUploadBatch, CompletionBatch)
-"""Shapes that only requests have: FastAPI, which does not read these bodies, does not know them."""

@@ -1,10 +1,10 @@
 """Direct uploads: a file is announced, its client puts it into the object store itself, and completing the upload makes an
 image of it.
 
-``routes/direct_uploads.py`` calls it. The client can write the object for as long as its signed URL lives, before, while and
+The client can write the object for as long as its signed URL lives, before, while and
 after it is looked at. So nothing is believed of the object but the one read that goes into a spool: what was hashed and
 checked there is what ``Ingest.accept`` stores. The image's row and the end of the upload are one transaction, so an upload
-becomes one image, however many complete it or abort it at once. Leaves out what nobody finishes (``upload_collector``).
+becomes one image, however many complete it or abort it at once. Leaves out what nobody finishes (``uploads.collector``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -25,8 +25,9 @@ from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs, Sink
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
-from heliograph_common.db.statements import ImageRow, find_image
+from heliograph_common.db.statements import ImageRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound, RejectedImage, Stale
 from heliograph_common.http.problems import Problem
@@ -43,8 +44,8 @@ from heliograph_gateway.http.problems import (
     problem_of,
     problem_of_body,
 )
-from heliograph_gateway.uploads.form.service import SOURCE
-from heliograph_gateway.uploads.options import Asked
+from heliograph_gateway.settings import GatewayOwnSettings
+from heliograph_gateway.uploads.options import SOURCE, UploadOptions
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,8 @@ def key_of(upload_id: UUID) -> str:
 
 
 class DirectUploads:
-    """``lifetime``: how long an upload is kept, ``at_once``: how many are completed at one time in this process, each of
-    which takes a file's size of temporary disk."""
+    """Uploads within ``limits``; ``settings`` say how long one is kept and how many are completed at one time in this
+    process, each of which takes a file's size of temporary disk. ``signed_url_seconds``: the life of a file's address."""
 
     def __init__(
         self,
@@ -67,18 +68,21 @@ class DirectUploads:
         ingest: Ingest,
         blobs: Blobs,
         limits: LimitSettings,
+        settings: GatewayOwnSettings,
         *,
-        lifetime: timedelta,
-        at_once: int,
+        signed_url_seconds: int,
     ) -> None:
         self._database = database
         self._ingest = ingest
         self._blobs = blobs
         self._limits = limits
-        self._lifetime = lifetime
-        self._slots = asyncio.Semaphore(at_once)
+        self._lifetime = timedelta(seconds=settings.upload_seconds)
+        self._slots = asyncio.Semaphore(settings.completing)
+        self._signed_url_seconds = signed_url_seconds
+        self.profiles = settings.analysis_profiles
+        self.batch_files = settings.batch_files
 
-    async def create(self, owner: str, asked: Asked, *, size: int, sha256: str | None) -> UploadRow:
+    async def create(self, owner: str, options: UploadOptions, *, size: int, sha256: str | None) -> UploadRow:
         """A new upload of ``size`` bytes; complete from the start where the owner has an image with this ``sha256``.
 
         Raises:
@@ -93,16 +97,16 @@ class DirectUploads:
         values = {
             "id": upload_id,
             "owner": owner,
-            "name": safe_name(asked.name),
-            "priority": asked.priority.value,
-            "analysis_profile": asked.profile,
+            "name": safe_name(options.name),
+            "priority": options.priority.value,
+            "analysis_profile": options.profile,
             "bytes": size,
             "sha256": sha256,
             "expires_at": func.now() + self._lifetime,
         }
         if sha256 is not None:
             settle = partial(_insert_complete, values)
-            if await self._ingest.known(owner, sha256, analysis_profile=asked.profile, settle=settle):
+            if await self._ingest.known(owner, sha256, analysis_profile=options.profile, settle=settle):
                 return await self.find(owner, upload_id)
         async with self._database.transaction() as connection:
             statement = insert(DirectUpload).values(values).returning(*DirectUpload.__table__.columns)
@@ -167,12 +171,27 @@ class DirectUploads:
         async with self._database.transaction() as connection:
             await connection.execute(delete(DirectUpload).where(DirectUpload.id == upload_id))
 
-    async def image_of(self, row: UploadRow) -> ImageRow | None:
-        """The image that the upload became, unless it is deleted."""
+    async def image_of(self, row: UploadRow) -> tuple[ImageRow, Sequence[Row[Any]]] | None:
+        """The image that the upload became, with its renditions; ``None`` where there is none (any more)."""
         if row.image_id is None:
             return None
         async with self._database.transaction() as connection:
-            return await find_image(connection, row.image_id, owner=row.owner)
+            image = await statements.find_image(connection, row.image_id, owner=row.owner)
+            if image is None:
+                return None
+            return image, await statements.renditions_of(connection, image.id)
+
+    async def signed_put(self, row: UploadRow) -> tuple[str, datetime]:
+        """The address to which the client sends the file, and when it expires: with the upload at the latest, as what is
+        written later belongs to no upload.
+
+        Raises:
+            BlobsUnavailable: the object store is away.
+        """
+        now = utc_now()
+        seconds = max(1, min(self._signed_url_seconds, int((row.expires_at - now).total_seconds())))
+        url = await self._blobs.presign_put(key_of(row.id), expires_in=seconds)
+        return url, now + timedelta(seconds=seconds)
 
     async def _take(self, row: UploadRow) -> Accepted:
         """Reads the object once and has it accepted.
@@ -209,10 +228,10 @@ class DirectUploads:
         """What became of an upload that is not open any more."""
         if row.state == "refused":
             raise problem_of_body(row.problem)
-        image = await self.image_of(row)
-        if image is None:
+        found = await self.image_of(row)
+        if found is None:
             raise Problem(NOT_FOUND, "the image of this upload was deleted; begin a new upload to have it again")
-        return Accepted(image, created=False)
+        return Accepted(found[0], created=False)
 
     async def _refuse(self, row: UploadRow, problem: Problem) -> Accepted:
         """Notes why and raises it, unless another request has concluded the upload meanwhile."""

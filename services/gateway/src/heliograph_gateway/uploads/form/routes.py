@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Deps, Writer, known_parameters
-from heliograph_gateway.catalog.schemas import ImageShape, PriorityName, UploadOutcomes
+from heliograph_gateway.access.scopes import Writer
+from heliograph_gateway.catalog.schemas import ImageShape, PriorityName
 from heliograph_gateway.http.multipart import boundary_of
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
@@ -25,10 +25,13 @@ from heliograph_gateway.http.problems import (
     UNSUPPORTED_IMAGE,
     UNSUPPORTED_MEDIA_TYPE,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import problems
+from heliograph_gateway.http.services import Db, provided
 from heliograph_gateway.uploads import outcomes as answers
-from heliograph_gateway.uploads.form.service import Outcome
-from heliograph_gateway.uploads.options import Asked, profile_of
+from heliograph_gateway.uploads.form.schemas import UploadOutcomes
+from heliograph_gateway.uploads.form.service import FormUploads, Outcome
+from heliograph_gateway.uploads.options import UploadOptions, profile_of
 
 router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
 
@@ -83,7 +86,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.post("/v1/images", summary="Upload pictures", status_code=201, responses=_RESPONSES, openapi_extra=_BODY)
 async def upload_images(
     request: Request,
-    deps: Deps,
+    uploads: Annotated[FormUploads, Depends(provided(FormUploads))],
+    database: Db,
     caller: Writer,
     priority: Annotated[PriorityName, Query()] = "normal",
     analyze: Annotated[str, Query(max_length=64, description="A profile: what a vision model is to tell.")] = "",
@@ -97,22 +101,22 @@ async def upload_images(
     multipart = essence == "multipart/form-data"
     if not multipart and essence and not essence.startswith("image/") and essence not in _RAW_TYPES:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"{essence[:100]} is not taken; send {_ACCEPTED}", headers=_accept())
-    asked = Asked(priority=Priority(priority), profile=profile_of(analyze, deps.uploads.profiles), name=name)
+    options = UploadOptions(priority=Priority(priority), profile=profile_of(analyze, uploads.profiles), name=name)
     boundary = boundary_of(content_type) if multipart else b""
-    deps.uploads.check_length(int(request.headers.get("content-length", 0)), multipart=multipart)
+    uploads.check_length(int(request.headers.get("content-length", 0)), multipart=multipart)
     body = request.stream()
     if multipart:
-        outcomes = await deps.uploads.multipart(body, boundary, caller.subject, asked)
+        outcomes = await uploads.multipart(body, boundary, caller.subject, options)
     else:
-        accepted = await deps.uploads.raw(body, caller.subject, asked)
+        accepted = await uploads.raw(body, caller.subject, options)
         outcomes = [Outcome(accepted.row.name, accepted)]
     if len(outcomes) > 1:
-        entries = [await answers.entry(deps.database, outcome.name, outcome.result) for outcome in outcomes]
+        entries = [await answers.entry(database, outcome.name, outcome.result) for outcome in outcomes]
         return answers.several(entries, "images", "parts")
     result = outcomes[0].result
     if isinstance(result, Problem):
         raise result
-    return await answers.one(request, deps.database, result)
+    return await answers.one(request, database, result)
 
 
 def _accept() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """From a request body to accepted images: raw, or multipart with several files, each for itself.
 
-``routes/images.py`` calls it with a stream of chunks. A file goes straight into ingest's spool, its cap enforced while
+A file goes straight into ingest's spool, its cap enforced while
 it is read; one bad file costs the others nothing. What is accepted, and how it is stored, is ``heliograph_common.ingest``'s.
 """
 
@@ -26,9 +26,8 @@ from heliograph_gateway.http.problems import (
     UNKNOWN_PART,
     problem_of,
 )
-from heliograph_gateway.uploads.options import Asked, priority_of, profile_of
+from heliograph_gateway.uploads.options import SOURCE, UploadOptions, priority_of, profile_of
 
-SOURCE = "upload"
 FILE_PART = "file"
 PRIORITY_PART = "priority"
 ANALYZE_PART = "analyze"
@@ -47,7 +46,7 @@ class Outcome:
     result: Accepted | Problem
 
 
-class Uploads:
+class FormUploads:
     """Takes files in for owners, within ``limits``. ``profiles``: the analyses that may be asked for."""
 
     def __init__(self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str] = ()) -> None:
@@ -70,19 +69,21 @@ class Uploads:
         if length > (cap := self.body_cap(multipart=multipart)):
             raise self._too_large(cap, multipart=multipart)
 
-    async def raw(self, body: AsyncIterator[bytes], owner: str, asked: Asked) -> Accepted:
+    async def raw(self, body: AsyncIterator[bytes], owner: str, options: UploadOptions) -> Accepted:
         """Takes in a body that is one picture.
 
         Raises:
             HeliographError: it is refused, or a server is away.
         """
         async with spool(body, limits_of(self.limits)) as spooled:
-            return await _accept(self._ingest, spooled, owner, asked.name, asked)
+            return await _accept(self._ingest, spooled, owner, options.name, options)
 
-    async def multipart(self, body: AsyncIterator[bytes], boundary: bytes, owner: str, asked: Asked) -> list[Outcome]:
+    async def multipart(
+        self, body: AsyncIterator[bytes], boundary: bytes, owner: str, options: UploadOptions
+    ) -> list[Outcome]:
         """Takes in all files of a multipart body. Never raises for what a file or the body is; that is an outcome."""
         reader = MultipartReader(self._capped(body), boundary)
-        batch = _Batch(self._ingest, self.limits, self.profiles, owner, asked)
+        batch = _Batch(self._ingest, self.limits, self.profiles, owner, options)
         await batch.take(reader.parts())
         return batch.outcomes
 
@@ -99,7 +100,7 @@ class Uploads:
                 continue
             if accepted is not None:
                 raise Problem(TOO_MANY_FILES, "this route takes one picture a request; the first was taken in")
-            accepted = await self.raw(part.chunks, owner, Asked(name=part.filename or ""))
+            accepted = await self.raw(part.chunks, owner, UploadOptions(name=part.filename or ""))
         if accepted is None:
             raise Problem(MISSING_FILE, f"no part is named {' or '.join(f'`{name}`' for name in names)}")
         return accepted
@@ -126,14 +127,14 @@ class _Batch:
     is for the only file."""
 
     def __init__(
-        self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str], owner: str, asked: Asked
+        self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str], owner: str, options: UploadOptions
     ) -> None:
         self.outcomes: list[Outcome] = []
         self._ingest = ingest
         self._limits = limits
         self._profiles = profiles
         self._owner = owner
-        self._asked = asked
+        self._options = options
         self._files = 0
 
     async def take(self, parts: AsyncGenerator[Part, None]) -> None:
@@ -171,7 +172,7 @@ class _Batch:
 
     async def _accept(self, spooled: Spooled, name: str) -> None:
         try:
-            accepted = await _accept(self._ingest, spooled, self._owner, self._asked.name or name, self._asked)
+            accepted = await _accept(self._ingest, spooled, self._owner, self._options.name or name, self._options)
         except HeliographError as error:
             self._refuse(name, problem_of(error))
         else:
@@ -196,15 +197,15 @@ class _Batch:
     async def _field(self, part: Part) -> None:
         value = await _text(part)
         if part.name == PRIORITY_PART:
-            self._asked = replace(self._asked, priority=priority_of(value))
+            self._options = replace(self._options, priority=priority_of(value))
         elif part.name == ANALYZE_PART:
-            self._asked = replace(self._asked, profile=profile_of(value, self._profiles))
+            self._options = replace(self._options, profile=profile_of(value, self._profiles))
         else:
-            self._asked = replace(self._asked, name=value)
+            self._options = replace(self._options, name=value)
             self._check_name()
 
     def _check_name(self) -> None:
-        if self._asked.name and self._files > 1:
+        if self._options.name and self._files > 1:
             detail = "`name` is for a request with one file; of several each has its `filename`"
             raise Problem(INVALID_PARAMETER, detail, extra={"errors": [{"parameter": NAME_PART, "detail": detail}]})
 
@@ -212,9 +213,9 @@ class _Batch:
         self.outcomes.append(Outcome(name, problem))
 
 
-async def _accept(ingest: Ingest, spooled: Spooled, owner: str, name: str, asked: Asked) -> Accepted:
+async def _accept(ingest: Ingest, spooled: Spooled, owner: str, name: str, options: UploadOptions) -> Accepted:
     return await ingest.accept(
-        spooled, owner=owner, name=name, source=SOURCE, priority=asked.priority, analysis_profile=asked.profile
+        spooled, owner=owner, name=name, source=SOURCE, priority=options.priority, analysis_profile=options.profile
     )
 
 

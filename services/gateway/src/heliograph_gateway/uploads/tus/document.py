@@ -1,6 +1,6 @@
 """What the OpenAPI document says of tus: request headers as FastAPI's parameters, response headers, problems.
 
-``routes/tus.py`` annotates with it, ``openapi.py`` makes components of ``HEADERS``. What the headers mean is tus' to say.
+The routes annotate with it; the document makes components of ``HEADERS``. What the headers mean is tus' to say.
 """
 
 from __future__ import annotations

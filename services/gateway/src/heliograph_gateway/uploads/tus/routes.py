@@ -1,6 +1,6 @@
 """``/v1/uploads/tus``: resumable uploads, tus 1.0 (tus.io/protocols/resumable-upload).
 
-Reads headers and says how an upload stands; what is done is ``tus.py``'s. ``tus_protocol.py`` is around these routes: the
+Reads headers and says how an upload stands; what is done is the service's. ``protocol`` is around these routes: the
 version has been checked, and the method is the one that is meant.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from email.utils import format_datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -16,8 +16,7 @@ from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
 from heliograph_common.http.problems import Problem
-from heliograph_gateway.access.scopes import Dependencies, Deps, Writer, known_parameters
-from heliograph_gateway.catalog.schemas import TusUploadShape
+from heliograph_gateway.access.scopes import Writer
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
     BLOBS_UNAVAILABLE,
@@ -36,16 +35,21 @@ from heliograph_gateway.http.problems import (
     UPLOAD_FINAL,
     UPLOAD_REFUSED,
 )
+from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response
-from heliograph_gateway.uploads.options import Asked, priority_of, profile_of
+from heliograph_gateway.http.services import provided
+from heliograph_gateway.uploads.options import UploadOptions, priority_of, profile_of
 from heliograph_gateway.uploads.tus import document
 from heliograph_gateway.uploads.tus import headers as tus_headers
 from heliograph_gateway.uploads.tus.body import Body
 from heliograph_gateway.uploads.tus.headers import BODY_TYPE, IMAGE, ROOT, wrong
 from heliograph_gateway.uploads.tus.queries import TusRow
-from heliograph_gateway.uploads.tus.service import Announced, Standing, standing_of
+from heliograph_gateway.uploads.tus.schemas import TusUploadShape
+from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing, standing_of
 
 router = APIRouter(tags=["resumable uploads"], dependencies=[Depends(known_parameters)])
+
+Service = Annotated[ResumableUploads, Depends(provided(ResumableUploads))]
 
 _ONE = f"{ROOT}/{{upload_id}}"
 _STATE = ("Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat")
@@ -68,9 +72,9 @@ _SELF_ANSWERS = document.open_answers(204, "What this server can do", _SELF)
 
 @router.options(_ONE, include_in_schema=False)
 @router.options(ROOT, summary="Ask what is spoken", status_code=204, responses=_SELF_ANSWERS)
-async def show_tus_abilities(deps: Deps) -> Response:
+async def show_tus_abilities(service: Service) -> Response:
     """Version, extensions and limits. Needs no token. The address of every upload, there or not, answers the same."""
-    return Response(status_code=204, headers=tus_headers.options(deps.tus.max_size))
+    return Response(status_code=204, headers=tus_headers.options(service.max_size))
 
 
 @router.post(
@@ -91,7 +95,7 @@ async def show_tus_abilities(deps: Deps) -> Response:
 async def create_tus_upload(
     *,
     request: Request,
-    deps: Deps,
+    service: Service,
     caller: Writer,
     _: document.Version,
     upload_length: document.Length = None,
@@ -105,7 +109,7 @@ async def create_tus_upload(
     announced = Announced(
         length=None if upload_length is None else int(upload_length),
         metadata=upload_metadata,
-        asked=_asked(deps, tus_headers.metadata(upload_metadata)),
+        options=_upload_options(service, tus_headers.metadata(upload_metadata)),
         concat=None if upload_concat is None else tus_headers.concat(upload_concat),
     )
     final = announced.concat is not None and not announced.concat.partial
@@ -115,9 +119,9 @@ async def create_tus_upload(
     if announced.concat is not None and final:
         if body.announced != 0:
             raise wrong("Upload-Concat", "makes a final upload, which takes no body")
-        standing = await deps.tus.concatenate(caller.subject, announced, announced.concat.urls)
+        standing = await service.concatenate(caller.subject, announced, announced.concat.urls)
     else:
-        standing = await deps.tus.create(caller.subject, announced, body)
+        standing = await service.create(caller.subject, announced, body)
     return Response(status_code=201, headers={"Location": f"{ROOT}/{standing.id}", **_standing(standing)})
 
 
@@ -140,7 +144,7 @@ async def append_to_tus_upload(
     *,
     upload_id: UUID,
     request: Request,
-    deps: Deps,
+    service: Service,
     caller: Writer,
     _: document.Version,
     upload_offset: document.Offset,
@@ -149,7 +153,7 @@ async def append_to_tus_upload(
 ) -> Response:
     """Adds the body at the offset. When the connection breaks, what arrived counts: ask where the upload stands and go on
     from there. With the last bytes the picture is checked, and is an image when this is answered."""
-    standing = await deps.tus.append(
+    standing = await service.append(
         upload_id,
         caller.subject,
         int(upload_offset),
@@ -172,10 +176,12 @@ async def append_to_tus_upload(
     responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
     response_model=TusUploadShape,
 )
-async def show_tus_upload(upload_id: UUID, deps: Deps, caller: Writer, _: document.VersionIfAny = None) -> Response:
+async def show_tus_upload(
+    upload_id: UUID, service: Service, caller: Writer, _: document.VersionIfAny = None
+) -> Response:
     """The headers say it as tus has it, the body in JSON. An offset equal to the length means that the picture was checked
     and is an image."""
-    row = await deps.tus.look(upload_id, caller.subject)
+    row = await service.look(upload_id, caller.subject)
     return json_response(_shown(row), headers=_state(row))
 
 
@@ -185,17 +191,17 @@ async def show_tus_upload(upload_id: UUID, deps: Deps, caller: Writer, _: docume
     status_code=204,
     responses=document.answers(204, "Ended", (), NOT_FOUND),
 )
-async def delete_tus_upload(upload_id: UUID, deps: Deps, caller: Writer, _: document.Version) -> Response:
+async def delete_tus_upload(upload_id: UUID, service: Service, caller: Writer, _: document.Version) -> Response:
     """Forgets the upload and frees its bytes. An image that it became stays: delete that by itself."""
-    await deps.tus.terminate(upload_id, caller.subject)
+    await service.terminate(upload_id, caller.subject)
     return Response(status_code=204)
 
 
-def _asked(deps: Dependencies, metadata: dict[str, bytes]) -> Asked:
+def _upload_options(service: ResumableUploads, metadata: dict[str, bytes]) -> UploadOptions:
     text = {key: value.decode("utf-8", "replace") for key, value in metadata.items()}
-    return Asked(
+    return UploadOptions(
         priority=priority_of(text.get("priority") or "normal"),
-        profile=profile_of(text.get("analyze", ""), deps.uploads.profiles),
+        profile=profile_of(text.get("analyze", ""), service.profiles),
         name=text.get("filename") or text.get("name", ""),
     )
 

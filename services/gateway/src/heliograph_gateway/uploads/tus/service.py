@@ -37,8 +37,8 @@ from heliograph_common.ingest.accept import Ingest, Settle, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway.http.problems import NOT_FOUND, problem_of
-from heliograph_gateway.uploads.form.service import SOURCE
-from heliograph_gateway.uploads.options import Asked
+from heliograph_gateway.settings import GatewayOwnSettings
+from heliograph_gateway.uploads.options import SOURCE, UploadOptions
 from heliograph_gateway.uploads.tus import checks as tus_checks
 from heliograph_gateway.uploads.tus import queries as tus_rows
 from heliograph_gateway.uploads.tus.body import Body
@@ -56,7 +56,7 @@ class Announced:
 
     length: int | None
     metadata: str
-    asked: Asked
+    options: UploadOptions
     concat: Concat | None
 
 
@@ -71,16 +71,17 @@ class Standing:
 
 
 class ResumableUploads:
-    """``keep``: how long after its last request an upload is kept."""
+    """Uploads within ``limits``; ``settings`` say how long after its last request one is kept."""
 
     def __init__(
-        self, database: Database, ingest: Ingest, blobs: Blobs, limits: LimitSettings, *, keep: timedelta
+        self, database: Database, ingest: Ingest, blobs: Blobs, limits: LimitSettings, settings: GatewayOwnSettings
     ) -> None:
         self._database = database
         self._ingest = ingest
         self._blobs = blobs
         self._limits = limits
-        self._keep = keep
+        self._keep = timedelta(seconds=settings.upload_seconds)
+        self.profiles = settings.analysis_profiles
 
     @property
     def max_size(self) -> int:
@@ -110,7 +111,7 @@ class ResumableUploads:
             await body.receive(self.max_size if length is None else length)
             values = _values(owner, announced)
             if body.size == length and not values["partial"]:
-                return await self._at_once(values, announced.asked, (), body)
+                return await self._at_once(values, announced.options, (), body)
             body.raise_if_lost()  # nobody would know of the upload
             async with self._database.transaction() as connection:
                 row = await tus_rows.create(connection, values, self._keep)
@@ -131,7 +132,7 @@ class ResumableUploads:
             tus_checks.count(sum(row.parts for row in rows))
             parts = [part for row in rows for part in await tus_rows.parts(connection, row.id)]
         values = _values(owner, announced) | {"concatenates": list(urls)}
-        return await self._at_once(values | {"length": size}, announced.asked, parts, None)
+        return await self._at_once(values | {"length": size}, announced.options, parts, None)
 
     async def append(self, upload_id: UUID, owner: str, offset: int, body: Body, *, announced: int | None) -> Standing:
         """Adds the body at ``offset``; ``announced``: the length, where it was deferred until now.
@@ -183,7 +184,7 @@ class ResumableUploads:
             parts = await tus_rows.parts(connection, row.id)
         done = partial(tus_rows.complete, row, length, self._keep)
         try:
-            image_id = await self._accept(row.owner, _asked(row), parts, body, done)
+            image_id = await self._accept(row.owner, _options_of(row), parts, body, done)
         except NotFound as error:
             raise await self._gone(row) from error
         except Stale as error:
@@ -202,15 +203,15 @@ class ResumableUploads:
         await self._discard(keys.uploads(row.id))
 
     async def _at_once(
-        self, values: dict[str, Any], asked: Asked, parts: Iterable[Row[str, int]], body: Body | None
+        self, values: dict[str, Any], options: UploadOptions, parts: Iterable[Row[str, int]], body: Body | None
     ) -> Standing:
         """An upload that is complete when it is made."""
         done = partial(tus_rows.create_complete, values, self._keep)
-        image_id = await self._accept(values["owner"], asked, parts, body, done)
+        image_id = await self._accept(values["owner"], options, parts, body, done)
         return Standing(values["id"], values["length"], None, image_id)
 
     async def _accept(
-        self, owner: str, asked: Asked, parts: Iterable[Row[str, int]], body: Body | None, done: Settle
+        self, owner: str, options: UploadOptions, parts: Iterable[Row[str, int]], body: Body | None, done: Settle
     ) -> UUID:
         """Checks and takes in the picture that parts and body make; in the same transaction the upload is ``done``."""
         with Spool(limits_of(self._limits)) as spool:
@@ -223,10 +224,10 @@ class ResumableUploads:
             accepted = await self._ingest.accept(
                 await spool.finish(),
                 owner=owner,
-                name=asked.name,
+                name=options.name,
                 source=SOURCE,
-                priority=asked.priority,
-                analysis_profile=asked.profile,
+                priority=options.priority,
+                analysis_profile=options.profile,
                 settle=done,
             )
         image_id: UUID = accepted.row.id
@@ -269,17 +270,17 @@ def _values(owner: str, announced: Announced) -> dict[str, Any]:
     return {
         "id": new_id(),
         "owner": owner,
-        "name": safe_name(announced.asked.name),
-        "priority": announced.asked.priority.value,
-        "analysis_profile": announced.asked.profile,
+        "name": safe_name(announced.options.name),
+        "priority": announced.options.priority.value,
+        "analysis_profile": announced.options.profile,
         "upload_metadata": announced.metadata,
         "length": announced.length,
         "partial": announced.concat is not None and announced.concat.partial,
     }
 
 
-def _asked(row: TusRow) -> Asked:
-    return Asked(priority=Priority(row.priority), profile=row.analysis_profile, name=row.name)
+def _options_of(row: TusRow) -> UploadOptions:
+    return UploadOptions(priority=Priority(row.priority), profile=row.analysis_profile, name=row.name)
 
 
 def standing_of(row: TusRow) -> Standing:
