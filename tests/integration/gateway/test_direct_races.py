@@ -19,11 +19,11 @@ from heliograph_common.db.image_models import Image
 from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.http.problems import Problem
 from heliograph_gateway.settings import GatewayOwnSettings
 from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow, key_of
 from heliograph_gateway.uploads.options import UploadOptions

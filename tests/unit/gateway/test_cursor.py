@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.http import cursor
-from heliograph_gateway.http.problems import INVALID_CURSOR, Problem
+from heliograph_gateway.http.problems import INVALID_CURSOR
 from heliograph_gateway.images.queries import ImageFilter
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from heliograph_gateway.http.problems import INVALID_IDEMPOTENCY_KEY, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_IDEMPOTENCY_KEY
 from heliograph_gateway.idempotency.fingerprint import BodyDigest, fingerprint
 from heliograph_gateway.idempotency.middleware import document, parse_key
 

@@ -15,9 +15,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
+from heliograph_common.http.problems import MEDIA_TYPE
 from heliograph_common.runtime.health import Health
 from heliograph_gateway.app import ROUTERS, api
-from heliograph_gateway.http.problems import KINDS, MEDIA_TYPE
+from heliograph_gateway.http.problems import KINDS
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.openapi import document as openapi
 from heliograph_gateway.settings import GatewaySettings

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from starlette.requests import ClientDisconnect
 
-from heliograph_gateway.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, CONFLICT, TUS_CHECKSUM_MISMATCH, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, CONFLICT, TUS_CHECKSUM_MISMATCH
 from heliograph_gateway.uploads.tus.body import Body
 from heliograph_gateway.uploads.tus.headers import Checksum
 

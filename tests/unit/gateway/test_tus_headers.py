@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heliograph_gateway.http.problems import INVALID_PARAMETER, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
 from heliograph_gateway.uploads.tus import headers as tus_headers
 from heliograph_gateway.uploads.tus.headers import ALGORITHMS, LONGEST_METADATA, ROOT
 

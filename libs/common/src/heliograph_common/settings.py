@@ -132,6 +132,12 @@ class LimitSettings(BaseModel):
     )
 
 
+class CompatSettings(BaseModel):
+    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+
+    enabled: bool = Field(True, description="Whether these routes exist.")
+
+
 class ServiceSettings(BaseSettings):
     """What every service reads."""
 

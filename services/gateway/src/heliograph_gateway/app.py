@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from heliograph_common.errors import HeliographError, Unavailable
+from heliograph_common.http.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Problem
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
@@ -29,16 +30,7 @@ from heliograph_gateway.compat import routes as compat
 from heliograph_gateway.dead_letters import routes as dead_letters
 from heliograph_gateway.display_sizes import routes as display_sizes
 from heliograph_gateway.http.guard import Guard
-from heliograph_gateway.http.problems import (
-    BAD_REQUEST,
-    INTERNAL,
-    INVALID_PARAMETER,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
-    UNKNOWN_ROUTE,
-    Problem,
-    problem_of,
-)
+from heliograph_gateway.http.problems import INTERNAL, INVALID_PARAMETER, NOT_FOUND, UNKNOWN_ROUTE, problem_of
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.middleware import HEADER, REPLAYED, Idempotency
 from heliograph_gateway.idempotency.queries import IdempotencyKeys

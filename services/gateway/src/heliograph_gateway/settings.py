@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
+from heliograph_common.settings import AuthSettings, CompatSettings, LimitSettings, ServiceSettings
 
 
 class GatewayOwnSettings(BaseModel):
@@ -40,10 +40,9 @@ class GatewayOwnSettings(BaseModel):
     )
 
 
-class CompatSettings(BaseModel):
-    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+class GatewayCompatSettings(CompatSettings):
+    """The same, and who their callers without a token are."""
 
-    enabled: bool = Field(True, description="Whether clients of the older systems are served.")
     anonymous_owner: str = Field(
         "",
         max_length=255,
@@ -118,5 +117,5 @@ class GatewaySettings(ServiceSettings):
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
-    compat: CompatSettings = CompatSettings()
+    compat: GatewayCompatSettings = GatewayCompatSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from heliograph_common.settings import AuthSettings, ServiceSettings
+from heliograph_common.settings import AuthSettings, CompatSettings, ServiceSettings
 
 _MIB = 1024 * 1024
 
@@ -37,12 +37,6 @@ class SocketSettings(BaseModel):
     drain_spread_seconds: float = Field(
         10.0, ge=0, description="Seconds over which closes, and reconnects, are spread."
     )
-
-
-class CompatSettings(BaseModel):
-    """The routes of the systems that Heliograph replaces."""
-
-    enabled: bool = Field(True, description="Whether clients of the older systems are served.")
 
 
 class NotifierSettings(ServiceSettings):

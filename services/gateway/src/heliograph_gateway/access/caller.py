@@ -15,7 +15,9 @@ from starlette.types import Scope
 from heliograph_common.auth.principal import IMAGES_READ, IMAGES_WRITE, Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.errors import Unauthenticated
-from heliograph_gateway.http.problems import UNAUTHENTICATED, Problem
+from heliograph_common.http.bearer import bearer_token, unauthenticated
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import CHALLENGE
 
 _FOUND = "heliograph.caller"
 
@@ -66,21 +68,10 @@ class Callers:
             return None
 
     async def _look(self, headers: Headers) -> Principal:
-        given = headers.getlist("authorization")
-        if len(given) > 1:  # a proxy may have looked at another one than we would
-            raise Problem(
-                UNAUTHENTICATED,
-                "the request has more than one `Authorization` header",
-                headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
-            )
-        scheme, _, token = (given[0] if given else "").partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return await self._verifier.verify(token.strip())
-        raise Problem(
-            UNAUTHENTICATED,
-            "the request has no `Authorization: Bearer` header",
-            headers={"WWW-Authenticate": 'Bearer realm="heliograph"'},
-        )
+        token = bearer_token(headers, challenge=CHALLENGE)
+        if token is None:
+            raise unauthenticated("the request has no `Authorization: Bearer` header", challenge=CHALLENGE)
+        return await self._verifier.verify(token)
 
 
 def _anonymous(owner: str) -> Principal:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from heliograph_gateway.http.problems import NOT_FOUND, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import NOT_FOUND
 
 
 def no_such_image(image_id: UUID) -> Problem:

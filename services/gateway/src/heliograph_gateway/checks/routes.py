@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.schemas import CheckPage, CheckRequest, CheckShape
@@ -21,7 +22,6 @@ from heliograph_gateway.http.problems import (
     INVALID_JSON,
     NOT_FOUND,
     UNSUPPORTED_MEDIA_TYPE,
-    Problem,
 )
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import header, json_response, next_link, problems, tagged

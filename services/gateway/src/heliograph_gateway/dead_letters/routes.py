@@ -14,13 +14,14 @@ from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage, Command, RenderImage
 from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
+from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.catalog import retries
 from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.dead_letters.schemas import DeadLetterPage, DeadLetterShape, Replayed
 from heliograph_gateway.http import cursor as cursors
-from heliograph_gateway.http.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND, Problem
+from heliograph_gateway.http.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
 from heliograph_gateway.http.services import Messages, provided

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from heliograph_common.db import statements
 from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin, Reader
 from heliograph_gateway.catalog.representation import ORIGINAL
 from heliograph_gateway.display_sizes import service as size_runs
@@ -23,7 +24,6 @@ from heliograph_gateway.http.problems import (
     NOT_FOUND,
     PRECONDITION_FAILED,
     UNSUPPORTED_MEDIA_TYPE,
-    Problem,
 )
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, header, json_response, problems, tagged

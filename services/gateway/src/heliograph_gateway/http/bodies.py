@@ -12,7 +12,8 @@ import msgspec
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from heliograph_gateway.http.problems import BODY_TOO_LARGE, INVALID_BODY, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import BODY_TOO_LARGE, INVALID_BODY, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE
 
 _BODY_BYTES = 64 * 1024
 

@@ -11,7 +11,8 @@ import binascii
 import hashlib
 import json
 
-from heliograph_gateway.http.problems import INVALID_CURSOR, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_CURSOR
 
 _VERSION = 1
 _LONGEST = 512

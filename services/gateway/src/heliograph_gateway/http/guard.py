@@ -16,8 +16,9 @@ from opentelemetry import trace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heliograph_common.http.problems import Problem
 from heliograph_common.telemetry import spans
-from heliograph_gateway.http.problems import BODY_TIMEOUT, INTERNAL, Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, INTERNAL
 
 log = structlog.get_logger(__name__)
 

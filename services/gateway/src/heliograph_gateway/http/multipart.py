@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
-from heliograph_gateway.http.problems import INVALID_MULTIPART, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_MULTIPART
 
 _MAX_HEADERS = 16
 _MAX_HEADER_BYTES = 8 * 1024

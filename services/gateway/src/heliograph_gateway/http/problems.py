@@ -1,40 +1,22 @@
 """Problem details (RFC 9457) for everything that goes wrong: one table of kinds, and which error is of which kind.
 
-``app.py`` answers with these; each ``type`` is a relative reference to the page that ``routes/meta.py`` serves from
-the same table. Leaves out where errors come from.
+Each ``type`` is a relative reference to the page that ``meta`` serves from the same table. The kinds that other services
+answer with too, and what a problem document looks like, stand in ``heliograph_common.http.problems``. Leaves out where
+errors come from.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from starlette.responses import Response
-
 from heliograph_common import errors
-from heliograph_common.telemetry.tracing import current_trace_id
+from heliograph_common.http.problems import FORBIDDEN, SHARED_KINDS, UNAUTHENTICATED, Kind, Problem
 
-MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="heliograph"'
+"""The ``WWW-Authenticate`` of a request without a token."""
 _RETRY_AFTER = 5.0
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of problem. ``slug`` never changes once released: clients may compare ``type`` with it."""
-
-    slug: str
-    status: int
-    title: str
-    remedy: str
-
-    @property
-    def type(self) -> str:
-        """The ``type`` member: where its page is."""
-        return f"/problems/{self.slug}"
-
 
 INVALID_PARAMETER = Kind(
     "invalid-parameter", 400, "A parameter is not acceptable", "Mend the parameter that `errors` names."
@@ -61,21 +43,11 @@ UNKNOWN_PART = Kind(
     "The request has a part that is not known",
     "Name pictures `file`; the fields are `priority`, `analyze` and `name`.",
 )
-BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood", "Compare it with /openapi.json.")
 INVALID_IDEMPOTENCY_KEY = Kind(
     "invalid-idempotency-key",
     400,
     "The Idempotency-Key is not acceptable",
     "Send one key of 1 to 255 visible ASCII characters, such as a UUID, with or without double quotes.",
-)
-UNAUTHENTICATED = Kind(
-    "unauthenticated",
-    401,
-    "The request needs a good token",
-    "Send `Authorization: Bearer <token>` with a token of this installation's issuer that has not expired.",
-)
-FORBIDDEN = Kind(
-    "forbidden", 403, "The token lacks a scope", "Ask an administrator for a token with the scope that `detail` names."
 )
 UPLOAD_FINAL = Kind(
     "upload-final",
@@ -92,9 +64,6 @@ NOT_RENDERED = Kind(
     404,
     "The rendition is not there yet",
     "Come back after the seconds in Retry-After, or listen on /v1/events; a failed image can be retried.",
-)
-METHOD_NOT_ALLOWED = Kind(
-    "method-not-allowed", 405, "The route does not take this method", "Use one of the methods in the Allow header."
 )
 BODY_TIMEOUT = Kind(
     "body-timeout", 408, "The body stopped arriving", "Send the request again over a connection that makes progress."
@@ -204,7 +173,7 @@ BUS_UNAVAILABLE = Kind(
 )
 UNAVAILABLE = Kind("unavailable", 503, "A server is away", "Send the request again after Retry-After seconds.")
 
-KINDS: dict[str, Kind] = {kind.slug: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+KINDS: dict[str, Kind] = {kind.slug: kind for kind in [*SHARED_KINDS, *globals().values()] if isinstance(kind, Kind)}
 
 _KIND_OF: tuple[tuple[type[errors.HeliographError], Kind], ...] = (  # the first that matches; subclasses come first
     (errors.EmptyImage, EMPTY_IMAGE),
@@ -225,49 +194,13 @@ _KIND_OF: tuple[tuple[type[errors.HeliographError], Kind], ...] = (  # the first
 )
 
 
-class Problem(Exception):
-    """A refusal with its kind; ``detail`` is for people, ``extra`` are members beside those of RFC 9457."""
-
-    def __init__(
-        self,
-        kind: Kind,
-        detail: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        extra: Mapping[str, Any] | None = None,
-        status: int | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.kind = kind
-        self.detail = detail
-        self.headers = dict(headers or {})
-        self.extra = dict(extra or {})
-        self.status = status or kind.status
-
-    def body(self) -> dict[str, Any]:
-        """The members of the problem document."""
-        return {
-            "type": self.kind.type,
-            "title": self.kind.title,
-            "status": self.status,
-            "detail": self.detail,
-            "remedy": self.kind.remedy,
-            "trace_id": current_trace_id(),
-            **self.extra,
-        }
-
-    def response(self) -> Response:
-        """The HTTP response."""
-        return Response(msgspec.json.encode(self.body()), self.status, self.headers, MEDIA_TYPE)
-
-
 def problem_of(error: errors.HeliographError) -> Problem:
     """``error`` as clients see it. What servers say in ``Unavailable`` errors stays in the log: it names addresses."""
     kind = next(kind for of, kind in _KIND_OF if isinstance(error, of))
     headers = {}
     detail = str(error)
     if kind is UNAUTHENTICATED:
-        headers["WWW-Authenticate"] = 'Bearer realm="heliograph", error="invalid_token"'
+        headers["WWW-Authenticate"] = f'{CHALLENGE}, error="invalid_token"'
     if isinstance(error, errors.Temporary):
         headers["Retry-After"] = str(math.ceil(max(error.delay or 0.0, _RETRY_AFTER)))
         detail = f"{kind.title}: try again in {headers['Retry-After']} seconds"

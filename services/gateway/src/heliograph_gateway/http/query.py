@@ -9,7 +9,8 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from heliograph_gateway.http.problems import INVALID_PARAMETER, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
 
 
 def known_parameters(request: Request) -> None:

@@ -10,8 +10,9 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
+from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
 from heliograph_gateway.http.etags import etag, matches
-from heliograph_gateway.http.problems import KINDS, MEDIA_TYPE, PRECONDITION_FAILED, Kind, Problem
+from heliograph_gateway.http.problems import KINDS, PRECONDITION_FAILED
 from heliograph_gateway.http.schemas import ProblemDocument
 
 

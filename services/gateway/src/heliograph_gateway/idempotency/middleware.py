@@ -22,12 +22,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.http.problems import (
     IDEMPOTENCY_IN_FLIGHT,
     IDEMPOTENCY_MISMATCH,
     INVALID_IDEMPOTENCY_KEY,
-    Problem,
     problem_of,
 )
 from heliograph_gateway.http.responses import add_problem

@@ -14,6 +14,7 @@ from heliograph_common.contracts.messages import ImageDeleted
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import event_facts
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Reader, Writer
 from heliograph_gateway.catalog import representation
 from heliograph_gateway.catalog.queries import lock_image
@@ -29,7 +30,6 @@ from heliograph_gateway.http.problems import (
     INVALID_PARAMETER,
     NOT_FOUND,
     PRECONDITION_FAILED,
-    Problem,
 )
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, json_response, next_link, problems, tagged

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.http import problems
-from heliograph_gateway.http.problems import INTERNAL, KINDS, NOT_FOUND, Problem
+from heliograph_gateway.http.problems import INTERNAL, KINDS, NOT_FOUND
 from heliograph_gateway.http.responses import open_problems
 
 router = APIRouter(tags=["about"])

@@ -15,9 +15,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
+from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
 from heliograph_common.runtime.health import Report
 from heliograph_gateway.http.bodies import Documented
-from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, MEDIA_TYPE, RATE_LIMITED, Kind, Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, RATE_LIMITED
 from heliograph_gateway.http.responses import add_problem
 from heliograph_gateway.http.schemas import ProblemDocument
 from heliograph_gateway.idempotency import middleware as idempotency

@@ -14,10 +14,11 @@ from sqlalchemy import Row
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
+from heliograph_common.http.problems import Problem
 from heliograph_common.messaging import outbox
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.http import cursor as cursors
-from heliograph_gateway.http.problems import INVALID_CURSOR, NOT_FOUND, Problem
+from heliograph_gateway.http.problems import INVALID_CURSOR, NOT_FOUND
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
 from heliograph_gateway.http.services import Db

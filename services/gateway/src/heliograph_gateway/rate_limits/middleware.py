@@ -26,12 +26,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_common.auth.principal import Principal
 from heliograph_common.errors import DatabaseUnavailable, Unauthenticated
+from heliograph_common.http.problems import Problem
 from heliograph_common.ratelimit.gcra import Limit, Standing
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.telemetry import metrics
 from heliograph_gateway.access import scopes as access
 from heliograph_gateway.access.caller import Callers
-from heliograph_gateway.http.problems import RATE_LIMITED, Problem
+from heliograph_gateway.http.problems import RATE_LIMITED
 from heliograph_gateway.settings import RateLimitSettings
 
 log = structlog.get_logger(__name__)

@@ -17,10 +17,11 @@ from heliograph_common.clock import rfc3339, utc_now
 from heliograph_common.db import statements
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import NotFound
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Reader
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.representation import ORIGINAL
-from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED, Problem
+from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
 from heliograph_gateway.http.services import Db, Objects, Settings

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heliograph_common.contracts.subjects import Priority
-from heliograph_gateway.http.problems import INVALID_PARAMETER, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
 
 SOURCE = "upload"
 """What images that were uploaded, in whatever way, have as their ``source``."""

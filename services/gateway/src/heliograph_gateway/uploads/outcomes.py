@@ -12,9 +12,10 @@ from starlette.responses import Response
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted
 from heliograph_gateway.catalog import representation
-from heliograph_gateway.http.problems import Problem, problem_of
+from heliograph_gateway.http.problems import problem_of
 from heliograph_gateway.http.responses import json_response, tagged
 
 

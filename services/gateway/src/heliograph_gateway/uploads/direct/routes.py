@@ -14,6 +14,7 @@ from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import safe_name
 from heliograph_gateway.access.scopes import Writer
 from heliograph_gateway.catalog import representation
@@ -34,7 +35,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_MISMATCH,
     UPLOAD_NOT_THERE,
-    Problem,
     problem_of,
 )
 from heliograph_gateway.http.query import known_parameters

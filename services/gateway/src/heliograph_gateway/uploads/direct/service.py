@@ -30,6 +30,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound, RejectedImage, Stale
+from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
@@ -40,7 +41,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_MISMATCH,
     UPLOAD_NOT_THERE,
-    Problem,
     problem_of,
     problem_of_body,
 )

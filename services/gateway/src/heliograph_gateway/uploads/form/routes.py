@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Writer
 from heliograph_gateway.catalog.schemas import ImageShape, PriorityName
 from heliograph_gateway.http.multipart import boundary_of
@@ -23,7 +24,6 @@ from heliograph_gateway.http.problems import (
     UNKNOWN_PART,
     UNSUPPORTED_IMAGE,
     UNSUPPORTED_MEDIA_TYPE,
-    Problem,
 )
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import problems

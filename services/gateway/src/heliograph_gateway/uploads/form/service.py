@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from starlette.requests import ClientDisconnect
 
 from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
 from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
 from heliograph_common.settings import LimitSettings
@@ -23,7 +24,6 @@ from heliograph_gateway.http.problems import (
     MISSING_FILE,
     TOO_MANY_FILES,
     UNKNOWN_PART,
-    Problem,
     problem_of,
 )
 from heliograph_gateway.uploads.options import SOURCE, UploadOptions, priority_of, profile_of

@@ -12,7 +12,8 @@ from typing import BinaryIO, cast
 
 from starlette.requests import ClientDisconnect
 
-from heliograph_gateway.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, TUS_CHECKSUM_MISMATCH, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, TUS_CHECKSUM_MISMATCH
 from heliograph_gateway.uploads.tus.headers import Checksum
 
 _IN_MEMORY = 512 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.http.problems import (
     BODY_TOO_LARGE,
     CONFLICT,
@@ -14,7 +15,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_FINAL,
     UPLOAD_REFUSED,
-    Problem,
 )
 from heliograph_gateway.uploads.tus.headers import upload_id, wrong
 from heliograph_gateway.uploads.tus.queries import TusRow

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header
 
-from heliograph_gateway.http.problems import TUS_VERSION, Kind
+from heliograph_common.http.problems import Kind
+from heliograph_gateway.http.problems import TUS_VERSION
 from heliograph_gateway.http.responses import header, problems
 from heliograph_gateway.uploads.tus.headers import ALGORITHMS, BODY_TYPE, EXTENSIONS, IMAGE, LONGEST_METADATA, VERSION
 

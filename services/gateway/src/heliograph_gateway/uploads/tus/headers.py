@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from heliograph_gateway.http.problems import INVALID_PARAMETER, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
 
 ROOT = "/v1/uploads/tus"
 VERSION = "1.0.0"

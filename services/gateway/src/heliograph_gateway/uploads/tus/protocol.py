@@ -11,7 +11,8 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph_gateway.http.problems import TUS_VERSION, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import TUS_VERSION
 from heliograph_gateway.uploads.tus.headers import METHOD_OVERRIDE, VERSION, is_tus
 
 _METHOD = re.compile("[A-Z]{1,20}")

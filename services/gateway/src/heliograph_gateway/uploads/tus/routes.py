@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
+from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Writer
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
@@ -33,7 +34,6 @@ from heliograph_gateway.http.problems import (
     UPLOAD_EXPIRED,
     UPLOAD_FINAL,
     UPLOAD_REFUSED,
-    Problem,
 )
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response

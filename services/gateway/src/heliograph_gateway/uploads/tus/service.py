@@ -31,11 +31,12 @@ from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BlobUnreadable, NotFound, RejectedImage, Stale, Temporary
+from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Ingest, Settle, safe_name
 from heliograph_common.ingest.spool import Spool, limits_of
 from heliograph_common.settings import LimitSettings
-from heliograph_gateway.http.problems import NOT_FOUND, Problem, problem_of
+from heliograph_gateway.http.problems import NOT_FOUND, problem_of
 from heliograph_gateway.settings import GatewayOwnSettings
 from heliograph_gateway.uploads.options import SOURCE, UploadOptions
 from heliograph_gateway.uploads.tus import checks as tus_checks
