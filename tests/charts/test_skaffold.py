@@ -10,7 +10,7 @@ from tests.charts.conftest import ROOT, Manifest, Render, pick, pod_of, yaml
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 CONFIG: Manifest = yaml.safe_load((ROOT / "skaffold.yaml").read_text(encoding="utf-8"))
-SERVICES = ("gateway", "thumbnailer", "notifier")
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 
 
 def _values(release: Manifest, *, repository: str, digest: str) -> Manifest:
