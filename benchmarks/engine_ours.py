@@ -10,9 +10,9 @@ from typing import Any
 
 import pyvips
 
-from heliograph_thumbnailer.model import RenderEvent, RenderJob
-from heliograph_thumbnailer.render import render
-from heliograph_thumbnailer.sizes import THUMBNAILS, VARIANTS
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.imaging.render import render
+from heliograph_thumbnailer.imaging.sizes import THUMBNAILS, VARIANTS
 
 pyvips.cache_set_max(0)  # as in the render child; a cache would answer the second round
 

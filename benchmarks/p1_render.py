@@ -24,7 +24,7 @@ from benchmarks.engines import Engine
 from benchmarks.pictures import Picture
 from benchmarks.report import progress, show, step, verdict
 from benchmarks.similarity import ssim
-from heliograph_thumbnailer.sizes import THUMBNAILS, VARIANTS, RenditionSpec, lay_out
+from heliograph_thumbnailer.imaging.sizes import THUMBNAILS, VARIANTS, RenditionSpec, lay_out
 
 PEERS = ("libvips", "libvips_once", "pillow", "thumbor")
 FLOOR_AIM, QUALITY_AIM = 1.15, 0.98

@@ -30,7 +30,7 @@ from benchmarks.report import percentile, progress, show, step, verdict
 from heliograph_local.connection import Connection as Addresses
 from heliograph_local.services import SERVICES
 from heliograph_local.stack import Stack
-from heliograph_thumbnailer.sizes import THUMBNAILS, VARIANTS
+from heliograph_thumbnailer.imaging.sizes import THUMBNAILS, VARIANTS
 
 AIM = 0.8
 _CLIENTS = 6

@@ -27,12 +27,12 @@ from benchmarks.http import Connection, connect
 from benchmarks.report import lines, percentile, progress, show, step, verdict
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.settings import DatabaseSettings
-from heliograph_gateway import cursor as cursors
-from heliograph_gateway import near, queries
-from heliograph_gateway.near import Near
-from heliograph_gateway.queries import ImageFilter
+from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.images import queries, similarity
+from heliograph_gateway.images.queries import ImageFilter
+from heliograph_gateway.images.similarity import Similar
 from heliograph_local.services import GATEWAY
 
 SIZES = (10_000, 2_000_000)
@@ -167,8 +167,8 @@ async def _page(connection: AsyncConnection, wanted: ImageFilter, before: UUID |
 async def _near(connection: AsyncConnection, one: str, distance: int, owner: str) -> None:
     row = await statements.find_image(connection, UUID(one), owner=owner)
     if row is not None:
-        wanted = Near(of=row.id, phash=row.phash, distance=distance)
-        await near.page(connection, owner, wanted, ImageFilter(), after=None, limit=_PAGE + 1)
+        wanted = Similar(of=row.id, phash=row.phash, distance=distance)
+        await similarity.page(connection, owner, wanted, ImageFilter(), after=None, limit=_PAGE + 1)
 
 
 async def _status(connection: AsyncConnection, one: str, owner: str) -> None:

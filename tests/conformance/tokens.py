@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from heliograph_common.auth.keyset import REFETCH_SECONDS, RETRY_SECONDS
-from heliograph_notifier.codes import CloseCode
+from heliograph_notifier.protocol.codes import CloseCode
 
 _LISTEN = "/v1/events"
 _PATIENCE = 20.0

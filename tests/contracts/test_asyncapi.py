@@ -16,9 +16,9 @@ from tests.contracts.asyncapi import DOCUMENT, is_valid, messages_of, told_apart
 from heliograph_common.contracts.asyncapi import camel, message_id
 from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
 from heliograph_common.contracts.streams import STREAMS
-from heliograph_notifier.admin_events import OLD_TYPES
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.vocabulary import FROM_CLIENT, FROM_SERVER
+from heliograph_notifier.compat.admin_events import OLD_TYPES
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.vocabulary import FROM_CLIENT, FROM_SERVER
 
 GOLDEN = Path(__file__).parent / "golden"
 BODIES: tuple[type[Body], ...] = (*COMMANDS, *EVENTS, DeadLetter)

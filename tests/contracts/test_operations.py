@@ -13,22 +13,22 @@ from typing import Any, cast
 import pytest
 
 from heliograph_common.runtime.health import Health
-from heliograph_gateway import openapi
-from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import api
+from heliograph_gateway.http.services import Services
+from heliograph_gateway.openapi import document as openapi
 from heliograph_gateway.settings import GatewaySettings
 
 GOLDEN = Path(__file__).parent / "golden" / "api" / "operations.json"
 
 
-class _NoDependencies:
-    def __getattr__(self, _: str) -> None:
+class _NoServices:
+    def get(self, _: type) -> None:
         return None
 
 
 def offered() -> dict[str, dict[str, Any]]:
     """The operations of the document by their ids: method, path, statuses, parameters."""
-    document = api(cast("Dependencies", _NoDependencies()), Health(), GatewaySettings()).openapi()
+    document = api(cast("Services", _NoServices()), Health(), GatewaySettings()).openapi()
     return {
         operation["operationId"]: {
             "request": f"{method.upper()} {path}",

@@ -16,7 +16,7 @@ import pytest
 from tests.corpus.cases import cases
 from tests.integration.gateway.conftest import Gateway
 
-from heliograph_gateway.problems import KINDS
+from heliograph_gateway.http.problems import KINDS
 
 _STATUS = {"BadImage": 422, "EmptyImage": 422, "UnsupportedImage": 415, "ImageTooLarge": 413}
 _KIND = {

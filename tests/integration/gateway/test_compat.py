@@ -21,9 +21,9 @@ from tests.integration.gateway.test_images import change, count, many, upload
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_gateway import compat_shapes
-from heliograph_gateway.routes.compat import router
-from heliograph_gateway.settings import CompatSettings, GatewaySettings, RateLimitSettings, RatePolicy
+from heliograph_gateway.compat import shapes as compat_shapes
+from heliograph_gateway.compat.routes import router
+from heliograph_gateway.settings import GatewayCompatSettings, GatewaySettings, RateLimitSettings, RatePolicy
 
 Picture = Callable[..., bytes]
 NOBODYS = "01890000-0000-7000-8000-000000000000"
@@ -38,7 +38,7 @@ async def upload_old(
 
 @asynccontextmanager
 async def gateway_with(settings: GatewaySettings, **compat_settings: Any) -> AsyncIterator[Gateway]:
-    chosen = settings.model_copy(update={"compat": CompatSettings(**compat_settings)})
+    chosen = settings.model_copy(update={"compat": GatewayCompatSettings(**compat_settings)})
     async with running(chosen) as found:
         yield found
 

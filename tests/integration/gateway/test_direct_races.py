@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,16 +15,18 @@ from tests.integration.gateway.conftest import png
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Sink
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable
+from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.asked import Asked
-from heliograph_gateway.direct_uploads import DirectUploads, UploadRow, key_of
-from heliograph_gateway.problems import Problem
+from heliograph_gateway.settings import GatewayOwnSettings
+from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow, key_of
+from heliograph_gateway.uploads.options import UploadOptions
 
 Step = Callable[[], Awaitable[object]]
 OWNER = "ann"
@@ -83,11 +84,18 @@ class World:
         self.blobs = Eventful()
         ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
         limits = LimitSettings(file_bytes=100_000)
-        self.uploads = DirectUploads(database, ingest, self.blobs, limits, lifetime=timedelta(hours=1), at_once=2)
+        self.uploads = DirectUploads(
+            database,
+            ingest,
+            self.blobs,
+            limits,
+            GatewayOwnSettings(upload_seconds=3600, completing=2),
+            signed_url_seconds=60,
+        )
 
     async def begun(self, data: bytes, *, sha256: str | None = None) -> UploadRow:
         """An upload whose file is there."""
-        row = await self.uploads.create(OWNER, Asked(name="a.png"), size=len(data), sha256=sha256)
+        row = await self.uploads.create(OWNER, UploadOptions(name="a.png"), size=len(data), sha256=sha256)
         await self.write(row, data)
         return row
 

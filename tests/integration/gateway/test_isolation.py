@@ -14,7 +14,7 @@ from tests.integration.gateway.tus_client import BYTES, VERSION, metadata
 
 from heliograph_common.db.engine import Database
 from heliograph_gateway.app import ROUTERS
-from heliograph_gateway.routes import meta
+from heliograph_gateway.meta import routes as meta
 
 ROUTES = [
     (method, route.path_format)

@@ -15,10 +15,10 @@ from tests.integration.gateway.test_images import change, upload
 
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.ids import new_id
-from heliograph_gateway.near import Near, candidates
-from heliograph_gateway.schemas import NearPage
+from heliograph_gateway.images.schemas import NearPage
+from heliograph_gateway.images.similarity import Similar, candidates
 
 Picture = Callable[..., bytes]
 _CENTRE = -0x0123456789ABCDEF
@@ -104,8 +104,8 @@ async def test_the_indexes_are_used(db: Database) -> None:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(filling))
         await connection.execute(text("VACUUM ANALYZE images"))
-        near = Near(of=UUID(int=0), phash=_CENTRE, distance=8)
-        statement = candidates("ann", near).compile(db.engine.sync_engine, compile_kwargs={"literal_binds": True})
+        to = Similar(of=UUID(int=0), phash=_CENTRE, distance=8)
+        statement = candidates("ann", to).compile(db.engine.sync_engine, compile_kwargs={"literal_binds": True})
         plan = "\n".join((await connection.execute(text("EXPLAIN " + str(statement).replace(":", r"\:")))).scalars())
 
     for band in range(3):

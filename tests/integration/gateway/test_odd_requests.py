@@ -18,8 +18,8 @@ from tests.integration.gateway.test_bad_input import MULTIPART, exchange, part, 
 from tests.integration.gateway.test_images import upload
 
 from heliograph_common.db.engine import Database
-from heliograph_gateway.access import _query_names
 from heliograph_gateway.app import ROUTERS
+from heliograph_gateway.http.query import names_of
 
 Picture = Callable[..., bytes]
 
@@ -98,7 +98,7 @@ def _parameters() -> list[tuple[str, str, str]]:
     for router in ROUTERS:
         for route in router.routes:
             if isinstance(route, APIRoute):
-                names = {*_query_names(route.dependant), *(field.alias for field in route.dependant.path_params)}
+                names = {*names_of(route.dependant), *(field.alias for field in route.dependant.path_params)}
                 found += [(method, route.path_format, name) for method in route.methods or () for name in sorted(names)]
     return found
 

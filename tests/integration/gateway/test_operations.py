@@ -26,7 +26,9 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
-from heliograph_gateway.schemas import DeadLetterPage, DisplaySizes, QueueShape, Replayed
+from heliograph_gateway.dead_letters.schemas import DeadLetterPage, Replayed
+from heliograph_gateway.display_sizes.schemas import DisplaySizes
+from heliograph_gateway.queue.schemas import QueueShape
 
 Picture = Callable[..., bytes]
 

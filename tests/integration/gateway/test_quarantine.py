@@ -19,7 +19,7 @@ from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db.engine import Database
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
-from heliograph_gateway.schemas import QuarantinePage, Released
+from heliograph_gateway.quarantine.schemas import QuarantinePage, Released
 
 TRACE = "ab" * 16
 

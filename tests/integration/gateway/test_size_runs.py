@@ -16,13 +16,14 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
-from heliograph_gateway import size_runs
-from heliograph_gateway.schemas import SizeRunShape
-from heliograph_gateway.size_runs import SizeRuns
+from heliograph_gateway.display_sizes import service as size_runs
+from heliograph_gateway.display_sizes.schemas import SizeRunShape
+from heliograph_gateway.display_sizes.service import SizeRuns
 
 APPLY, PROGRESS = "/v1/settings/display-sizes/apply", "/v1/settings/display-sizes/progress"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -17,15 +16,16 @@ from tests.integration.gateway.test_size_runs import Nobody
 
 from heliograph_common.blobs.port import Sink
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.errors import BlobsUnavailable, DatabaseUnavailable, Unavailable
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
-from heliograph_gateway.asked import Asked
-from heliograph_gateway.tus import Announced, ResumableUploads, Standing
-from heliograph_gateway.tus_body import Body
+from heliograph_gateway.settings import GatewayOwnSettings
+from heliograph_gateway.uploads.options import UploadOptions
+from heliograph_gateway.uploads.tus.body import Body
+from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing
 
 
 class Fault:
@@ -98,7 +98,7 @@ class World:
         self.blobs = BreakingBlobs()
         self.blobs.fault = fault
         ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
-        self.tus = ResumableUploads(database, ingest, self.blobs, LimitSettings(), keep=timedelta(hours=1))
+        self.tus = ResumableUploads(database, ingest, self.blobs, LimitSettings(), GatewayOwnSettings())
 
     async def images(self) -> list[UUID]:
         async with self.db.transaction() as connection:
@@ -106,7 +106,7 @@ class World:
 
     async def upload(self, content: bytes) -> Standing:
         """As a client does it: after a failure it asks and goes on."""
-        announced = Announced(length=len(content), metadata="", asked=Asked(), concat=None)
+        announced = Announced(length=len(content), metadata="", options=UploadOptions(), concat=None)
         created = await self._insist(lambda: self.tus.create(self.owner, announced, _body(b"")))
         while True:
             row = await self._insist(lambda: self.tus.look(created.id, self.owner))

@@ -19,8 +19,8 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
 from heliograph_common.db.upload_models import TusPart, TusUpload
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.tus_checks import MAX_PARTS
-from heliograph_gateway.upload_collector import UploadCollector
+from heliograph_gateway.uploads.collector import UploadCollector
+from heliograph_gateway.uploads.tus.checks import MAX_PARTS
 
 Picture = Callable[..., bytes]
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 
 from heliograph_common.bus.connection import Bus
-from heliograph_gateway.schemas import ImageShape, UploadOutcomes
+from heliograph_gateway.catalog.schemas import ImageShape
+from heliograph_gateway.uploads.form.schemas import UploadOutcomes
 
 
 async def post_raw(client: httpx2.AsyncClient, data: bytes, **parameters: str) -> httpx2.Response:

@@ -25,7 +25,7 @@ from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.upload_collector import GRACE, ORPHAN_AGE, UploadCollector
+from heliograph_gateway.uploads.collector import GRACE, ORPHAN_AGE, UploadCollector
 
 __all__ = ["blobs"]  # a fixture
 

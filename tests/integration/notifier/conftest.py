@@ -14,10 +14,10 @@ import pytest
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
 from heliograph_common.runtime.health import Health
-from heliograph_common.settings import HttpSettings
+from heliograph_common.settings import CompatSettings, HttpSettings
 from heliograph_notifier.bootstrap import build
-from heliograph_notifier.server import EventServer
-from heliograph_notifier.settings import CompatSettings, NotifierSettings, SocketSettings
+from heliograph_notifier.settings import NotifierSettings, SocketSettings
+from heliograph_notifier.transports.server import EventServer
 
 ROOT = Path(__file__).parents[3]
 if str(ROOT) not in sys.path:

@@ -27,7 +27,7 @@ from heliograph_common.contracts.messages import ImageReady, Stages
 from heliograph_common.ids import new_id
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import AuthSettings, NatsSettings
-from heliograph_notifier.server import EventServer
+from heliograph_notifier.transports.server import EventServer
 
 READY = "dev.heliograph.image.ready"
 AUTH = AuthSettings(secret=SecretStr("a secret for tests, long enough to be one"))

@@ -14,7 +14,7 @@ from tests.integration.notifier.test_sse import stream
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.messages import ImageEvent
-from heliograph_notifier.codes import CloseCode
+from heliograph_notifier.protocol.codes import CloseCode
 
 BODIES = [body for body in samples() if isinstance(body, ImageEvent)]
 
@@ -94,4 +94,4 @@ async def test_refusals_are_problems(start_notifier: StartNotifier, nats_server:
         for headers, status in (({}, 406), ({"Accept": "text/event-stream"}, 401)):
             answer = await client.get(notifier.http_url, headers=headers)
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-            assert answer.json().keys() == {"type", "title", "status", "detail"}
+            assert answer.json().keys() == {"type", "title", "status", "detail", "remedy", "trace_id"}

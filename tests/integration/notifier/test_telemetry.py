@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import httpx2
+import msgspec
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier
+from websockets.exceptions import InvalidStatus
 
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import HttpSettings, NatsSettings, TelemetrySettings
@@ -51,6 +54,25 @@ async def test_one_span_an_event_continues_its_trace(
     assert span.attributes["heliograph.clients"] == 2
     assert span.attributes["messaging.message.id"] == event["id"]
     assert span.attributes["heliograph.image.id"] == event["subject"]
+
+
+@pytest.mark.parametrize("websocket", [True, False], ids=["a handshake", "a request"])
+async def test_a_refusal_names_its_trace_and_the_remedy(
+    recorded: InMemorySpanExporter, notifier: Notifier, websocket: bool
+) -> None:
+    if websocket:
+        with pytest.raises(InvalidStatus) as refused:
+            async with notifier.socket("cloudevents.json"):
+                pass
+        headers, body = dict(refused.value.response.headers.raw_items()), refused.value.response.body
+    else:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            answer = await client.get(notifier.http_url, headers={"accept": "text/event-stream"})
+        headers, body = dict(answer.headers), answer.content
+    problem = msgspec.json.decode(body)
+    assert problem["trace_id"] == headers["trace-id"]
+    assert "Authorization: Bearer" in problem["remedy"]
+    assert (problem["type"], headers["cache-control"]) == ("/problems/unauthenticated", "no-store")
 
 
 async def test_metrics(start_notifier: StartNotifier, publish: Publisher) -> None:

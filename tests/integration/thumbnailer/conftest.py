@@ -34,8 +34,8 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.settings import ServiceSettings
 from heliograph_thumbnailer.bootstrap import build
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.model import RenderEvent, RenderJob, ThumbnailsDone
-from heliograph_thumbnailer.pool import RenderPool
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob, ThumbnailsDone
+from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 

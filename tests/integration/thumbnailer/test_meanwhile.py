@@ -18,10 +18,10 @@ from tests.integration.thumbnailer.test_rendering import event_types
 from heliograph_common.blobs import keys
 from heliograph_common.db import statements
 from heliograph_common.ingest.collect import Collector
-from heliograph_gateway import size_runs
+from heliograph_gateway.display_sizes import service as size_runs
+from heliograph_gateway.display_sizes.service import SizeRuns
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.size_runs import SizeRuns
-from heliograph_thumbnailer import store
+from heliograph_thumbnailer import queries as store
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 Picture = Callable[..., bytes]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from heliograph_common.db.models import DisplaySize
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.statements import renditions_of
 from heliograph_common.ingest.collect import Collector
-from heliograph_gateway import size_runs
-from heliograph_gateway.size_runs import SizeRuns
+from heliograph_gateway.display_sizes import service as size_runs
+from heliograph_gateway.display_sizes.service import SizeRuns
 
 pytestmark = pytest.mark.usefixtures("thumbnailer")
 

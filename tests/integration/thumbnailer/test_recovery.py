@@ -21,19 +21,20 @@ from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
-from heliograph_common.db.models import DisplaySize, Image, Rendition
+from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.errors import Stale
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.messaging.worker import Worker, WorkerSettings
-from heliograph_thumbnailer import store
+from heliograph_thumbnailer import queries as store
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.model import RenderEvent, RenderJob
-from heliograph_thumbnailer.pool import RenderPool
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
+from heliograph_thumbnailer.sandbox.pool import RenderPool
+from heliograph_thumbnailer.sandbox.zygote import RenderCrashed, RenderUnavailable
 from heliograph_thumbnailer.settings import ThumbnailerSettings
-from heliograph_thumbnailer.zygote import RenderCrashed, RenderUnavailable
 
 
 class CrashingRenderer:

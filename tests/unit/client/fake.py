@@ -38,7 +38,7 @@ Script = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 
 
 @dataclass
-class Asked:
+class UploadOptions:
     """One HTTP request."""
 
     method: str
@@ -80,7 +80,7 @@ class FakeServer:
 
     def reset(self) -> None:
         """Forgets everything."""
-        self.requests: list[Asked] = []
+        self.requests: list[UploadOptions] = []
         self.faults: dict[str, deque[Response]] = defaultdict(deque)
         self.sockets: deque[Script | Response] = deque()
         self.subscriptions: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ class FakeServer:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
 
-    def asked(self, method: str, path: str = "/v1/images") -> list[Asked]:
+    def asked(self, method: str, path: str = "/v1/images") -> list[UploadOptions]:
         """The requests of one kind."""
         return [each for each in self.requests if (each.method, each.path) == (method, path)]
 
@@ -264,7 +264,7 @@ class FakeServer:
         async def handle(request: Request) -> Response:
             body = await request.body()
             self.requests.append(
-                Asked(request.method, request.url.path, dict(request.query_params), dict(request.headers), body)
+                UploadOptions(request.method, request.url.path, dict(request.query_params), dict(request.headers), body)
             )
             if faults := self.faults[f"{request.method} {request.url.path}"]:
                 return faults.popleft()
@@ -301,7 +301,7 @@ class FakeServer:
 
     async def _store(self, request: Request) -> Response:
         body = await request.body()
-        self.requests.append(Asked("PUT", "/store", dict(request.query_params), dict(request.headers), body))
+        self.requests.append(UploadOptions("PUT", "/store", dict(request.query_params), dict(request.headers), body))
         if faults := self.faults["PUT /store"]:
             return faults.popleft()
         self.uploads[request.path_params["upload_id"]]["content"] = body
@@ -348,7 +348,7 @@ class FakeServer:
         return JSONResponse({"url": f"{self.api}/files/{key}", "expires_at": "2026-01-02T03:04:05Z"})
 
     async def _file(self, request: Request) -> Response:
-        self.requests.append(Asked("GET", "/files", {}, dict(request.headers)))
+        self.requests.append(UploadOptions("GET", "/files", {}, dict(request.headers)))
         if faults := self.faults["GET /files"]:
             return faults.popleft()
         return Response(self.content[request.path_params["key"]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, cast
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 
 from heliograph_common.auth.principal import Principal
 from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.bus.lag import Lag
 from heliograph_common.clock import utc_now
@@ -19,18 +19,22 @@ from heliograph_common.db.engine import Database
 from heliograph_common.errors import BusUnavailable, Unauthenticated
 from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_common.testing.ratelimit import MemoryRateLimits
-from heliograph_gateway.access import Dependencies
+from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.app import api, build_app
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.direct_uploads import DirectUploads
-from heliograph_gateway.idempotency_keys import IdempotencyKeys
+from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.dead_letters.ports import DeadLetterStore
+from heliograph_gateway.http.services import Services
+from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings
-from heliograph_gateway.tus import ResumableUploads
-from heliograph_gateway.uploads import Uploads
+from heliograph_gateway.uploads.direct.service import DirectUploads
+from heliograph_gateway.uploads.form.service import FormUploads
+from heliograph_gateway.uploads.tus.service import ResumableUploads
 
 
 class Failing:
@@ -88,38 +92,29 @@ def connect() -> Connect:
         **own: Any,
     ) -> httpx2.AsyncClient:
         settings = GatewaySettings()
-        settings.gateway = settings.gateway.model_copy(update=own)
+        settings.gateway = settings.gateway.model_copy(update={"batch_files": 3, "completing": 2, **own})
         settings.rate_limits = rate_limits or settings.rate_limits
         failing = Failing(error or AssertionError("no server is needed here"))
-        dependencies = Dependencies(
-            database=cast("Database", failing),
-            messenger=cast("Messenger", failing),
-            uploads=Uploads(cast("Ingest", failing), LimitSettings()),
-            tus=ResumableUploads(
-                cast("Database", failing),
-                cast("Ingest", failing),
-                MemoryBlobs(),
-                LimitSettings(),
-                keep=timedelta(hours=1),
-            ),
-            direct_uploads=DirectUploads(
-                cast("Database", failing),
-                cast("Ingest", failing),
-                MemoryBlobs(),
-                LimitSettings(),
-                lifetime=timedelta(hours=1),
-                at_once=2,
-            ),
-            blobs=MemoryBlobs(),
-            callers=Callers(cast("TokenVerifier", Scopes())),
-            idempotency_keys=IdempotencyKeys(cast("Database", failing)),
-            rate_limits=buckets or MemoryRateLimits(),
-            lags=_no_lags,
-            dead_letters=failing,
-            signed_url_seconds=60,
-            batch_files=3,
+        database, messenger, ingest = cast("Database", failing), cast("Messenger", failing), cast("Ingest", failing)
+        blobs, limits, own_settings = MemoryBlobs(), LimitSettings(), settings.gateway
+        services = Services(
+            {
+                GatewaySettings: settings,
+                Database: database,
+                Messenger: messenger,
+                Blobs: blobs,
+                Callers: Callers(cast("TokenVerifier", Scopes())),
+                IdempotencyKeys: IdempotencyKeys(database),
+                RateLimits: buckets or MemoryRateLimits(),
+                Retries: Retries(messenger, blobs, before_low=100),
+                FormUploads: FormUploads(ingest, limits),
+                ResumableUploads: ResumableUploads(database, ingest, blobs, limits, own_settings),
+                DirectUploads: DirectUploads(database, ingest, blobs, limits, own_settings, signed_url_seconds=60),
+                Queue: Queue(database, _no_lags),
+                DeadLetterStore: failing,
+            }
         )
-        app = (build_app if guarded else api)(dependencies, Health(), settings)
+        app = (build_app if guarded else api)(services, Health(), settings)
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://gateway",

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from heliograph_common import errors
-from heliograph_gateway.problems import INTERNAL, KINDS, MEDIA_TYPE, Kind, problem_of
+from heliograph_common.http.problems import MEDIA_TYPE, Kind
+from heliograph_gateway.http.problems import INTERNAL, KINDS, problem_of
 
 Connect = Callable[..., httpx2.AsyncClient]
 

@@ -10,8 +10,8 @@ from heliograph_common.auth.principal import Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.clock import utc_now
 from heliograph_common.errors import Unauthenticated
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.problems import UNAUTHENTICATED, Problem
+from heliograph_common.http.problems import UNAUTHENTICATED, Problem
+from heliograph_gateway.access.caller import Callers
 
 
 class Counting:

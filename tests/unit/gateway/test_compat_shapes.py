@@ -12,7 +12,7 @@ import pytest
 from tests.contracts import compat
 
 from heliograph_common.runtime.health import CheckResult, Report
-from heliograph_gateway import compat_shapes
+from heliograph_gateway.compat import shapes as compat_shapes
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 UNKNOWN = {"waiting": None, "active": None, "delayed": None, "completed": 7, "failed": 1}

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_gateway import cursor
-from heliograph_gateway.problems import INVALID_CURSOR, Problem
-from heliograph_gateway.queries import ImageFilter
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http import cursor
+from heliograph_gateway.http.problems import INVALID_CURSOR
+from heliograph_gateway.images.queries import ImageFilter
 
 
 @given(st.text(max_size=60), st.dictionaries(st.text(max_size=8), st.text(max_size=8)))

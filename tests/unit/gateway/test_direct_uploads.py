@@ -10,7 +10,8 @@ from tests.unit.gateway.conftest import Connect
 from tests.unit.gateway.test_openapi import DOCUMENT, validator
 
 from heliograph_common.errors import DatabaseUnavailable
-from heliograph_gateway.problems import IMAGE_TOO_LARGE, UPLOAD_MISMATCH, Problem, problem_of_body
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import IMAGE_TOO_LARGE, UPLOAD_MISMATCH, problem_of_body
 
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 ROUTES = [

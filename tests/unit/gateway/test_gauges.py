@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from heliograph_common.bus.lag import Lag
 from heliograph_common.telemetry import metrics
-from heliograph_gateway.gauges import observe_lag
+from heliograph_gateway.queue.gauges import observe_lag
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph_gateway.guard import Guard
+from heliograph_gateway.http.guard import Guard
 
 
 def request(method: str = "POST", **headers: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from heliograph_gateway.fingerprint import BodyDigest, fingerprint
-from heliograph_gateway.idempotency import document, parse_key
-from heliograph_gateway.problems import INVALID_IDEMPOTENCY_KEY, Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_IDEMPOTENCY_KEY
+from heliograph_gateway.idempotency.fingerprint import BodyDigest, fingerprint
+from heliograph_gateway.idempotency.middleware import document, parse_key
 
 
 @pytest.mark.parametrize(

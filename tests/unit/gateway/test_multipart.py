@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_gateway.multipart import MultipartReader, boundary_of
-from heliograph_gateway.problems import Problem
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.multipart import MultipartReader, boundary_of
 
 BOUNDARY = b"xyz"
 

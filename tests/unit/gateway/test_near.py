@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_common.db.models import PHASH_BANDS
-from heliograph_gateway.near import neighbours
+from heliograph_common.db.image_models import PHASH_BANDS
+from heliograph_gateway.images.similarity import neighbours
 
 
 @pytest.mark.parametrize(("bits", "radius"), [(1, 0), (4, 2), (8, 8), (21, 3), (22, 2)])

@@ -15,22 +15,23 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
+from heliograph_common.http.problems import MEDIA_TYPE
 from heliograph_common.runtime.health import Health
-from heliograph_gateway import openapi
-from heliograph_gateway.access import Dependencies
 from heliograph_gateway.app import ROUTERS, api
-from heliograph_gateway.problems import KINDS, MEDIA_TYPE
+from heliograph_gateway.http.problems import KINDS
+from heliograph_gateway.http.services import Services
+from heliograph_gateway.openapi import document as openapi
 from heliograph_gateway.settings import GatewaySettings
 
 Operation = dict[str, Any]
 
 
-class _NoDependencies:
-    def __getattr__(self, _: str) -> None:
+class _NoServices:
+    def get(self, _: type) -> None:
         return None
 
 
-APP = api(cast("Dependencies", _NoDependencies()), Health(), GatewaySettings())
+APP = api(cast("Services", _NoServices()), Health(), GatewaySettings())
 DOCUMENT = APP.openapi()
 OPERATIONS = list(openapi.operations(DOCUMENT))
 _NOT_IN_IT = {"/openapi.json"}
@@ -63,7 +64,7 @@ def test_the_same_code_makes_the_same_bytes() -> None:
         "from heliograph_gateway.app import api\n"
         "from heliograph_gateway.settings import GatewaySettings\n"
         "class Nothing:\n"
-        "    def __getattr__(self, _): return None\n"
+        "    def get(self, _): return None\n"
         "print(json.dumps(api(Nothing(), Health(), GatewaySettings()).openapi()))"
     )
     environment = os.environ | {"PYTHONHASHSEED": "4"}

@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from heliograph_gateway.parameters import WHOLE, Moment
+from heliograph_gateway.http.parameters import WHOLE, Moment
 
 
 @pytest.mark.parametrize(

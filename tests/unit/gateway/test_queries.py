@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from heliograph_common.clock import utc_now
 from heliograph_common.ids import new_id
-from heliograph_gateway.queries import id_floor
+from heliograph_gateway.images.queries import id_floor
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.sampled_from([timedelta(hours=-1), timedelta(), timedelta(hours=1)]))

@@ -20,9 +20,9 @@ from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ratelimit.gcra import Limit, Standing
 from heliograph_common.telemetry import metrics
 from heliograph_common.testing.ratelimit import MemoryRateLimits
+from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.app import ROUTERS
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.rate_limits import Throttle
+from heliograph_gateway.rate_limits.middleware import Throttle
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings, RatePolicy
 
 Connect = Callable[..., httpx2.AsyncClient]
@@ -231,12 +231,12 @@ async def test_without_the_database_requests_pass(connect: Connect, buckets: Mem
 async def test_after_an_outage_the_database_is_asked_again(buckets: MemoryRateLimits, time: Time) -> None:
     asked: list[str] = []
 
-    class Asked(MemoryRateLimits):
+    class UploadOptions(MemoryRateLimits):
         async def take(self, key: str, limit: Limit) -> Standing:
             asked.append(key)
             return await super().take(key, limit)
 
-    limits = Asked(now=time)
+    limits = UploadOptions(now=time)
     limits.down = True
     async with _throttled(limits, TWO, monotonic=lambda: time().timestamp()) as client:
         for seconds in (0.0, 0.5, 0.6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heliograph_gateway.representation import etag, matches
+from heliograph_gateway.http.etags import etag, matches
 
 
 def test_a_tag_is_strong_and_of_the_bytes() -> None:

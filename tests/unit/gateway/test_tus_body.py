@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from starlette.requests import ClientDisconnect
 
-from heliograph_gateway.problems import BODY_TIMEOUT, BODY_TOO_LARGE, CONFLICT, TUS_CHECKSUM_MISMATCH, Problem
-from heliograph_gateway.tus_body import Body
-from heliograph_gateway.tus_headers import Checksum
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, CONFLICT, TUS_CHECKSUM_MISMATCH
+from heliograph_gateway.uploads.tus.body import Body
+from heliograph_gateway.uploads.tus.headers import Checksum
 
 CUTS = [ClientDisconnect(), Problem(BODY_TIMEOUT, "nothing came")]
 

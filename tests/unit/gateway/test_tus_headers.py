@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heliograph_gateway import tus_headers
-from heliograph_gateway.problems import INVALID_PARAMETER, Problem
-from heliograph_gateway.tus_headers import ALGORITHMS, LONGEST_METADATA, ROOT
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import INVALID_PARAMETER
+from heliograph_gateway.uploads.tus import headers as tus_headers
+from heliograph_gateway.uploads.tus.headers import ALGORITHMS, LONGEST_METADATA, ROOT
 
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=","), min_size=1, max_size=20)
 anything = st.text(st.characters(max_codepoint=0xFF), max_size=60)  # headers are Latin-1

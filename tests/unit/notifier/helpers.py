@@ -11,10 +11,10 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import encode, envelope
 from heliograph_common.contracts.messages import ImageReady, Stages
 from heliograph_common.ids import new_id
-from heliograph_notifier.client import Client, QueueLimits
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.cursor import Cursor
-from heliograph_notifier.frames import Event, encode_event
+from heliograph_notifier.fanout.client import Client, QueueLimits
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.cursor import Cursor
+from heliograph_notifier.protocol.frames import Event, encode_event
 
 EPOCH = "5f"
 

@@ -11,8 +11,8 @@ from tests.corpus import pictures
 from tests.corpus.cases import RENDER, Case, cases
 
 from heliograph_common.errors import RejectedImage
-from heliograph_thumbnailer.model import RenderJob, ThumbnailsDone, VariantsDone
-from heliograph_thumbnailer.pool import RenderPool
+from heliograph_thumbnailer.imaging.model import RenderJob, ThumbnailsDone, VariantsDone
+from heliograph_thumbnailer.sandbox.pool import RenderPool
 
 SECONDS = 20.0  # what a hostile file may take at most; most take milliseconds
 

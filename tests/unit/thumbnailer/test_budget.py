@@ -8,9 +8,9 @@ import pytest
 
 from heliograph_common.errors import ImageTooLarge
 from heliograph_common.ingest.headers import Header
-from heliograph_thumbnailer.budget import MemoryBudget
-from heliograph_thumbnailer.cost import predict
-from heliograph_thumbnailer.model import RenderJob
+from heliograph_thumbnailer.imaging.model import RenderJob
+from heliograph_thumbnailer.sandbox.budget import MemoryBudget
+from heliograph_thumbnailer.sandbox.cost import predict
 
 
 async def test_first_come_first_served() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.corpus import pictures
 
-from heliograph_thumbnailer.exif import parse
+from heliograph_thumbnailer.imaging.exif import parse
 
 
 def _ascii(tag: int, text: bytes, at: int) -> tuple[bytes, bytes]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.corpus import pictures
 
-from heliograph_thumbnailer import facts
-from heliograph_thumbnailer.blocks import pixel_hash
+from heliograph_thumbnailer.imaging import facts
+from heliograph_thumbnailer.imaging.blocks import pixel_hash
 
 
 @pytest.mark.parametrize(

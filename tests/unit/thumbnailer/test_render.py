@@ -11,9 +11,9 @@ import pyvips
 from tests.corpus import pictures
 
 from heliograph_common.errors import ImageTooLarge
-from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, ThumbnailsDone, VariantsDone
-from heliograph_thumbnailer.render import render
-from heliograph_thumbnailer.sizes import RenditionSpec, lay_out, thumbnail, variant
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob, Rendition, ThumbnailsDone, VariantsDone
+from heliograph_thumbnailer.imaging.render import render
+from heliograph_thumbnailer.imaging.sizes import RenditionSpec, lay_out, thumbnail, variant
 
 THUMBNAILS_ONLY = RenderJob(variants=())
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from heliograph_thumbnailer import simd
+from heliograph_thumbnailer.imaging import simd
 
 CODECS = ("jpg", "zlib", "libtiff", "jpg_2000", "webp", "avif")
-built = pytest.mark.skipif(not (simd.home() / "avx2").is_dir(), reason="pillow-simd is not built here")
+built = pytest.mark.skipif(
+    not (simd.home() / "avx2").is_dir(), reason="pillow-simd is not on this machine: it has no compiler"
+)
 
 
 def _python(code: str) -> str:
@@ -35,7 +37,7 @@ print(features.version("pil"), [name for name in {CODECS!r} if features.check(na
 @built
 def test_no_parser_is_left_after_loading() -> None:
     code = """
-from heliograph_thumbnailer import simd
+from heliograph_thumbnailer.imaging import simd
 image = simd.load()
 print(sorted(name for name in vars(image.core) if name.endswith("_decoder")))
 """
@@ -46,7 +48,7 @@ print(sorted(name for name in vars(image.core) if name.endswith("_decoder")))
 def test_a_file_cannot_be_opened() -> None:
     code = """
 import io
-from heliograph_thumbnailer import simd
+from heliograph_thumbnailer.imaging import simd
 image = simd.load()
 try:
     image.open(io.BytesIO(b"GIF89a" + bytes(100)))
@@ -59,7 +61,7 @@ except (OSError, ImportError) as error:
 @built
 @pytest.mark.skipif("avx2" not in simd.cpu_flags(), reason="AVX2 is not on this machine")
 def test_avx2_is_chosen_on_this_machine() -> None:
-    code = "from heliograph_thumbnailer import simd; print(simd.load().core.__file__)"
+    code = "from heliograph_thumbnailer.imaging import simd; print(simd.load().core.__file__)"
     assert "/heliograph-simd/avx2/" in _python(code)
 
 
@@ -83,7 +85,7 @@ def test_pillow_stands_in() -> None:
     code = """
 import logging, pathlib, sys
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
-from heliograph_thumbnailer import simd
+from heliograph_thumbnailer.imaging import simd
 simd.home = lambda: pathlib.Path("/nonexistent")
 image = simd.load(); simd.load()
 print(image.new("L", (8, 8)).resize((4, 4), image.Resampling.LANCZOS).size)
@@ -97,7 +99,7 @@ print(image.new("L", (8, 8)).resize((4, 4), image.Resampling.LANCZOS).size)
 def test_another_pil_before_is_refused() -> None:
     code = """
 import PIL
-from heliograph_thumbnailer import simd
+from heliograph_thumbnailer.imaging import simd
 try:
     simd.load()
 except RuntimeError as error:

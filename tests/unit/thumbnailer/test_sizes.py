@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_thumbnailer.sizes import THUMBNAILS, VARIANTS, RenditionSpec, lay_out, thumbnail, variant
+from heliograph_thumbnailer.imaging.sizes import THUMBNAILS, VARIANTS, RenditionSpec, lay_out, thumbnail, variant
 
 SIDES = st.integers(1, 30_000)
 BOXES = st.integers(1, 4_000)

@@ -19,41 +19,36 @@ from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from heliograph_common.errors import HeliographError, Unavailable
+from heliograph_common.http.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Problem
+from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
-from heliograph_gateway import openapi, rate_limits
-from heliograph_gateway.access import Dependencies
-from heliograph_gateway.guard import Guard
-from heliograph_gateway.idempotency import HEADER, REPLAYED, Idempotency
-from heliograph_gateway.problems import (
-    BAD_REQUEST,
-    INTERNAL,
-    INVALID_PARAMETER,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
-    UNKNOWN_ROUTE,
-    Problem,
-    problem_of,
-)
-from heliograph_gateway.rate_limits import Throttle
-from heliograph_gateway.routes import (
-    checks,
-    compat,
-    dead_letters,
-    direct_uploads,
-    display_sizes,
-    images,
-    meta,
-    quarantine,
-    queue,
-    renditions,
-    tus,
-    uploads,
-)
+from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.checks import routes as checks
+from heliograph_gateway.compat import routes as compat
+from heliograph_gateway.dead_letters import routes as dead_letters
+from heliograph_gateway.display_sizes import routes as display_sizes
+from heliograph_gateway.http.guard import Guard
+from heliograph_gateway.http.problems import INTERNAL, INVALID_PARAMETER, NOT_FOUND, UNKNOWN_ROUTE, problem_of
+from heliograph_gateway.http.services import Services
+from heliograph_gateway.idempotency.middleware import HEADER, REPLAYED, Idempotency
+from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.images import routes as images
+from heliograph_gateway.meta import routes as meta
+from heliograph_gateway.openapi import document as openapi
+from heliograph_gateway.quarantine import routes as quarantine
+from heliograph_gateway.queue import routes as queue
+from heliograph_gateway.rate_limits import middleware as rate_limits
+from heliograph_gateway.rate_limits.middleware import Throttle
+from heliograph_gateway.renditions import routes as renditions
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.tus_headers import REQUEST_HEADERS, RESPONSE_HEADERS
-from heliograph_gateway.tus_protocol import TusProtocol
+from heliograph_gateway.uploads.direct import routes as direct_uploads
+from heliograph_gateway.uploads.form import routes as uploads
+from heliograph_gateway.uploads.tus import document as tus_headers
+from heliograph_gateway.uploads.tus import routes as tus
+from heliograph_gateway.uploads.tus.headers import REQUEST_HEADERS, RESPONSE_HEADERS
+from heliograph_gateway.uploads.tus.protocol import TusProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -71,17 +66,18 @@ ROUTERS = (
     compat.router,
     meta.router,
 )
+API_ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 _PROBES = ("/livez", "/readyz")
 _ALLOWED = ["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "traceparent"]
 _EXPOSED = ["ETag", REPLAYED, "Link", "Location", "Retry-After", "Trace-Id", *RESPONSE_HEADERS, *rate_limits.HEADERS]
 
 
-def build_app(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> ASGIApp:
+def build_app(services: Services, health: Health, settings: GatewaySettings) -> ASGIApp:
     """The whole application, middleware included."""
-    return TelemetryMiddleware(Guard(api(dependencies, health, settings), settings.gateway.body_timeout_seconds))
+    return TelemetryMiddleware(Guard(api(services, health, settings), settings.gateway.body_timeout_seconds))
 
 
-def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -> FastAPI:
+def api(services: Services, health: Health, settings: GatewaySettings) -> FastAPI:
     """The routes and their problems, without the middleware that bodies and telemetry need."""
     app = FastAPI(
         title="Heliograph",
@@ -93,7 +89,7 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
         generate_unique_id_function=openapi.operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # TelemetryMiddleware does it, for all services
     )
-    app.state.dependencies = dependencies
+    app.state.services = services
     app.state.health = health
     for router in ROUTERS:
         if router is not compat.router or settings.compat.enabled:
@@ -101,14 +97,14 @@ def api(dependencies: Dependencies, health: Health, settings: GatewaySettings) -
     app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
     _handle_errors(app)
     _document(app)
-    app.add_middleware(Idempotency, keys=dependencies.idempotency_keys, callers=dependencies.callers)
+    app.add_middleware(Idempotency, keys=services.get(IdempotencyKeys), callers=services.get(Callers))
     if settings.rate_limits.enabled:
         app.add_middleware(
             Throttle,
-            routes=[route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)],
+            routes=API_ROUTES,
             settings=settings.rate_limits,
-            limits=dependencies.rate_limits,
-            callers=dependencies.callers,
+            limits=services.get(RateLimits),
+            callers=services.get(Callers),
         )
     app.add_middleware(TusProtocol)
     if settings.gateway.cors_origins:  # around all others, so that browsers may read their refusals too
@@ -189,7 +185,7 @@ def allowed_methods(request: Request) -> list[str]:
 def _document(app: FastAPI) -> None:
     def openapi_document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = openapi.document(app)
+            app.openapi_schema = openapi.document(app, API_ROUTES, tus_headers.HEADERS)
         return app.openapi_schema
 
     app.openapi = openapi_document  # type: ignore[method-assign]

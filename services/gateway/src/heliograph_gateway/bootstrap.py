@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.drift import correct, drift
 from heliograph_common.bus.lag import lags
@@ -14,6 +15,7 @@ from heliograph_common.bus.provision import ensure
 from heliograph_common.bus.standing import stream_standing
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS
+from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.db.upload_models import DirectUpload, TusUpload
 from heliograph_common.ingest import unfinished
@@ -21,6 +23,8 @@ from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
 from heliograph_common.messaging import inbox
 from heliograph_common.messaging.reconcile import Reconciler
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.ratelimit.store import PostgresRateLimits
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.backbone import Backbone
@@ -28,24 +32,27 @@ from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
-from heliograph_gateway.access import Dependencies
+from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.app import build_app
-from heliograph_gateway.caller import Callers
-from heliograph_gateway.checks import store as check_rows
+from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.checks import queries as check_rows
 from heliograph_gateway.checks.images import Images
 from heliograph_gateway.checks.originals import Originals
 from heliograph_gateway.checks.renditions import Renditions
 from heliograph_gateway.checks.runner import Checks
 from heliograph_gateway.checks.streams import Streams
 from heliograph_gateway.checks.work import WorkRows
-from heliograph_gateway.direct_uploads import DirectUploads
-from heliograph_gateway.gauges import observe_lag
-from heliograph_gateway.idempotency_keys import IdempotencyKeys
+from heliograph_gateway.dead_letters.ports import DeadLetterStore
+from heliograph_gateway.display_sizes.service import SizeRuns
+from heliograph_gateway.http.services import Services
+from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.queue.gauges import observe_lag
+from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.settings import GatewaySettings
-from heliograph_gateway.size_runs import SizeRuns
-from heliograph_gateway.tus import ResumableUploads
-from heliograph_gateway.upload_collector import UploadCollector
-from heliograph_gateway.uploads import Uploads
+from heliograph_gateway.uploads.collector import UploadCollector
+from heliograph_gateway.uploads.direct.service import DirectUploads
+from heliograph_gateway.uploads.form.service import FormUploads
+from heliograph_gateway.uploads.tus.service import ResumableUploads
 
 NAME = "gateway"
 
@@ -66,29 +73,29 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
     app = build_app(
-        Dependencies(
-            database=database,
-            messenger=messenger,
-            uploads=Uploads(ingest, settings.limits, settings.gateway.analysis_profiles),
-            tus=ResumableUploads(
-                database, ingest, blobs, settings.limits, keep=timedelta(seconds=settings.gateway.upload_seconds)
-            ),
-            direct_uploads=DirectUploads(
-                database,
-                ingest,
-                blobs,
-                settings.limits,
-                lifetime=timedelta(seconds=settings.gateway.upload_seconds),
-                at_once=settings.gateway.completing,
-            ),
-            blobs=blobs,
-            callers=Callers(TokenVerifier(settings.auth), anonymous_owner=settings.compat.anonymous_owner),
-            idempotency_keys=idempotency_keys,
-            rate_limits=rate_limits,
-            lags=partial(lags, bus, CONSUMERS),
-            dead_letters=DeadLetters(bus),
-            signed_url_seconds=settings.s3.signed_url_seconds,
-            batch_files=settings.gateway.batch_files,
+        Services(
+            {
+                GatewaySettings: settings,
+                Database: database,
+                Messenger: messenger,
+                Blobs: blobs,
+                Callers: Callers(TokenVerifier(settings.auth), anonymous_owner=settings.compat.anonymous_owner),
+                IdempotencyKeys: idempotency_keys,
+                RateLimits: rate_limits,
+                Retries: Retries(messenger, blobs, before_low=settings.limits.waiting_before_low),
+                FormUploads: FormUploads(ingest, settings.limits, settings.gateway.analysis_profiles),
+                ResumableUploads: ResumableUploads(database, ingest, blobs, settings.limits, settings.gateway),
+                DirectUploads: DirectUploads(
+                    database,
+                    ingest,
+                    blobs,
+                    settings.limits,
+                    settings.gateway,
+                    signed_url_seconds=settings.s3.signed_url_seconds,
+                ),
+                Queue: Queue(database, partial(lags, bus, CONSUMERS)),
+                DeadLetterStore: DeadLetters(bus),
+            }
         ),
         health,
         settings,

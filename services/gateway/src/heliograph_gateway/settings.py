@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from heliograph_common.settings import AuthSettings, LimitSettings, ServiceSettings
+from heliograph_common.settings import AuthSettings, CompatSettings, LimitSettings, ServiceSettings
 
 
 class GatewayOwnSettings(BaseModel):
@@ -40,10 +40,9 @@ class GatewayOwnSettings(BaseModel):
     )
 
 
-class CompatSettings(BaseModel):
-    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+class GatewayCompatSettings(CompatSettings):
+    """The same, and who their callers without a token are."""
 
-    enabled: bool = Field(True, description="Whether these routes are there.")
     anonymous_owner: str = Field(
         "",
         max_length=255,
@@ -64,15 +63,15 @@ class RatePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    quota: int = Field(ge=1)
-    window_seconds: int = Field(1, ge=1)
-    burst: int = Field(ge=1)
+    quota: int = Field(ge=1, description="Requests in each window, for as long as one likes.")
+    window_seconds: int = Field(1, ge=1, description="Seconds of a window.")
+    burst: int = Field(ge=1, description="Requests at once after a pause.")
 
 
 class RateLimitSettings(BaseModel):
     """How many requests of one caller to one route pass, through all replicas together (docs/guides/rate-limits.md)."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="Whether requests are limited.")
     default: RatePolicy | None = Field(
         RatePolicy(quota=500, burst=2000), description="For routes that nothing below fits; null leaves them unlimited."
     )
@@ -118,5 +117,5 @@ class GatewaySettings(ServiceSettings):
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
-    compat: CompatSettings = CompatSettings()
+    compat: GatewayCompatSettings = GatewayCompatSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

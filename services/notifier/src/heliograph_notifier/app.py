@@ -1,83 +1,97 @@
-"""The ASGI application: finds the transport for a request and turns refusals into problems."""
+"""The ASGI application: the routes, and refusals as problem documents. Probes and metrics have a port of their own."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Awaitable
 
-from heliograph_common.telemetry.asgi import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from heliograph_common.http.problems import METHOD_NOT_ALLOWED, Problem
 from heliograph_notifier import asyncapi
-from heliograph_notifier.admin_socket import ADMIN_PATH, serve_admin_socket
-from heliograph_notifier.door import Door
-from heliograph_notifier.problems import Refused, refuse
-from heliograph_notifier.request import Request
-from heliograph_notifier.sse import CONTENT_TYPE, cors, serve_sse
-from heliograph_notifier.websocket import serve_websocket
+from heliograph_notifier.compat.admin_socket import ADMIN_PATH, serve_admin_socket
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.handshake import check_origin, last_header
+from heliograph_notifier.transports.problems import NOT_ACCEPTABLE, ROUTE_NOT_FOUND, UPGRADE_REQUIRED
+from heliograph_notifier.transports.sse import CONTENT_TYPE, cors, serve_sse
+from heliograph_notifier.transports.websocket import serve_websocket
 
 PATH = "/v1/events"
 
 
 class App:
-    """Serves ``/v1/events``, the document of it, and with ``old_clients`` the socket of the system that it replaces; probes
-    and metrics have a port of their own."""
+    """Serves ``/v1/events``, the document of it, and with ``old_clients`` the socket of the system that it replaces."""
 
-    def __init__(self, door: Door, *, old_clients: bool) -> None:
-        self._door = door
-        self._old_clients = old_clients
+    def __init__(self, admission: Admission, *, old_clients: bool) -> None:
+        self._admission = admission
+        routes: list[BaseRoute] = [
+            WebSocketRoute(PATH, _Asgi(self._socket)),
+            Route(PATH, _Asgi(self._stream)),
+            Route(asyncapi.PATH, _Asgi(_document)),
+        ]
+        if old_clients:
+            routes += [WebSocketRoute(ADMIN_PATH, _Asgi(self._admin)), Route(ADMIN_PATH, _Asgi(_upgrade_required))]
+        self._router = Router(routes, redirect_slashes=False, default=_not_found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or socket."""
-        if scope["type"] not in {"http", "websocket"}:
-            return
         try:
-            await self._route(scope, receive, send)
-        except Refused as refused:
-            await refuse(scope, send, refused)
+            await self._router(scope, receive, send)
+        except Problem as problem:
+            problem.headers.setdefault("Cache-Control", "no-store")
+            await problem.response()(scope, receive, send)
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == ADMIN_PATH and self._old_clients:
-            await self._admin(scope, receive, send)
-            return
-        if scope["path"] == asyncapi.PATH and scope["type"] == "http":
-            await self._document(scope, send)
-            return
-        if scope["path"] != PATH:
-            raise Refused(404, "not-found", f"there is nothing at {scope['path']}; events are at {PATH}")
-        scope["route"] = SimpleNamespace(path=PATH)  # what telemetry names the request by
-        if scope["type"] == "websocket":
-            await serve_websocket(scope, receive, send, self._door)
-        elif scope["method"] == "OPTIONS":
-            await self._preflight(Request(scope), send)
-        elif scope["method"] != "GET":
-            raise Refused(405, "method-not-allowed", f"{PATH} takes GET", headers={"allow": "GET, OPTIONS"})
-        elif CONTENT_TYPE not in (Request(scope).header("accept") or ""):
-            raise Refused(
-                406, "bad-request", f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}"
-            )
-        else:
-            await serve_sse(scope, receive, send, self._door)
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await serve_websocket(scope, receive, send, self._admission)
 
     async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = SimpleNamespace(path=ADMIN_PATH)
-        if scope["type"] != "websocket":
-            detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
-            raise Refused(426, "bad-request", detail, headers={"upgrade": "websocket"})
-        await serve_admin_socket(scope, receive, send, self._door)
+        await serve_admin_socket(scope, receive, send, self._admission)
 
-    async def _document(self, scope: Scope, send: Send) -> None:
-        scope["route"] = SimpleNamespace(path=asyncapi.PATH)
-        if scope["method"] not in {"GET", "HEAD"}:
-            raise Refused(405, "method-not-allowed", f"{asyncapi.PATH} takes GET", headers={"allow": "GET, HEAD"})
-        headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": asyncapi.document()})
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS":
+            await self._preflight(headers)(scope, receive, send)
+            return
+        if scope["method"] != "GET":
+            raise Problem(METHOD_NOT_ALLOWED, f"{PATH} takes GET", headers={"Allow": "GET, OPTIONS"})
+        if CONTENT_TYPE not in (last_header(headers, "accept") or ""):
+            raise Problem(NOT_ACCEPTABLE, f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}")
+        await serve_sse(scope, receive, send, self._admission)
 
-    async def _preflight(self, request: Request, send: Send) -> None:
-        request.check_origin(self._door.settings.origins)
-        headers = [
-            *cors(request),
-            (b"access-control-allow-methods", b"GET"),
-            (b"access-control-allow-headers", b"authorization, last-event-id"),
-            (b"access-control-max-age", b"600"),
-        ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+    def _preflight(self, headers: Headers) -> Response:
+        """The answer to a browser that asks whether a page may open a stream."""
+        check_origin(headers, self._admission.settings.origins)
+        allowed = {
+            "Access-Control-Allow-Methods": "GET",
+            "Access-Control-Allow-Headers": "authorization, last-event-id",
+            "Access-Control-Max-Age": "600",
+        }
+        return Response(status_code=204, headers=cors(headers) | allowed)
+
+
+class _Asgi:
+    """An ASGI application as an endpoint; a function would be called with a request and had to return a response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._app(scope, receive, send)
+
+
+async def _document(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["method"] not in {"GET", "HEAD"}:
+        raise Problem(METHOD_NOT_ALLOWED, f"{asyncapi.PATH} takes GET", headers={"Allow": "GET, HEAD"})
+    anyone = {"Access-Control-Allow-Origin": "*"}
+    await Response(asyncapi.document(), headers=anyone, media_type="application/json")(scope, receive, send)
+
+
+async def _upgrade_required(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
+    raise Problem(UPGRADE_REQUIRED, detail, headers={"Upgrade": "websocket"})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    raise Problem(ROUTE_NOT_FOUND, f"there is nothing at {scope['path']}; events are at {PATH}")

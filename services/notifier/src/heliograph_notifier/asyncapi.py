@@ -1,6 +1,6 @@
 """``GET /asyncapi.json``: the AsyncAPI 3.1 document of the sockets and, from ``contracts.asyncapi``, of the streams.
 
-``app`` serves it. Made from the types that the sockets speak with; a test holds every frame of a real socket to it.
+Made from the types that the sockets speak with; a test holds every frame of a real socket to it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,18 @@ from heliograph_common.contracts.asyncapi import (
 )
 from heliograph_common.contracts.envelope import CONTENT_TYPE
 from heliograph_common.contracts.messages import EVENTS, Body, Revision
-from heliograph_notifier.admin_events import OLD_TYPES
-from heliograph_notifier.codes import CloseCode
-from heliograph_notifier.filters import FilterRequest
-from heliograph_notifier.frames import SOURCE, TYPE_PREFIX
-from heliograph_notifier.vocabulary import FROM_CLIENT, FROM_SERVER, Closing, CursorText, Draining, Reset
+from heliograph_notifier.compat.admin_events import OLD_TYPES
+from heliograph_notifier.protocol.codes import CloseCode
+from heliograph_notifier.protocol.frames import SOURCE, TYPE_PREFIX
+from heliograph_notifier.protocol.vocabulary import (
+    FROM_CLIENT,
+    FROM_SERVER,
+    Closing,
+    CursorText,
+    Draining,
+    FilterRequest,
+    Reset,
+)
 
 Object = dict[str, Any]
 

@@ -14,12 +14,12 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_common.telemetry import metrics
 from heliograph_common.telemetry.asgi import TelemetryMiddleware
 from heliograph_notifier.app import App
-from heliograph_notifier.door import Door
-from heliograph_notifier.feed import Feed
-from heliograph_notifier.hub import Hub, Ring
-from heliograph_notifier.replay import Replay
-from heliograph_notifier.server import EventServer
+from heliograph_notifier.fanout.feed import Feed
+from heliograph_notifier.fanout.hub import Hub, Ring
+from heliograph_notifier.fanout.replay import Replay
 from heliograph_notifier.settings import NotifierSettings
+from heliograph_notifier.transports.admission import Admission
+from heliograph_notifier.transports.server import EventServer
 
 NAME = "notifier"
 
@@ -32,8 +32,8 @@ async def build(settings: NotifierSettings, health: Health) -> Sequence[Componen
     hub = Hub(Ring(sockets.ring_events, sockets.ring_bytes))
     replay = Replay(hub, reader, concurrent=sockets.replays, stall=sockets.stall_seconds)
     feed = Feed(hub, reader, warm=sockets.ring_events, tell_reset=replay.reset)
-    door = Door(hub, replay, TokenVerifier(settings.auth), sockets)
-    app = App(door, old_clients=settings.compat.enabled)
+    admission = Admission(hub, replay, TokenVerifier(settings.auth), sockets)
+    app = App(admission, old_clients=settings.compat.enabled)
     metrics.socket_queue_bytes.set_function(hub.queued_bytes)
 
     async def following() -> None:

@@ -11,7 +11,7 @@ from heliograph_common.runtime.backbone import Backbone
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_thumbnailer.handler import RenderHandler
-from heliograph_thumbnailer.pool import PoolLimits, RenderPool
+from heliograph_thumbnailer.sandbox.pool import PoolLimits, RenderPool
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 NAME = "thumbnailer"

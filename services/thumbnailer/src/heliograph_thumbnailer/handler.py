@@ -39,10 +39,10 @@ from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_common.telemetry import metrics, spans
-from heliograph_thumbnailer import store
-from heliograph_thumbnailer.model import RenderEvent, RenderJob, Rendition, Step, ThumbnailsDone
-from heliograph_thumbnailer.store import Claim, Gone
-from heliograph_thumbnailer.zygote import RenderCrashed
+from heliograph_thumbnailer import queries as store
+from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob, Rendition, Step, ThumbnailsDone
+from heliograph_thumbnailer.queries import Claim, Gone
+from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
 
 log = structlog.get_logger(__name__)
 

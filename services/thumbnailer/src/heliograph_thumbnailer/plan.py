@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliograph_common.blobs import keys
-from heliograph_thumbnailer.model import PIPELINE_VERSION
-from heliograph_thumbnailer.sizes import RenditionSpec
+from heliograph_thumbnailer.imaging.model import PIPELINE_VERSION
+from heliograph_thumbnailer.imaging.sizes import RenditionSpec
 
 _EXTENSIONS = {"jpeg": "jpg", "webp": "webp"}
 

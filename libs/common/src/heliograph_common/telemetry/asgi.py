@@ -91,7 +91,8 @@ class TelemetryMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_trace)
+            with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+                await self._app(scope, receive, send_with_trace)
         except Exception as error:
             outcome = "error"
             spans.record_error(span, error)

@@ -23,7 +23,7 @@ from heliograph_gateway.checks.findings import (
     Page,
 )
 from heliograph_gateway.checks.merge import join
-from heliograph_gateway.checks.objects import PAGE, Orphans, asked, fraction, listed
+from heliograph_gateway.checks.objects import PAGE, Orphans, fraction, listed, probe
 
 # Hashes are hexadecimal and of one length, which every collation orders alike: their index can be used. Keys are not.
 _KEY = "'originals/' || sha256 || CASE WHEN incarnation = 0 THEN '' ELSE '.' || incarnation END"
@@ -79,10 +79,10 @@ class Originals:
 
     async def _look_again(self, key: str) -> list[Finding]:
         """One finding for each image of the key, where its object is not as the image has it."""
-        info = await asked(self._blobs, key)
+        info = await probe(self._blobs, key)
         images = await self._live(key)
         wrong = [image for image in images if info is None or image.bytes != info.size]
-        if not wrong or (info is None and await asked(self._blobs, key) is not None):
+        if not wrong or (info is None and await probe(self._blobs, key) is not None):
             return []  # the image came, or went, between the two pages
         kind = ORIGINAL_MISSING if info is None else ORIGINAL_DAMAGED
         return [

@@ -27,7 +27,7 @@ from heliograph_gateway.checks.findings import (
     Page,
 )
 from heliograph_gateway.checks.merge import join
-from heliograph_gateway.checks.objects import PAGE, Orphans, asked, fraction, listed
+from heliograph_gateway.checks.objects import PAGE, Orphans, fraction, listed, probe
 
 _PAGE = text("""
     SELECT key COLLATE "C" AS key, array_agg(DISTINCT bytes) AS sizes FROM renditions
@@ -92,12 +92,12 @@ class Renditions:
         return told
 
     async def _look_again(self, key: str) -> list[tuple[Row[Any], Finding]]:
-        info = await asked(self._blobs, key)
+        info = await probe(self._blobs, key)
         async with self._database.transaction() as connection:
             rows = (await connection.execute(_LIVE, {"key": key, "limit": PAGE})).all()
         if not rows or (info is not None and info.size in {row.bytes for row in rows}):
             return []
-        if info is None and await asked(self._blobs, key) is not None:  # rendered again between the two looks
+        if info is None and await probe(self._blobs, key) is not None:  # rendered again between the two looks
             return []
         kind = RENDITION_MISSING if info is None else RENDITION_DAMAGED
         return [
@@ -106,7 +106,7 @@ class Renditions:
         ]
 
     async def _mend(self, image_id: UUID, rows: Sequence[Row[Any]]) -> bool:
-        original = await asked(self._blobs, rows[0].original)
+        original = await probe(self._blobs, rows[0].original)
         if original is None or original.size < 0:  # a render would only fail, and the image with it
             return False
         return await rerender.without(self._messenger, image_id, {row.name: row.key for row in rows})

@@ -13,10 +13,10 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.messaging.transaction import Messenger
-from heliograph_gateway import retries
+from heliograph_gateway.catalog import retries
 
 _STAGES = {"thumbnail": Image.thumbnail_status, "variant": Image.variant_status}
 

@@ -20,9 +20,9 @@ from heliograph_common.db.engine import Database
 from heliograph_common.errors import Temporary
 from heliograph_common.ids import new_id
 from heliograph_common.telemetry import metrics
-from heliograph_gateway.checks import store
+from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.findings import Finding, Step
-from heliograph_gateway.checks.store import CheckRow
+from heliograph_gateway.checks.queries import CheckRow
 
 log = structlog.get_logger(__name__)
 

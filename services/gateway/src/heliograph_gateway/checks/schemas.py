@@ -1,4 +1,4 @@
-"""The shapes of checks, beside those of ``heliograph_gateway.schemas``."""
+"""The shapes of checks, beside those of ``heliograph_gateway.catalog.schemas``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from heliograph_gateway.schemas import Shape
+from heliograph_gateway.http.schemas import Shape
 
 _CHECK = "01a1f93a-6f0e-7c55-9d5e-2b1a6ad0c7f4"
 _STEPS = Literal["streams", "originals", "renditions", "images", "work"]

@@ -1,0 +1,1 @@
+"""The routes of the systems that Heliograph replaces, over the same features."""

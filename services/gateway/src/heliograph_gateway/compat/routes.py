@@ -1,0 +1,218 @@
+"""The routes of the systems that Heliograph replaces, in their shapes, over the same functions as ``/v1``.
+
+Their clients send what they always sent: query parameters and form fields that mean nothing here are passed over, where
+``/v1`` would refuse them. Shapes are built in ``compat_shapes``; refusals are problems with an ``error`` beside the
+``detail`` (``app.py``). docs/guides/older-clients.md tells what differs. The socket of these clients is the notifier's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from heliograph_common.clock import utc_now
+from heliograph_common.db import statements
+from heliograph_common.db.engine import Database
+from heliograph_common.errors import BusUnavailable, DatabaseUnavailable
+from heliograph_common.runtime.health import Report
+from heliograph_gateway.access.scopes import OldReader, OldWriter
+from heliograph_gateway.catalog.refusals import no_such_image
+from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.compat import shapes as compat_shapes
+from heliograph_gateway.compat.shapes import (
+    OldDuplicate,
+    OldHealth,
+    OldList,
+    OldQueue,
+    OldRetry,
+    OldSystemHealth,
+    OldTask,
+    OldUpload,
+)
+from heliograph_gateway.http.multipart import boundary_of
+from heliograph_gateway.http.problems import (
+    BAD_IMAGE,
+    BLOBS_UNAVAILABLE,
+    BODY_TOO_LARGE,
+    BUS_UNAVAILABLE,
+    EMPTY_IMAGE,
+    IMAGE_TOO_LARGE,
+    INVALID_MULTIPART,
+    MISSING_FILE,
+    NOT_FOUND,
+    TOO_MANY_FILES,
+    UNSUPPORTED_IMAGE,
+)
+from heliograph_gateway.http.responses import header, json_response, problems
+from heliograph_gateway.http.schemas import Shape
+from heliograph_gateway.http.services import Db, provided
+from heliograph_gateway.images import queries
+from heliograph_gateway.images.queries import ImageFilter, PageOfImages
+from heliograph_gateway.queue.service import Queue
+from heliograph_gateway.uploads.form.service import FormUploads
+
+router = APIRouter(tags=["compat"], deprecated=True)
+
+WorkQueue = Annotated[Queue, Depends(provided(Queue))]
+
+PICTURE_PARTS = ("file", "image", "images")
+"""What clients call the part with the picture: ``file`` was that system's own, others were written for it."""
+
+_SERVICE = "heliograph-gateway"
+_PAGE = 500
+_COME_BACK = "5"
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One picture, as a part named `file`, `image` or `images`; other parts are passed over.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+            }
+        },
+    }
+}
+_UPLOADED: dict[int | str, dict[str, Any]] = {
+    200: {"model": OldUpload | OldDuplicate, "description": "Taken in, or known"},
+    **problems(
+        INVALID_MULTIPART,
+        MISSING_FILE,
+        IMAGE_TOO_LARGE,
+        BODY_TOO_LARGE,
+        TOO_MANY_FILES,
+        UNSUPPORTED_IMAGE,
+        BAD_IMAGE,
+        EMPTY_IMAGE,
+        BLOBS_UNAVAILABLE,
+    ),
+}
+
+
+def _tells(model: type[Shape]) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of a route that tells what is wrong in the same shape, with another status."""
+    unwell = {"model": model, "description": "Something that is needed is away", "headers": header("Retry-After")}
+    return {**problems(), 200: {"model": model}, 503: unwell}
+
+
+@router.post("/api/images/upload", summary="Upload a picture", responses=_UPLOADED, openapi_extra=_BODY)
+async def upload_old(
+    request: Request, uploads: Annotated[FormUploads, Depends(provided(FormUploads))], database: Db, caller: OldWriter
+) -> Response:
+    """Takes a picture in; it is rendered in the background. Use `POST /v1/images`."""
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    uploads.check_length(int(request.headers.get("content-length", 0)), multipart=True)
+    accepted = await uploads.one(request.stream(), boundary, caller.subject, names=PICTURE_PARTS)
+    async with database.transaction() as connection:
+        sizes = await statements.display_sizes(connection)
+    return json_response(compat_shapes.uploaded(accepted.row, sizes, created=accepted.created))
+
+
+@router.post(
+    "/api/images/{image_id}/retry-processing",
+    summary="Try a failed image again",
+    responses={200: {"model": OldRetry}, **problems(NOT_FOUND, BLOBS_UNAVAILABLE)},
+)
+async def retry_old(
+    retries: Annotated[Retries, Depends(provided(Retries))], caller: OldWriter, image_id: UUID
+) -> Response:
+    """Closes the circuit of a failed image and queues it again, or what a complete one has lost; of another image it tells
+    the status. Use `POST /v1/images/{image_id}/retry`."""
+    retried = await retries.retry(image_id, caller.subject)
+    if retried is None:
+        raise no_such_image(image_id)
+    return json_response(compat_shapes.retried(retried.row, queued=retried.queued))
+
+
+@router.get("/task/{task_id}", summary="Status of a task", responses={200: {"model": OldTask}, **problems()})
+async def get_task_old(database: Db, caller: OldReader, task_id: str) -> Response:
+    """A task is the processing of an image and has its id. One that nobody knows of is `PENDING`, as in Celery. Use
+    `GET /v1/images/{image_id}`."""
+    row = None
+    if (image_id := _uuid(task_id)) is not None:
+        async with database.transaction() as connection:
+            row = await statements.find_image(connection, image_id, owner=caller.subject)
+    return json_response(compat_shapes.task(task_id, row))
+
+
+@router.get("/images", summary="List all images", responses={200: {"model": OldList}, **problems()})
+async def list_images_old(
+    database: Db,
+    caller: OldReader,
+    source: Annotated[str, Query(pattern=r"^[^\x00]*$", description="Empty: all sources.")] = "",
+) -> Response:
+    """All images, newest first. There are no pages: the answer is sent while it is read, and takes as long as there are
+    images. Use `GET /v1/images`."""
+    wanted = ImageFilter(source=source or None)
+    first = await _page(database, caller.subject, wanted, None)  # so that what fails at once has a status of its own
+    return StreamingResponse(_list(database, caller.subject, wanted, first), media_type="application/json")
+
+
+@router.get("/health", summary="How the gateway is", responses=_tells(OldHealth))
+async def health_old(request: Request, caller: OldReader) -> Response:
+    """Use `GET /readyz`, which needs no token."""
+    report = await request.app.state.health.report()
+    return _health(report, compat_shapes.health(report, _SERVICE))
+
+
+@router.get("/api/health", summary="How the servers are", responses=_tells(OldSystemHealth))
+async def system_health_old(request: Request, queue: WorkQueue, caller: OldReader) -> Response:
+    """The queue counts as in `GET /api/queue/status`. Use `GET /readyz` and `GET /v1/queue`."""
+    report = await request.app.state.health.report()
+    try:
+        state = await queue.state(caller)
+    except DatabaseUnavailable:
+        state = None
+    body = compat_shapes.system_health(report, state, now=utc_now(), version=request.app.version)
+    return _health(report, body)
+
+
+@router.get(
+    "/api/queue/status",
+    summary="How much work waits",
+    responses={200: {"model": OldQueue}, **problems(BUS_UNAVAILABLE)},
+)
+async def queue_status_old(queue: WorkQueue, caller: OldReader) -> Response:
+    """What waits and is in hand of all owners; what was completed or failed within 24 hours of the caller's own, and of all
+    owners for administrators. Use `GET /v1/queue`."""
+    state = await queue.state(caller)
+    if state["waiting"] is None:
+        raise BusUnavailable("the queue cannot be told without NATS")
+    return json_response(compat_shapes.queue(state))
+
+
+def _health(report: Report, body: dict[str, Any]) -> Response:
+    if compat_shapes.well(report):
+        return json_response(body)
+    return json_response(body, 503, {"Retry-After": _COME_BACK})
+
+
+async def _page(database: Database, owner: str, wanted: ImageFilter, before: UUID | None) -> PageOfImages:
+    async with database.transaction() as connection:
+        return await queries.page_of_images(connection, owner, wanted, before=before, limit=_PAGE)
+
+
+async def _list(database: Database, owner: str, wanted: ImageFilter, page: PageOfImages) -> AsyncIterator[bytes]:
+    """``OldList``, page by page: each page is all that is ever in memory, and no transaction waits for the client. Where it
+    breaks off, the answer does too, without its end."""
+    count = 0
+    yield b'{"images":['
+    while True:
+        encoded = b",".join(msgspec.json.encode(compat_shapes.listed(row)) for row in page.rows)
+        yield b"," + encoded if count and encoded else encoded
+        count += len(page.rows)
+        if page.next is None:
+            break
+        page = await _page(database, owner, wanted, page.next)
+    yield b'],"count":%d}' % count
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

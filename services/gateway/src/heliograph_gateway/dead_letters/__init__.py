@@ -1,0 +1,1 @@
+"""``/v1/dead-letters``: what could not be handled, for administrators."""

@@ -1,0 +1,1 @@
+"""``/v1/settings/display-sizes``: the sizes that pictures are rendered in."""

@@ -1,0 +1,121 @@
+"""``/v1/settings/display-sizes``: the sizes that every new picture is rendered in, and existing ones on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from heliograph_common.db import statements
+from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.access.scopes import Admin, Reader
+from heliograph_gateway.catalog.representation import ORIGINAL
+from heliograph_gateway.display_sizes import service as size_runs
+from heliograph_gateway.display_sizes.schemas import DisplaySizes, SizeRunShape
+from heliograph_gateway.http import bodies
+from heliograph_gateway.http.problems import (
+    BODY_TOO_LARGE,
+    INVALID_BODY,
+    INVALID_JSON,
+    NOT_FOUND,
+    PRECONDITION_FAILED,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from heliograph_gateway.http.query import known_parameters
+from heliograph_gateway.http.responses import check_match, header, json_response, problems, tagged
+from heliograph_gateway.http.services import Db
+
+router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
+
+_PROGRESS = "/v1/settings/display-sizes/progress"
+_FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
+
+
+@router.get(
+    "/v1/settings/display-sizes",
+    summary="Show the display sizes",
+    responses={200: {"model": DisplaySizes}, 304: {"description": "Not modified"}, **problems()},
+)
+async def get_display_sizes(request: Request, database: Db, _caller: Reader) -> Response:
+    """The sizes with a strong ETag; ``If-None-Match`` is honoured."""
+    async with database.transaction() as connection:
+        return tagged(request, await _present(connection))
+
+
+@router.put(
+    "/v1/settings/display-sizes",
+    summary="Replace the display sizes",
+    responses={
+        200: {"model": DisplaySizes},
+        **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, PRECONDITION_FAILED, UNSUPPORTED_MEDIA_TYPE),
+    },
+    openapi_extra=bodies.Documented(DisplaySizes),
+)
+async def put_display_sizes(request: Request, database: Db, _caller: Admin) -> Response:
+    """New pictures are rendered in these sizes; pictures that there are keep theirs until
+    `POST …/apply`. ``If-Match`` is honoured."""
+    wanted = _checked(await bodies.read(request, DisplaySizes))
+    async with database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
+        check_match(request, await _present(connection))
+        await _replace(connection, wanted)
+        return tagged(request, await _present(connection))
+
+
+@router.post(
+    "/v1/settings/display-sizes/apply",
+    summary="Render existing images in the present display sizes",
+    status_code=202,
+    responses={202: {"model": SizeRunShape, "headers": header("Location")}, **problems()},
+)
+async def apply_display_sizes(database: Db, _caller: Admin) -> Response:
+    """Has the images of all owners rendered where they lack a size, at low priority and a few at a time; they stay
+    readable meanwhile. Whoever asks again has it begin anew."""
+    async with database.transaction() as connection:
+        begun = await size_runs.start(connection)
+    return json_response(begun, 202, {"Location": _PROGRESS})
+
+
+@router.get(
+    _PROGRESS,
+    summary="Show how far the existing images are",
+    responses={200: {"model": SizeRunShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+)
+async def get_display_sizes_progress(request: Request, database: Db, _caller: Admin) -> Response:
+    """The newest run."""
+    async with database.transaction() as connection:
+        found = await size_runs.progress(connection)
+    if found is None:
+        raise Problem(NOT_FOUND, "nobody has asked for it; POST /v1/settings/display-sizes/apply begins")
+    return tagged(request, found)
+
+
+async def _replace(connection: AsyncConnection, wanted: DisplaySizes) -> None:
+    """Writes the sizes. One that stays as it is keeps the time since when pictures must have it (``checks.images``)."""
+    present = await statements.display_sizes(connection)
+    since = {tuple(getattr(row, field) for field in _FIELDS): row.changed_at for row in present}
+    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    rows = [
+        {**size.model_dump(), "position": position, "changed_at": since.get(tuple(size.model_dump().values()), now)}
+        for position, size in enumerate(wanted.sizes)
+    ]
+    await connection.execute(delete(DisplaySize))
+    await connection.execute(insert(DisplaySize), rows)
+
+
+async def _present(connection: AsyncConnection) -> dict[str, Any]:
+    rows = await statements.display_sizes(connection)
+    return {"sizes": [{field: getattr(row, field) for field in _FIELDS} for row in rows]}
+
+
+def _checked(wanted: DisplaySizes) -> DisplaySizes:
+    names = [size.name for size in wanted.sizes]
+    wrong = [(f"/sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
+    wrong += [(f"/sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
+    if wrong:
+        raise bodies.invalid(wrong)
+    return wanted

@@ -1,0 +1,1 @@
+"""HTTP basics that every feature uses: problems, responses, bodies, parameters, cursors. Knows no feature."""

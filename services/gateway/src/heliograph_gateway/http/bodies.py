@@ -1,0 +1,78 @@
+"""JSON request bodies: read within a cap, decoded, and held strictly to their shape. What is wrong is named by pointer.
+
+Routes call it once the caller is known; FastAPI itself would read the body before that, and without a cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.http.problems import BODY_TOO_LARGE, INVALID_BODY, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE
+
+_BODY_BYTES = 64 * 1024
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Documented(dict[str, Any]):
+    """``openapi_extra`` of a route that takes a JSON body; ``openapi.document`` adds the schema of ``model``."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+        super().__init__(requestBody={"required": True, "content": {"application/json": {"schema": schema}}})
+        self.model = model
+
+
+async def read(request: Request, model: type[_Model], *, limit: int = _BODY_BYTES) -> _Model:
+    """The body, of at most ``limit`` bytes, as a ``model``.
+
+    Raises:
+        Problem: it is too large, no JSON, or has a field that is missing, not known, or not acceptable.
+    """
+    try:
+        decoded = msgspec.json.decode(await _read(request, limit))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(INVALID_JSON, str(error)) from None
+    return validated(decoded, model)
+
+
+def validated(decoded: Any, model: type[_Model], at: str = "") -> _Model:
+    """``decoded``, which stands at the pointer ``at`` of its document, as a ``model``.
+
+    Raises:
+        Problem: it is not.
+    """
+    try:
+        return model.model_validate(decoded, strict=True)
+    except ValidationError as error:
+        found = [("/".join([at, *map(_escaped, each["loc"])]), each["msg"]) for each in error.errors()]
+    raise invalid(found)
+
+
+def invalid(wrong: Sequence[tuple[str, str]]) -> Problem:
+    """The refusal of a body: JSON pointers (RFC 6901) and what is wrong there."""
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in wrong]
+    detail = "; ".join(f"{pointer or 'the body'}: {detail}" for pointer, detail in wrong[:5])
+    return Problem(INVALID_BODY, detail, extra={"errors": errors})
+
+
+def _escaped(step: int | str) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if essence != "application/json":
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json", headers={"Accept": "application/json"})
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Problem(BODY_TOO_LARGE, f"the body is larger than the limit of {limit:,} bytes")
+    return bytes(body)

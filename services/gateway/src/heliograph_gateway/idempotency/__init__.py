@@ -1,0 +1,1 @@
+"""``Idempotency-Key``: a request that is sent twice takes effect once."""

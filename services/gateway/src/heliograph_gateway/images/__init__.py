@@ -1,0 +1,1 @@
+"""``/v1/images``: list, show, delete and retry images."""

@@ -1,0 +1,218 @@
+"""``/v1/images``: take pictures in, list, show, delete and retry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from heliograph_common.contracts.messages import ImageDeleted
+from heliograph_common.db import statements
+from heliograph_common.db.engine import Database
+from heliograph_common.db.statements import event_facts
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.access.scopes import Reader, Writer
+from heliograph_gateway.catalog import representation
+from heliograph_gateway.catalog.queries import lock_image
+from heliograph_gateway.catalog.refusals import no_such_image
+from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.catalog.schemas import ImageShape
+from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.http.parameters import Moment
+from heliograph_gateway.http.problems import (
+    BLOBS_UNAVAILABLE,
+    CONFLICT,
+    INVALID_CURSOR,
+    INVALID_PARAMETER,
+    NOT_FOUND,
+    PRECONDITION_FAILED,
+)
+from heliograph_gateway.http.query import known_parameters
+from heliograph_gateway.http.responses import check_match, json_response, next_link, problems, tagged
+from heliograph_gateway.http.services import Db, Messages, provided
+from heliograph_gateway.images import queries, similarity
+from heliograph_gateway.images.queries import ImageFilter
+from heliograph_gateway.images.schemas import ImagePage, NearPage
+from heliograph_gateway.images.similarity import FARTHEST, Position, Similar
+
+router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+
+_DISTANCE = 8
+
+
+def _filter(
+    *,
+    status: Annotated[Literal["pending", "processing", "complete", "failed"] | None, Query()] = None,
+    source: Annotated[str | None, Query(max_length=64)] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=255, description="Text in the name.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
+    taken_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
+    taken_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
+) -> ImageFilter:
+    return ImageFilter(
+        status=status,
+        source=source,
+        q=q,
+        created_after=created_after,
+        created_before=created_before,
+        taken_after=taken_after,
+        taken_before=taken_before,
+    )
+
+
+@dataclass(frozen=True)
+class SimilarTo:
+    """What ``near`` and ``distance`` ask for."""
+
+    image_id: UUID
+    distance: int
+
+
+def _near(
+    near: Annotated[UUID | None, Query(description="Only images that look like this one of yours.")] = None,
+    distance: Annotated[
+        int | None, Query(ge=0, le=FARTHEST, description=f"With `near`: bits of 64 that may differ; {_DISTANCE}.")
+    ] = None,
+) -> SimilarTo | None:
+    if near is None and distance is not None:
+        errors = [{"parameter": "distance", "detail": "needs `near`"}]
+        raise Problem(INVALID_PARAMETER, "`distance` needs `near`", extra={"errors": errors})
+    return None if near is None else SimilarTo(near, _DISTANCE if distance is None else distance)
+
+
+@router.get(
+    "/v1/images",
+    summary="List images, newest first, or those that look alike",
+    responses={200: {"model": ImagePage | NearPage}, **problems(INVALID_CURSOR, NOT_FOUND, CONFLICT)},
+)
+async def list_images(
+    request: Request,
+    database: Db,
+    caller: Reader,
+    wanted: Annotated[ImageFilter, Depends(_filter)],
+    near: Annotated[SimilarTo | None, Depends(_near)],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
+) -> Response:
+    """One page of the caller's images. ``Link: rel="next"`` leads on until it is missing: a page that was filtered by name
+    or time may have fewer images than ``limit``, or none, and still have a next one. With ``near``, those whose perceptual
+    hash is within ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold too."""
+    if near is not None:
+        return await _list_similar(request, database, caller.subject, wanted, near, limit, cursor)
+    before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
+    async with database.transaction() as connection:
+        page = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit)
+        renditions = await queries.renditions_by_image(connection, [row.id for row in page.rows])
+    more = None if page.next is None else cursors.encode(str(page.next), wanted.as_query())
+    url, headers = next_link(request, more)
+    images = [representation.image(row, renditions[row.id]) for row in page.rows]
+    return json_response({"images": images, "next": url}, headers=headers)
+
+
+async def _list_similar(
+    request: Request,
+    database: Database,
+    owner: str,
+    wanted: ImageFilter,
+    near: SimilarTo,
+    limit: int,
+    cursor: str | None,
+) -> Response:
+    query = {**wanted.as_query(), "near": near.image_id, "distance": near.distance}
+    after = None if cursor is None else _similar_position(cursors.decode(cursor, query))
+    async with database.transaction() as connection:
+        to = await _hashed(connection, owner, near)
+        rows = await similarity.page(connection, owner, to, wanted, after=after, limit=limit + 1)
+        page = rows[:limit]
+        renditions = await queries.renditions_by_image(connection, [row.id for row in page])
+    more = cursors.encode(f"{page[-1].distance} {page[-1].id}", query) if len(rows) > limit else None
+    url, headers = next_link(request, more)
+    images = [{**representation.image(row, renditions[row.id]), "distance": row.distance} for row in page]
+    return json_response({"images": images, "next": url}, headers=headers)
+
+
+async def _hashed(connection: AsyncConnection, owner: str, near: SimilarTo) -> Similar:
+    row = await statements.find_image(connection, near.image_id, owner=owner)
+    if row is None:
+        raise no_such_image(near.image_id)
+    if row.phash is None:
+        state = row.processing_status
+        detail = f"the image has no perceptual hash, it is {state}; it gets one with its thumbnails"
+        raise Problem(CONFLICT, detail, extra={"state": state})
+    return Similar(of=row.id, phash=row.phash, distance=near.distance)
+
+
+@router.get(
+    "/v1/images/{image_id}",
+    summary="Show an image",
+    responses={200: {"model": ImageShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+)
+async def get_image(request: Request, database: Db, caller: Reader, image_id: UUID) -> Response:
+    """The image with its renditions and a strong ETag; ``If-None-Match`` is honoured."""
+    async with database.transaction() as connection:
+        row = await statements.find_image(connection, image_id, owner=caller.subject)
+        renditions = await statements.renditions_of(connection, image_id)
+    if row is None:
+        raise no_such_image(image_id)
+    return tagged(request, representation.image(row, renditions))
+
+
+@router.delete(
+    "/v1/images/{image_id}",
+    summary="Delete an image",
+    status_code=204,
+    response_class=Response,
+    responses=problems(NOT_FOUND, PRECONDITION_FAILED),
+)
+async def delete_image(request: Request, messenger: Messages, caller: Writer, image_id: UUID) -> Response:
+    """The image is gone at once; its files go after a grace period. ``If-Match`` is honoured."""
+    async with messenger.transaction() as transaction:
+        row = await lock_image(transaction.connection, image_id, caller.subject)
+        if row is None:
+            raise no_such_image(image_id)
+        renditions = await statements.renditions_of(transaction.connection, image_id)
+        check_match(request, representation.image(row, renditions))
+        deleted = await queries.delete_image(transaction.connection, image_id)
+        transaction.event(ImageDeleted(**event_facts(deleted)), owner=row.owner)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/images/{image_id}/retry",
+    summary="Try a failed image again",
+    status_code=202,
+    responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT, BLOBS_UNAVAILABLE)},
+)
+async def retry_image(
+    request: Request, retries: Annotated[Retries, Depends(provided(Retries))], caller: Writer, image_id: UUID
+) -> Response:
+    """Closes the circuit of a failed image and queues it again. Of a complete image it queues the renditions that are
+    missing: their files are lost, or their size is newer than the image. 409 when there is nothing to be done. Its
+    priority is what was asked for at its upload, or `low` while many other pictures of the caller wait."""
+    retried = await retries.retry(image_id, caller.subject)
+    if retried is None:
+        raise no_such_image(image_id)
+    if not retried.queued:
+        state = retried.row.processing_status
+        nothing = "nothing of it is missing" if state == "complete" else "it has not failed"
+        raise Problem(CONFLICT, f"the image is {state}, and {nothing}", extra={"state": state})
+    return tagged(request, representation.image(retried.row, retried.renditions), 202)
+
+
+def _similar_position(text: str) -> Position:
+    distance, _, image_id = text.partition(" ")
+    if not distance.isdecimal():
+        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out")
+    return Position(int(distance), _position(image_id))
+
+
+def _position(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None

@@ -1,0 +1,1 @@
+"""What needs no token: the front page, the pages that explain problems, and the probes."""

@@ -1,0 +1,1 @@
+"""``/v1/queue``: how much work waits, and since when."""

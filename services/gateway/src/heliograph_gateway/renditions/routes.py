@@ -1,0 +1,100 @@
+"""``/v1/images/{id}/renditions/{name}``: to the file itself, by a signed URL."""
+
+from __future__ import annotations
+
+import mimetypes
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import Row
+from starlette.responses import RedirectResponse, Response
+
+from heliograph_common.blobs import keys
+from heliograph_common.clock import rfc3339, utc_now
+from heliograph_common.db import statements
+from heliograph_common.db.statements import ImageRow
+from heliograph_common.errors import NotFound
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.access.scopes import Reader
+from heliograph_gateway.catalog.refusals import no_such_image
+from heliograph_gateway.catalog.representation import ORIGINAL
+from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
+from heliograph_gateway.http.query import known_parameters
+from heliograph_gateway.http.responses import json_response, problems
+from heliograph_gateway.http.services import Db, Objects, Settings
+from heliograph_gateway.renditions.schemas import SignedUrl
+
+router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+
+_COME_BACK = 2
+_PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
+
+
+@router.get(
+    "/v1/images/{image_id}/renditions/{name}",
+    summary="Fetch a rendition or the original",
+    responses={
+        200: {"model": SignedUrl, "description": "With `url=1`"},
+        302: {"description": "To a signed URL"},
+        **problems(NOT_FOUND, NOT_RENDERED, BLOBS_UNAVAILABLE),
+    },
+)
+async def get_rendition(
+    database: Db,
+    blobs: Objects,
+    settings: Settings,
+    caller: Reader,
+    image_id: UUID,
+    name: str,
+    url: Annotated[bool, Query(description="Answer with the URL as JSON instead of a redirect.")] = False,
+) -> Response:
+    """302 to a signed URL of the file; it is checked to exist first. The name ``original`` is the upload itself."""
+    async with database.transaction() as connection:
+        image = await statements.find_image(connection, image_id, owner=caller.subject)
+        if image is None:
+            raise no_such_image(image_id)
+        renditions = await statements.renditions_of(connection, image_id)
+        sizes = await statements.display_sizes(connection)
+    key, content_type, filename = _target(image, name, renditions, [size.name for size in sizes])
+    expires_at = utc_now() + timedelta(seconds=settings.s3.signed_url_seconds)
+    try:
+        signed = await blobs.presign_get(
+            key, expires_in=settings.s3.signed_url_seconds, content_type=content_type, filename=filename
+        )
+    except NotFound:
+        remedy = "upload the picture again" if name == ORIGINAL else f"POST /v1/images/{image_id}/retry renders it anew"
+        raise Problem(NOT_FOUND, f"the file of `{name}` is missing in the object store; {remedy}") from None
+    if url:
+        return json_response({"url": signed, "expires_at": rfc3339(expires_at)}, headers=_PRIVATE)
+    return RedirectResponse(signed, 302, _PRIVATE)
+
+
+def _target(
+    image: ImageRow, name: str, renditions: list[Row[Any]] | Any, configured: list[str]
+) -> tuple[str, str, str]:
+    """Key, media type and file name of a rendition."""
+    if name == ORIGINAL:
+        return keys.original(image.sha256, image.incarnation), image.mime_type, image.name
+    found = next((each for each in renditions if each.name == name), None)
+    if found is not None:
+        content_type = f"image/{found.format}"
+        suffix = mimetypes.guess_extension(content_type) or f".{found.format}"
+        return found.key, content_type, f"{PurePath(image.name).stem}-{name}{suffix}"
+    state = image.processing_status
+    if name in configured and state in {"pending", "processing"}:
+        raise Problem(
+            NOT_RENDERED,
+            f"`{name}` is not rendered yet, the image is {state}; come back in {_COME_BACK} seconds",
+            headers={"Retry-After": str(_COME_BACK)},
+            extra={"state": state},
+        )
+    if name in configured and state == "failed":
+        detail = (
+            f"`{name}` could not be rendered: {image.processing_error}; POST /v1/images/{image.id}/retry tries again"
+        )
+        raise Problem(NOT_RENDERED, detail, extra={"state": state})
+    there = ", ".join([ORIGINAL, *(each.name for each in renditions)])
+    raise Problem(NOT_FOUND, f"the image has no such rendition; it has {there}", extra={"state": state})

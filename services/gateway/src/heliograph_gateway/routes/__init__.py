@@ -1,1 +1,0 @@
-"""The routes, one module a resource; ``app.py`` puts them together."""

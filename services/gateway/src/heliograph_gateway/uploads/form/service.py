@@ -1,0 +1,236 @@
+"""From a request body to accepted images: raw, or multipart with several files, each for itself.
+
+A file goes straight into ingest's spool, its cap enforced while
+it is read; one bad file costs the others nothing. What is accepted, and how it is stored, is ``heliograph_common.ingest``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from starlette.requests import ClientDisconnect
+
+from heliograph_common.errors import HeliographError
+from heliograph_common.http.problems import Problem
+from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
+from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
+from heliograph_common.settings import LimitSettings
+from heliograph_gateway.http.multipart import MultipartReader, Part
+from heliograph_gateway.http.problems import (
+    BODY_TOO_LARGE,
+    INVALID_PARAMETER,
+    MISSING_FILE,
+    TOO_MANY_FILES,
+    UNKNOWN_PART,
+    problem_of,
+)
+from heliograph_gateway.uploads.options import SOURCE, UploadOptions, priority_of, profile_of
+
+FILE_PART = "file"
+PRIORITY_PART = "priority"
+ANALYZE_PART = "analyze"
+NAME_PART = "name"
+FIELDS = (PRIORITY_PART, ANALYZE_PART, NAME_PART)
+
+_PART_OVERHEAD = 16 * 1024
+_FIELD_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file (or of a part that is none): ``name`` is empty where it has none."""
+
+    name: str
+    result: Accepted | Problem
+
+
+class FormUploads:
+    """Takes files in for owners, within ``limits``. ``profiles``: the analyses that may be asked for."""
+
+    def __init__(self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str] = ()) -> None:
+        self._ingest = ingest
+        self.limits = limits
+        self.profiles = profiles
+
+    def body_cap(self, *, multipart: bool) -> int:
+        """The most bytes that a request body may have."""
+        if not multipart:
+            return self.limits.file_bytes
+        return self.limits.files_per_request * (self.limits.file_bytes + _PART_OVERHEAD) + _PART_OVERHEAD
+
+    def check_length(self, length: int, *, multipart: bool) -> None:
+        """Refuses a body by its Content-Length, before any of it is read.
+
+        Raises:
+            Problem: it is over the cap.
+        """
+        if length > (cap := self.body_cap(multipart=multipart)):
+            raise self._too_large(cap, multipart=multipart)
+
+    async def raw(self, body: AsyncIterator[bytes], owner: str, options: UploadOptions) -> Accepted:
+        """Takes in a body that is one picture.
+
+        Raises:
+            HeliographError: it is refused, or a server is away.
+        """
+        async with spool(body, limits_of(self.limits)) as spooled:
+            return await _accept(self._ingest, spooled, owner, options.name, options)
+
+    async def multipart(
+        self, body: AsyncIterator[bytes], boundary: bytes, owner: str, options: UploadOptions
+    ) -> list[Outcome]:
+        """Takes in all files of a multipart body. Never raises for what a file or the body is; that is an outcome."""
+        reader = MultipartReader(self._capped(body), boundary)
+        batch = _Batch(self._ingest, self.limits, self.profiles, owner, options)
+        await batch.take(reader.parts())
+        return batch.outcomes
+
+    async def one(self, body: AsyncIterator[bytes], boundary: bytes, owner: str, *, names: Collection[str]) -> Accepted:
+        """Takes in a multipart body whose one picture is a part with one of ``names``; other parts are passed over.
+
+        Raises:
+            Problem, HeliographError: the body or the picture is refused, or a server is away. The picture is taken in
+                all the same where it came whole and what is refused comes after it.
+        """
+        accepted = None
+        async for part in MultipartReader(self._capped(body), boundary).parts():
+            if part.name not in names:
+                continue
+            if accepted is not None:
+                raise Problem(TOO_MANY_FILES, "this route takes one picture a request; the first was taken in")
+            accepted = await self.raw(part.chunks, owner, UploadOptions(name=part.filename or ""))
+        if accepted is None:
+            raise Problem(MISSING_FILE, f"no part is named {' or '.join(f'`{name}`' for name in names)}")
+        return accepted
+
+    async def _capped(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        cap = self.body_cap(multipart=True)
+        size = 0
+        async for chunk in body:
+            size += len(chunk)
+            if size > cap:
+                raise self._too_large(cap, multipart=True)
+            yield chunk
+
+    def _too_large(self, cap: int, *, multipart: bool) -> Problem:
+        if multipart:
+            detail = f"{self.limits.files_per_request} files of {self.limits.file_bytes:,} bytes each are the limit"
+        else:
+            detail = f"the body is larger than the limit of {cap:,} bytes"
+        return Problem(BODY_TOO_LARGE, detail, extra={"limit_bytes": cap})
+
+
+class _Batch:
+    """The parts of one request, in their order. A field counts for the file right before it and for all after it; ``name``
+    is for the only file."""
+
+    def __init__(
+        self, ingest: Ingest, limits: LimitSettings, profiles: Sequence[str], owner: str, options: UploadOptions
+    ) -> None:
+        self.outcomes: list[Outcome] = []
+        self._ingest = ingest
+        self._limits = limits
+        self._profiles = profiles
+        self._owner = owner
+        self._options = options
+        self._files = 0
+
+    async def take(self, parts: AsyncGenerator[Part, None]) -> None:
+        """Reads all parts, or as many as can be read."""
+        try:
+            part = await self._next_file(parts)
+            while part is not None:
+                part = await self._file(part, parts)
+        except Problem as problem:
+            self._refuse("", problem)
+        if not self.outcomes:
+            self._refuse("", Problem(MISSING_FILE, f"no part is named `{FILE_PART}`"))
+
+    async def _file(self, part: Part, parts: AsyncGenerator[Part, None]) -> Part | None:
+        """Takes in one file; returns the next."""
+        name = safe_name(part.filename or "")
+        with Spool(limits_of(self._limits)) as receiving:
+            try:
+                async for chunk in part.chunks:
+                    receiving.write(chunk)
+                spooled = await receiving.finish()
+            except HeliographError as error:
+                self._refuse(name, problem_of(error))
+                return await self._next_file(parts)
+            except Problem as problem:  # the body ended or broke within this file
+                self._refuse(name, problem)
+                return None
+            try:
+                following = await self._next_file(parts)
+            except (Problem, ClientDisconnect):
+                await self._accept(spooled, name)  # this file came whole, whatever happened after it
+                raise
+            await self._accept(spooled, name)
+            return following
+
+    async def _accept(self, spooled: Spooled, name: str) -> None:
+        try:
+            accepted = await _accept(self._ingest, spooled, self._owner, self._options.name or name, self._options)
+        except HeliographError as error:
+            self._refuse(name, problem_of(error))
+        else:
+            self.outcomes.append(Outcome(name, accepted))
+
+    async def _next_file(self, parts: AsyncGenerator[Part, None]) -> Part | None:
+        """The next part that is a file; applies the fields before it."""
+        async for part in parts:
+            if part.name == FILE_PART:
+                self._files += 1
+                if self._files > self._limits.files_per_request:
+                    detail = f"a request may have {self._limits.files_per_request} files; the rest was not read"
+                    raise Problem(TOO_MANY_FILES, detail)
+                self._check_name()
+                return part
+            if part.name in FIELDS:
+                await self._field(part)
+            else:
+                self._refuse(safe_name(part.filename or part.name), _unknown(part.name))
+        return None
+
+    async def _field(self, part: Part) -> None:
+        value = await _text(part)
+        if part.name == PRIORITY_PART:
+            self._options = replace(self._options, priority=priority_of(value))
+        elif part.name == ANALYZE_PART:
+            self._options = replace(self._options, profile=profile_of(value, self._profiles))
+        else:
+            self._options = replace(self._options, name=value)
+            self._check_name()
+
+    def _check_name(self) -> None:
+        if self._options.name and self._files > 1:
+            detail = "`name` is for a request with one file; of several each has its `filename`"
+            raise Problem(INVALID_PARAMETER, detail, extra={"errors": [{"parameter": NAME_PART, "detail": detail}]})
+
+    def _refuse(self, name: str, problem: Problem) -> None:
+        self.outcomes.append(Outcome(name, problem))
+
+
+async def _accept(ingest: Ingest, spooled: Spooled, owner: str, name: str, options: UploadOptions) -> Accepted:
+    return await ingest.accept(
+        spooled, owner=owner, name=name, source=SOURCE, priority=options.priority, analysis_profile=options.profile
+    )
+
+
+async def _text(part: Part) -> str:
+    value = bytearray()
+    async for chunk in part.chunks:
+        value += chunk
+        if len(value) > _FIELD_BYTES:
+            raise Problem(INVALID_PARAMETER, f"the field `{part.name}` is longer than {_FIELD_BYTES} bytes")
+    return value.decode("utf-8", "replace").strip()
+
+
+def _unknown(name: str) -> Problem:
+    known = (FILE_PART, *FIELDS)
+    near = get_close_matches(name.lower(), known, n=1)
+    shown = safe_name(name)
+    hint = f"did you mean `{near[0]}`?" if near else "pictures are parts named `file`"
+    return Problem(UNKNOWN_PART, f"the part `{shown}` is not known; {hint}")

@@ -1,0 +1,258 @@
+"""``/v1/uploads/tus``: resumable uploads, tus 1.0 (tus.io/protocols/resumable-upload).
+
+Reads headers and says how an upload stands; what is done is the service's. ``protocol`` is around these routes: the
+version has been checked, and the method is the one that is meant.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import format_datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from heliograph_common.clock import rfc3339
+from heliograph_common.http.problems import Problem
+from heliograph_gateway.access.scopes import Writer
+from heliograph_gateway.http.problems import (
+    BAD_IMAGE,
+    BLOBS_UNAVAILABLE,
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    CONFLICT,
+    EMPTY_IMAGE,
+    IMAGE_TOO_LARGE,
+    NOT_FOUND,
+    OFFSET_MISMATCH,
+    TOO_MANY_PARTS,
+    TUS_CHECKSUM_MISMATCH,
+    UNSUPPORTED_IMAGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    UPLOAD_EXPIRED,
+    UPLOAD_FINAL,
+    UPLOAD_REFUSED,
+)
+from heliograph_gateway.http.query import known_parameters
+from heliograph_gateway.http.responses import json_response
+from heliograph_gateway.http.services import provided
+from heliograph_gateway.uploads.options import UploadOptions, priority_of, profile_of
+from heliograph_gateway.uploads.tus import document
+from heliograph_gateway.uploads.tus import headers as tus_headers
+from heliograph_gateway.uploads.tus.body import Body
+from heliograph_gateway.uploads.tus.headers import BODY_TYPE, IMAGE, ROOT, wrong
+from heliograph_gateway.uploads.tus.queries import TusRow
+from heliograph_gateway.uploads.tus.schemas import TusUploadShape
+from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing, standing_of
+
+router = APIRouter(tags=["resumable uploads"], dependencies=[Depends(known_parameters)])
+
+Service = Annotated[ResumableUploads, Depends(provided(ResumableUploads))]
+
+_ONE = f"{ROOT}/{{upload_id}}"
+_STATE = ("Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat")
+_OVER = (NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_REFUSED)
+_TAKING = (
+    BLOBS_UNAVAILABLE,
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    IMAGE_TOO_LARGE,
+    TOO_MANY_PARTS,
+    UNSUPPORTED_IMAGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    BAD_IMAGE,
+    EMPTY_IMAGE,
+    TUS_CHECKSUM_MISMATCH,
+)
+_SELF = ("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")
+_SELF_ANSWERS = document.open_answers(204, "What this server can do", _SELF)
+
+
+@router.options(_ONE, include_in_schema=False)
+@router.options(ROOT, summary="Ask what is spoken", status_code=204, responses=_SELF_ANSWERS)
+async def show_tus_abilities(service: Service) -> Response:
+    """Version, extensions and limits. Needs no token. The address of every upload, there or not, answers the same."""
+    return Response(status_code=204, headers=tus_headers.options(service.max_size))
+
+
+@router.post(
+    ROOT,
+    summary="Begin a resumable upload",
+    status_code=201,
+    response_class=Response,
+    responses=document.answers(
+        201,
+        "Begun; with the image where all was there",
+        ("Upload-Offset", "Upload-Expires", IMAGE),
+        *_TAKING,
+        *_OVER,
+        CONFLICT,
+    ),
+    openapi_extra=document.FIRST_BODY,
+)
+async def create_tus_upload(
+    *,
+    request: Request,
+    service: Service,
+    caller: Writer,
+    _: document.Version,
+    upload_length: document.Length = None,
+    upload_defer_length: document.DeferLength = None,
+    upload_metadata: document.Metadata = "",
+    upload_concat: document.Concat = None,
+    upload_checksum: document.Checksum = None,
+) -> Response:
+    """Makes an upload, to which PATCH adds bytes; the first may come along. One of `Upload-Length`, `Upload-Defer-Length`
+    and `Upload-Concat: final` is needed."""
+    announced = Announced(
+        length=None if upload_length is None else int(upload_length),
+        metadata=upload_metadata,
+        options=_upload_options(service, tus_headers.metadata(upload_metadata)),
+        concat=None if upload_concat is None else tus_headers.concat(upload_concat),
+    )
+    final = announced.concat is not None and not announced.concat.partial
+    if sum((upload_length is not None, upload_defer_length is not None, final)) != 1:
+        raise wrong("Upload-Length", "or `Upload-Defer-Length: 1` or `Upload-Concat: final;…` is needed, and only one")
+    body = _body(request, upload_checksum)
+    if announced.concat is not None and final:
+        if body.announced != 0:
+            raise wrong("Upload-Concat", "makes a final upload, which takes no body")
+        standing = await service.concatenate(caller.subject, announced, announced.concat.urls)
+    else:
+        standing = await service.create(caller.subject, announced, body)
+    return Response(status_code=201, headers={"Location": f"{ROOT}/{standing.id}", **_standing(standing)})
+
+
+@router.patch(
+    _ONE,
+    summary="Add bytes to a resumable upload",
+    status_code=204,
+    responses=document.answers(
+        204,
+        "Added; with the image where these were the last",
+        ("Upload-Offset", "Upload-Expires", IMAGE),
+        *_TAKING,
+        *_OVER,
+        OFFSET_MISMATCH,
+        UPLOAD_FINAL,
+    ),
+    openapi_extra=document.BODY,
+)
+async def append_to_tus_upload(
+    *,
+    upload_id: UUID,
+    request: Request,
+    service: Service,
+    caller: Writer,
+    _: document.Version,
+    upload_offset: document.Offset,
+    upload_length: document.Length = None,
+    upload_checksum: document.Checksum = None,
+) -> Response:
+    """Adds the body at the offset. When the connection breaks, what arrived counts: ask where the upload stands and go on
+    from there. With the last bytes the picture is checked, and is an image when this is answered."""
+    standing = await service.append(
+        upload_id,
+        caller.subject,
+        int(upload_offset),
+        _body(request, upload_checksum, always=True),
+        announced=None if upload_length is None else int(upload_length),
+    )
+    return Response(status_code=204, headers=_standing(standing))
+
+
+@router.head(
+    _ONE,
+    name="show_tus_offset",
+    summary="Ask where a resumable upload stands",
+    response_class=Response,
+    responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
+)
+@router.get(
+    _ONE,
+    summary="Show a resumable upload",
+    responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
+    response_model=TusUploadShape,
+)
+async def show_tus_upload(
+    upload_id: UUID, service: Service, caller: Writer, _: document.VersionIfAny = None
+) -> Response:
+    """The headers say it as tus has it, the body in JSON. An offset equal to the length means that the picture was checked
+    and is an image."""
+    row = await service.look(upload_id, caller.subject)
+    return json_response(_shown(row), headers=_state(row))
+
+
+@router.delete(
+    _ONE,
+    summary="End a resumable upload",
+    status_code=204,
+    responses=document.answers(204, "Ended", (), NOT_FOUND),
+)
+async def delete_tus_upload(upload_id: UUID, service: Service, caller: Writer, _: document.Version) -> Response:
+    """Forgets the upload and frees its bytes. An image that it became stays: delete that by itself."""
+    await service.terminate(upload_id, caller.subject)
+    return Response(status_code=204)
+
+
+def _upload_options(service: ResumableUploads, metadata: dict[str, bytes]) -> UploadOptions:
+    text = {key: value.decode("utf-8", "replace") for key, value in metadata.items()}
+    return UploadOptions(
+        priority=priority_of(text.get("priority") or "normal"),
+        profile=profile_of(text.get("analyze", ""), service.profiles),
+        name=text.get("filename") or text.get("name", ""),
+    )
+
+
+def _body(request: Request, checksum: str | None, *, always: bool = False) -> Body:
+    """The request's body; ``always``: it must have one, though it may be empty."""
+    announced: int | None = None
+    if "transfer-encoding" not in request.headers:
+        announced = int(request.headers.get("content-length", 0))
+    essence = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if essence != BODY_TYPE and (always or announced != 0):
+        detail = f"{essence[:100] or 'a body without a type'} is not taken; send {BODY_TYPE}"
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept": BODY_TYPE})
+    expected = None if checksum is None else tus_headers.checksum(checksum)
+    return Body(request.stream(), announced=announced, checksum=expected)
+
+
+def _standing(standing: Standing) -> dict[str, str]:
+    headers = {"Upload-Offset": str(standing.offset)}
+    if standing.expires_at is not None:
+        headers["Upload-Expires"] = format_datetime(standing.expires_at.astimezone(UTC), usegmt=True)
+    if standing.image_id is not None:
+        headers[IMAGE] = _image(standing.image_id)
+    return headers
+
+
+def _state(row: TusRow) -> dict[str, str]:
+    length = {"Upload-Defer-Length": "1"} if row.length is None else {"Upload-Length": str(row.length)}
+    headers = _standing(standing_of(row)) | length
+    if row.metadata:
+        headers["Upload-Metadata"] = row.metadata
+    if row.partial:
+        headers["Upload-Concat"] = "partial"
+    elif row.concatenates is not None:
+        headers["Upload-Concat"] = f"final;{' '.join(row.concatenates)}"
+    return headers
+
+
+def _shown(row: TusRow) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "state": row.state,
+        "name": row.name,
+        "offset": row.position,
+        "length": row.length,
+        "partial": row.partial,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "links": {"self": f"{ROOT}/{row.id}"} | ({"image": _image(row.image_id)} if row.image_id else {}),
+    }
+
+
+def _image(image_id: UUID) -> str:
+    return f"/v1/images/{image_id}"

@@ -1,0 +1,1 @@
+"""What clients read and write: events, control frames, cursors and close codes. Pure."""

@@ -1,0 +1,1 @@
+"""How clients connect: WebSocket and server-sent events, from the handshake to the close."""

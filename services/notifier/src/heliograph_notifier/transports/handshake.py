@@ -1,0 +1,104 @@
+"""What is the same for all transports before an event flows: query, origin, token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import HTTPConnection
+
+from heliograph_common.auth.principal import Principal
+from heliograph_common.auth.tokens import TokenVerifier
+from heliograph_common.errors import Forbidden, Unauthenticated
+from heliograph_common.http.bearer import bearer_token, unauthenticated
+from heliograph_common.http.problems import FORBIDDEN, Problem
+from heliograph_notifier.fanout.filters import Filter
+from heliograph_notifier.protocol.vocabulary import FilterRequest
+from heliograph_notifier.transports.problems import BAD_REQUEST, CHALLENGE, ORIGIN_NOT_ALLOWED
+
+_TOKEN_PARAMETERS = frozenset({"token", "access_token", "authorization", "jwt", "bearer"})
+
+
+def last_header(headers: Headers, name: str) -> str | None:
+    """A header's value; the last where it is repeated, as ``QueryParams`` has it of parameters."""
+    values = headers.getlist(name)
+    return values[-1] if values else None
+
+
+def cursor_of(request: HTTPConnection) -> str | None:
+    """The query's cursor, else ``Last-Event-ID``."""
+    return request.query_params.get("cursor") or last_header(request.headers, "last-event-id") or None
+
+
+def filter_of(query: QueryParams) -> Filter:
+    """The filter in a query: ``types`` and ``image_ids`` repeated or separated by commas, ``all_owners=true``.
+
+    Raises:
+        Problem: it is malformed.
+    """
+    fields = {
+        name: [word for value in query.getlist(name) for word in value.split(",") if word]
+        for name in ("types", "image_ids")
+    }
+    everyone = query.get("all_owners", "false")
+    if everyone not in {"true", "false"}:
+        raise Problem(BAD_REQUEST, f"the query's filter is malformed: all_owners is true or false, not {everyone!r}")
+    try:
+        return Filter(msgspec.convert({**fields, "all_owners": everyone == "true"}, FilterRequest))
+    except msgspec.ValidationError as error:
+        raise Problem(BAD_REQUEST, f"the query's filter is malformed: {error}") from error
+
+
+def check_url(query: QueryParams) -> None:
+    """Raises:
+    Problem: the URL carries a token; URLs end up in logs and histories.
+    """
+    if _TOKEN_PARAMETERS & {name.lower() for name in query}:
+        raise Problem(
+            BAD_REQUEST,
+            "a token in the URL ends up in logs, treat it as leaked and get a new one; send it in the Authorization "
+            "header, or in the first frame (of /v1/events with the subprotocol heliograph.v1)",
+        )
+
+
+def check_origin(headers: Headers, allowed: Sequence[str]) -> None:
+    """Only browsers send ``Origin``; theirs must be this host or one of ``allowed``.
+
+    Raises:
+        Problem: it is not.
+    """
+    origin = last_header(headers, "origin")
+    if origin is None or origin in allowed or "*" in allowed:
+        return
+    if _host(origin) != (last_header(headers, "host") or "").lower():
+        raise Problem(
+            ORIGIN_NOT_ALLOWED, f"pages of {origin} may not connect here; add it to HELIOGRAPH_SOCKETS__ORIGINS"
+        )
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as a bracket that nothing closes
+        return None
+
+
+async def principal_of(headers: Headers, verifier: TokenVerifier, *, scope: str) -> Principal | None:
+    """Whom the ``Authorization`` header's token speaks for; ``None`` without the header.
+
+    Raises:
+        Problem: the token is not acceptable or lacks ``scope``.
+    """
+    token = bearer_token(headers, challenge=CHALLENGE)
+    if token is None:
+        return None
+    try:
+        principal = await verifier.verify(token)
+        principal.require(scope)
+    except Unauthenticated as error:
+        raise unauthenticated(str(error), challenge=CHALLENGE) from error
+    except Forbidden as error:
+        raise Problem(FORBIDDEN, str(error)) from error
+    return principal

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.notifier.helpers import event
+
+from heliograph_notifier.fanout.filters import EVERYTHING, Filter
+from heliograph_notifier.protocol.vocabulary import FilterRequest
+
+EVENT = event(1)
+WORDS = st.lists(st.sampled_from(["image.ready", "image.*", "image.failed", "dev.heliograph.image.ready", "word.*"]))
+IMAGES = st.lists(st.sampled_from([EVENT.subject, EVENT.subject.upper(), "another"]))
+
+
+@given(WORDS, IMAGES)
+def test_a_filter_passes_what_each_of_its_lists_passes(types: list[str], images: list[str]) -> None:
+    both = Filter(FilterRequest(types=types, image_ids=images)).passes(EVENT)
+    by_type = Filter(FilterRequest(types=types)).passes(EVENT)
+    by_image = Filter(FilterRequest(image_ids=images)).passes(EVENT)
+    assert both == (by_type and by_image)
+
+
+@given(WORDS)
+def test_types(types: list[str]) -> None:
+    wanted = {"image.ready", "image.*", "dev.heliograph.image.ready"}
+    assert Filter(FilterRequest(types=types)).passes(EVENT) == (not types or bool(wanted & set(types)))
+
+
+def test_no_filter_passes_everything() -> None:
+    assert EVERYTHING.passes(EVENT)
+    assert not EVERYTHING.all_owners
