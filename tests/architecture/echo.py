@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGE = "services/echo/src/heliograph_echo"
 COPIED = {
     "services/notifier/Dockerfile": "services/echo/Dockerfile",
+    "services/notifier/LICENSE": "services/echo/LICENSE",
     "services/notifier/src/heliograph_notifier/py.typed": f"{PACKAGE}/py.typed",
     "services/notifier/src/heliograph_notifier/__main__.py": f"{PACKAGE}/__main__.py",
 }
@@ -23,14 +24,20 @@ build-backend = "hatchling.build"
 name = "heliograph-echo"
 version = "0.1.0"
 description = "Names images in its log"
+readme = "README.md"
 requires-python = ">=3.11"
 license = "Apache-2.0"
+license-files = ["LICENSE"]
 dependencies = [
     "heliograph-common",
 ]
 
 [tool.hatch.build.targets.wheel]
 packages = ["src/heliograph_echo"]
+""",
+    "services/echo/README.md": """# heliograph-echo
+
+Names images in its log.
 """,
     f"{PACKAGE}/__init__.py": '"""Writes down what it is told."""\n',
     f"{PACKAGE}/settings.py": '''"""What the echo reads from its environment."""

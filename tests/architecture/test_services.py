@@ -17,6 +17,8 @@ SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.t
 FILES = (
     "pyproject.toml",
     "Dockerfile",
+    "LICENSE",
+    "README.md",
     "src/heliograph_{}/__init__.py",
     "src/heliograph_{}/py.typed",
     "src/heliograph_{}/__main__.py",
