@@ -3,6 +3,7 @@ which file lacks it; CONTRIBUTING.md, "a service", has them all. ``test_import_r
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from heliograph_local.services import SERVICES as IN_THE_STACK
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+SHARED = {"Database", "Bus", "MinioBlobs", "Relay", "Messenger", "LifeSigns", "Worker", "PullSource", "RowSource"}
 FILES = (
     "pyproject.toml",
     "Dockerfile",
+    "LICENSE",
+    "README.md",
     "src/heliograph_{}/__init__.py",
     "src/heliograph_{}/py.typed",
     "src/heliograph_{}/__main__.py",
@@ -38,6 +42,15 @@ def test_every_image_is_built_of_its_own_service(service: str) -> None:
     assert f'ENTRYPOINT ["python", "-m", "heliograph_{service}"]' in text
     assert f"requirements/{service}.txt" in text
     assert not [other for other in SERVICES if other != service and other in text], "it names another service"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_wires_for_itself_what_all_share(service: str) -> None:
+    package = ROOT / "services" / service / "src" / f"heliograph_{service}"
+    tree = ast.parse((package / "bootstrap.py").read_text(encoding="utf-8"))
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not called & SHARED, "heliograph_common/runtime/backbone.py makes it"
+    assert called & {"Backbone.connect", "connect_bus"}
 
 
 def test_the_type_checker_knows_where_packages_begin() -> None:
