@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
+NAME ?=
 BIN := .venv/bin
-WORKERS := $(shell nproc 2>/dev/null || echo 2)
+WORKERS ?= auto
 export PYTHON
 
-.PHONY: help setup up down test conformance check lock format e2e chaos bench clean
+.PHONY: help setup up down test coverage conformance check lock docs migration format e2e chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -20,8 +21,8 @@ up: setup ## Run everything on this machine and send a sample picture through it
 down: setup ## Stop what `make up ARGS=--detach` started
 	@$(BIN)/heliograph dev down $(ARGS)
 
-test: setup ## Run the tests: unit, ports over fake and real, integration on real servers
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+test: setup ## Run the tests: unit, ports, integration on real servers (ARGS=path::test runs just that)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 conformance: setup ## Does it do what its documents and the standards say (ARGS=fuzz,tokens picks some)
 	@$(BIN)/python -m tests.conformance $(ARGS)
@@ -32,10 +33,17 @@ check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@scripts/lock.sh --check
+	@$(BIN)/python scripts/settings_reference.py --check
 	@scripts/check_charts.sh
 
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
 	@scripts/lock.sh $(ARGS)
+
+docs: setup ## Write the pages that are made from the code: docs/reference
+	@$(BIN)/python scripts/settings_reference.py
+
+migration: setup ## Write the next migration from the tables' difference (NAME="lanes of the outbox")
+	@$(BIN)/python scripts/new_migration.py "$(NAME)"
 
 format: setup ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix

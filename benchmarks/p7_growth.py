@@ -27,7 +27,7 @@ from benchmarks.http import Connection, connect
 from benchmarks.report import lines, percentile, progress, show, step, verdict
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.settings import DatabaseSettings
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.images import queries, similarity

@@ -1,4 +1,5 @@
-"""Writes each chart's values.schema.json, and the table of values in its README.md, from the comments of values.yaml.
+"""Writes each chart's values.schema.json, and the table of values in its README.md, from the comments of values.yaml; the
+table of components there comes from components/, where each component of the product has a file.
 
     python scripts/chart_values.py [--check]
 
@@ -15,7 +16,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,14 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 CHARTS = ("heliograph", "heliograph-stack")
-COMPONENTS = ("gateway", "thumbnailer", "notifier")
+COMPONENTS = ROOT / "charts/heliograph/components"
+SERVERS = {"postgres": "PostgreSQL", "nats": "NATS", "s3": "S3", "auth": "the issuer's keys"}
 FREE = ("podSecurityContext", "securityContext", "resources", "labels")
 """Maps whose defaults are Kubernetes' own words, so that any other of its words fits too."""
 
 _KEY = re.compile(r"^( *)([A-Za-z0-9]+):(.*)$")
 _TYPE = re.compile(r"\s*\{([^{}]+)\}$")
 _BOUND = re.compile(r"(integer|number)(?: (?:(>=?)(\d+)|(\d+)\.\.(\d+)))?$")
-_TABLE = re.compile(r"(<!-- values -->\n).*?(<!-- /values -->)", re.DOTALL)
 
 Schema = dict[str, Any]
 
@@ -43,6 +43,21 @@ class Key:
     text: str
     type: str
     default: Any
+
+
+@dataclass(frozen=True)
+class Component:
+    """What the chart says of a component: its name, what it connects to (``SERVERS``), whether clients call it."""
+
+    name: str
+    needs: tuple[str, ...]
+    clients: bool
+
+
+def components(folder: Path = COMPONENTS) -> list[Component]:
+    """The components of the product, by name. templates/_components.tpl says what their files hold."""
+    read = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
+    return [Component(name, tuple(facts["needs"]), facts.get("clients", False)) for name, facts in read.items()]
 
 
 def keys(source: str) -> Iterator[Key]:
@@ -89,11 +104,12 @@ def schema_of(found: list[Key]) -> Schema:
         for part in key.path[:-1]:
             parent = parent["properties"][part]
         parent["properties"][key.path[-1]] = _leaf(key) | ({"description": key.text} if key.text else {})
-    for name in COMPONENTS:
-        if name in schema["properties"]:
-            own = schema["properties"][name]["properties"]
-            shared = json.loads(json.dumps(schema["properties"]["defaults"]["properties"]))
-            schema["properties"][name]["properties"] = {**shared, **own}
+    for name in [component.name for component in components()] if "defaults" in schema["properties"] else ():
+        if name not in schema["properties"]:
+            raise ValueError(f"{name} has a file in components/ and no section in values.yaml")
+        own = schema["properties"][name]["properties"]
+        shared = json.loads(json.dumps(schema["properties"]["defaults"]["properties"]))
+        schema["properties"][name]["properties"] = {**shared, **own}
     schema["properties"]["global"] = {"type": "object", "description": "Helm's own, for parent charts; not used."}
     _close(schema)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
@@ -196,8 +212,22 @@ def table(found: list[Key]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _filled(match: re.Match[str], rows: str) -> str:
-    return f"{match[1]}{rows}{match[2]}"
+def component_rows(found: list[Key]) -> str:
+    """The components as the rows of a Markdown table. ``found`` are the keys of the product's values.yaml."""
+    scalable = {key.path[0] for key in found if key.path[1:] == ("autoscaling",)}
+    rows = ["| Component | Objects | Talks to |", "| --- | --- | --- |"]
+    for component in components():
+        objects = ["Deployment", *(["Service"] if component.clients else []), "PodDisruptionBudget"]
+        objects += ["optional HorizontalPodAutoscaler"] if component.name in scalable else []
+        needs = [SERVERS[need] for need in component.needs]
+        rows.append(f"| {component.name} | {', '.join(objects)} | {', '.join(needs)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _between(marker: str, content: str, text: str) -> str:
+    """``text`` with ``content`` between its two comments of this name, where it has them."""
+    part = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
+    return part.sub(lambda found: f"{found[1]}{content}{found[2]}", text)
 
 
 def main() -> int:
@@ -212,7 +242,7 @@ def main() -> int:
         written = {
             folder / "values.schema.json": json.dumps(schema_of(found), ensure_ascii=False, separators=(",", ":"))
             + "\n",
-            readme: _TABLE.sub(partial(_filled, rows=table(found)), text),
+            readme: _between("components", component_rows(found), _between("values", table(found), text)),
         }
         for path, content in written.items():
             if path.exists() and path.read_text(encoding="utf-8") == content:

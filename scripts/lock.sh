@@ -13,8 +13,9 @@ for argument in "$@"; do
   esac
 done
 
+projects=(libs/*/pyproject.toml services/*/pyproject.toml)
 members=()
-for file in libs/*/pyproject.toml services/*/pyproject.toml; do
+for file in "${projects[@]}"; do
   members+=(--no-emit-package "$(sed -n 's/^name = "\(.*\)"/\1/p' "$file" | head -1)")
 done
 
@@ -32,7 +33,7 @@ compile() { # OUTPUT SOURCE…
     --no-annotate --no-header "${upgrade[@]}" "${members[@]}" "$@" -o "$out/$output"
 }
 
-compile dev.txt pyproject.toml --group dev
+compile dev.txt pyproject.toml "${projects[@]}" --group dev
 for service in services/*/; do
   compile "$(basename "$service").txt" "${service}pyproject.toml"
 done

@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 import structlog
+from tests.workers import workers
 
 from heliograph_common.settings import PREFIX, ServiceSettings
+
+pytest_plugins = ["tests.backends.plugin"]
 
 _PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 _Settings = TypeVar("_Settings", bound=ServiceSettings)
@@ -32,6 +35,12 @@ def settings_from(environment: Mapping[str, str], kind: type[_Settings]) -> _Set
             else:
                 values[group] = value
     return kind(**values)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What ``-n auto`` means here."""
+    return workers(config.args)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.chart_values import components
 
 yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).parents[2]
+COMPONENTS = {component.name: component for component in components()}
 LAB_HELM = Path.home() / ".cache" / "heliograph-lab" / "path" / "helm"
 
 Manifest = dict[str, Any]

@@ -4,7 +4,7 @@ settings read them."""
 from __future__ import annotations
 
 import pytest
-from tests.charts.conftest import ROOT, Manifest, Render, environment, pick, yaml
+from tests.charts.conftest import COMPONENTS, ROOT, Manifest, Render, environment, pick, yaml
 
 from heliograph_common.settings import NatsSettings
 from heliograph_gateway.settings import GatewaySettings
@@ -42,9 +42,7 @@ def _streams(manifests: list[Manifest], kind: str, name: str, monkeypatch: pytes
 
 WHO = [
     ("Job", "heliograph-provision"),
-    ("Deployment", "heliograph-gateway"),
-    ("Deployment", "heliograph-thumbnailer"),
-    ("Deployment", "heliograph-notifier"),
+    *(("Deployment", f"heliograph-{name}") for name, component in COMPONENTS.items() if "nats" in component.needs),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.charts.conftest import Manifest, Render, pick
+from tests.charts.conftest import COMPONENTS, Manifest, Render, pick
 
 PRODUCTION = ("k8s/production.yaml",)
 
@@ -22,8 +22,17 @@ def test_each_kind_reaches_what_it_needs_and_no_more(render: Render) -> None:
     assert "ingress" not in pick(manifests, "NetworkPolicy", "heliograph-thumbnailer")["spec"]
 
 
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_policies_follow_what_the_chart_says_that_a_component_needs(render: Render, name: str) -> None:
+    servers = {"postgres": 5432, "nats": 4222, "s3": 8333}
+    needs = COMPONENTS[name].needs
+    assert ports(pick(render(), "NetworkPolicy", f"heliograph-{name}")) == {
+        port for server, port in servers.items() if server in needs
+    }
+
+
 def test_every_rule_but_that_of_an_unknown_place_names_its_peers(render: Render) -> None:
-    for name in ("gateway", "thumbnailer", "notifier"):
+    for name in COMPONENTS:
         for rule in pick(render(), "NetworkPolicy", f"heliograph-{name}")["spec"]["egress"]:
             assert rule["to"], rule
 

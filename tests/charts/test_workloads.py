@@ -5,10 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.charts.conftest import Manifest, Render, environment, pick, pod_of
+from tests.charts.conftest import COMPONENTS, ROOT, Manifest, Render, environment, pick, pod_of, yaml
 
-COMPONENTS = ("gateway", "thumbnailer", "notifier")
 PRODUCTION = ("k8s/production.yaml",)
+
+
+def test_every_component_has_a_deployment_and_those_with_clients_a_service(render: Render) -> None:
+    manifests = render()
+    assert {one["metadata"]["name"] for one in manifests if one["kind"] == "Deployment"} == {
+        f"heliograph-{name}" for name in COMPONENTS
+    }
+    assert {one["metadata"]["name"] for one in manifests if one["kind"] == "Service"} == {
+        f"heliograph-{name}" for name, component in COMPONENTS.items() if component.clients
+    }
+
+
+def test_every_section_with_an_image_is_a_components() -> None:
+    values = yaml.safe_load((ROOT / "charts/heliograph/values.yaml").read_text(encoding="utf-8"))
+    sections = {name for name, keys in values.items() if isinstance(keys, dict) and "image" in keys}
+    assert sections == COMPONENTS.keys()
+    assert {name: values[name]["image"]["repository"] for name in sections} == {
+        name: f"heliograph/{name}" for name in sections
+    }
 
 
 def workloads(manifests: list[Manifest]) -> list[Manifest]:
@@ -77,7 +95,7 @@ def test_a_render_may_take_its_whole_time_after_the_signal(render: Render) -> No
 @pytest.mark.parametrize("source", ["nats", "postgresql", "outbox"])
 def test_where_work_comes_from_is_told_to_all_services(render: Render, source: str) -> None:
     manifests = render({"renderSource": source})
-    for component in ("gateway", "thumbnailer", "notifier"):
+    for component in COMPONENTS:
         told = environment(pick(manifests, "Deployment", f"heliograph-{component}"))
         assert told["HELIOGRAPH_RENDER_SOURCE"] == source
     assert (
@@ -137,7 +155,7 @@ def test_the_database_is_waited_for_by_those_who_use_it(render: Render) -> None:
     waiting = {
         name for name in COMPONENTS if "initContainers" in pod_of(pick(manifests, "Deployment", f"heliograph-{name}"))
     }
-    assert waiting == {"gateway", "thumbnailer"}
+    assert waiting == {name for name, component in COMPONENTS.items() if "postgres" in component.needs}
 
 
 def test_an_autoscaled_deployment_has_no_replicas_of_its_own(render: Render) -> None:
@@ -158,7 +176,7 @@ def test_one_replica_has_no_disruption_budget_that_would_block_drains(render: Re
     budgets = {
         one["metadata"]["name"] for one in render({"gateway": {"replicas": 1}}) if one["kind"] == "PodDisruptionBudget"
     }
-    assert budgets == {"heliograph-thumbnailer", "heliograph-notifier"}
+    assert budgets == {f"heliograph-{name}" for name in COMPONENTS.keys() - {"gateway"}}
 
 
 def test_a_digest_takes_the_place_of_the_tag(render: Render) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from heliograph_common.contracts.envelope import Envelope
 from heliograph_common.contracts.messages import (
+    COMMANDS,
     AnalyzeImage,
     Body,
     DeadLetter,
@@ -44,7 +45,7 @@ NEW = Stages()
 def samples() -> list[Body]:
     """One body of every type, with every field set."""
     name = "Möwe.jpg"
-    return [
+    chosen: list[Body] = [
         RenderImage(image_id=IMAGE),
         AnalyzeImage(image_id=IMAGE, profile="food"),
         ImageStored(
@@ -68,6 +69,13 @@ def samples() -> list[Body]:
             reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,
         ),
     ]  # fmt: skip
+    return [*chosen, *(plain(command) for command in COMMANDS if command not in {type(body) for body in chosen})]
+
+
+def plain(body: type[Body]) -> Body:
+    """A sample of a body whose fields are ids, texts and numbers; any other body is written above."""
+    values: dict[type, object] = {UUID: IMAGE, str: "text", int: 7, float: 0.5, bool: True, datetime: WHEN}
+    return body(**{field.name: values[field.type] for field in msgspec.structs.fields(body)})
 
 
 def unsampled(body: type[Body]) -> list[str]:

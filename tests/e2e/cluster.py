@@ -96,8 +96,7 @@ def find(*, if_built: bool) -> tuple[Cluster | None, str]:
     if os.geteuid():
         return None, f"{LAB.parent.name} must be used as root"
     environment = _lab_environment()
-    programs = [shutil.which(name, path=environment["PATH"].split(os.pathsep)[0]) for name in ("kubectl", "helm")]
-    if if_built and not all(programs):
+    if if_built and not lab_is_built(environment):
         return None, f"the lab's parts are not built; build them (some ten minutes): {LAB} up"
     running = "KUBECONFIG=" in run(LAB, "status")
     run(LAB, "up", seconds=3600)
@@ -106,6 +105,15 @@ def find(*, if_built: bool) -> tuple[Cluster | None, str]:
     run(LAB, "load", *images.values(), seconds=600)  # built for Docker; the cluster has images of its own
     base = "localhost/lab/python:3.11"
     return Cluster("lab", environment, base_image=base, stack_images=images, started_here=not running), ""
+
+
+def lab_is_built(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether this process may use the lab beside the checkout, and nothing would have to be built for a cluster first.
+    ``environment`` is the lab's, where it is known already."""
+    if not LAB.exists() or os.geteuid():
+        return False
+    programs = (environment or _lab_environment())["PATH"].split(os.pathsep)[0]
+    return all(shutil.which(name, path=programs) for name in ("kubectl", "helm"))
 
 
 def _is_lab(kubeconfig: str) -> bool:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.chart_values import components
 from tests.e2e.cluster import Cluster
 from tests.e2e.shell import ROOT, run
 
-SERVICES = ("gateway", "thumbnailer", "notifier")
+SERVICES = tuple(component.name for component in components())
 CHART = "charts/heliograph"
 
 
@@ -38,14 +39,15 @@ def build(cluster: Cluster, source: Path, tag: str) -> None:
     """Builds the images from ``source`` and brings them to the cluster."""
     base = ("--build-arg", f"BASE_IMAGE={cluster.base_image}") if cluster.base_image else ()
     network = ("--network=host",) if cluster.lab else ()
-    for service in SERVICES:
+    services = sorted(dockerfile.parent.name for dockerfile in source.glob("services/*/Dockerfile"))
+    for service in services:
         run(
             "nice", "docker", "build", "--quiet", *network, *base,
             "-f", source / "services" / service / "Dockerfile", "-t", f"heliograph/{service}:{tag}", source,
             environment={"DOCKER_BUILDKIT": "0"} if cluster.lab else {},
             seconds=1800,
         )  # fmt: skip
-    cluster.load(*(f"heliograph/{service}:{tag}" for service in SERVICES))
+    cluster.load(*(f"heliograph/{service}:{tag}" for service in services))
 
 
 def size(service: str, tag: str) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 
 from tests.e2e.client import Site, token_for
 from tests.e2e.cluster import Cluster
-from tests.e2e.images import Release
+from tests.e2e.images import SERVICES, Release
 from tests.e2e.shell import Failed
 
 NAMESPACE = "heliograph-e2e"
 RELEASE, STACK = "heliograph", "heliograph-stack"
-KINDS = ("gateway", "thumbnailer", "notifier", "nats", "postgres", "s3")
+KINDS = (*SERVICES, "nats", "postgres", "s3")
 """Every kind of pod there is."""
 
 _NAMESPACE = {

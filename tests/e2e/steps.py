@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from scripts.chart_values import components
 from tests.e2e import client, images
 from tests.e2e.installation import KINDS, NAMESPACE, RELEASE, STACK, Installation
 from tests.e2e.shell import ROOT, Failed
@@ -165,16 +166,15 @@ def confinement(site: Installation) -> str:
 def network(site: Installation) -> str:
     """What the policies let through, and what not."""
     servers = {name: (f"{STACK}-{name}", port) for name, port in (("postgres", 5432), ("nats", 4222), ("s3", 8333))}
-    ours = {name: (f"{RELEASE}-{name}", 80) for name in ("gateway", "notifier")}
-    allowed = {"gateway": {"postgres", "nats", "s3"}, "thumbnailer": {"postgres", "nats", "s3"}, "notifier": {"nats"}}
-    for component, open_to in allowed.items():
-        pod = site.pods(component)[0]["metadata"]["name"]
+    ours = {component.name: (f"{RELEASE}-{component.name}", 80) for component in components() if component.clients}
+    for component in components():
+        pod = site.pods(component.name)[0]["metadata"]["name"]
         targets = {**servers, **ours, "api": ("kubernetes.default", 443)}
         text = site.inside(pod, CONNECT.format(targets=list(targets.values())))
         for (name, target), line in zip(targets.items(), text.splitlines(), strict=True):
-            want = "open" if name in open_to else "shut"
+            want = "open" if name in component.needs else "shut"
             if line != f"{target[0]} {want}":
-                raise Failed(f"from {component} to {name}: {line}, which must be {want}")
+                raise Failed(f"from {component.name} to {name}: {line}, which must be {want}")
     return "each kind reaches its servers, and neither another service nor the API server"
 
 

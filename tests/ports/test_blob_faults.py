@@ -17,6 +17,8 @@ from heliograph_common.settings import S3Settings
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_local.testing import Bucket
 
+pytestmark = pytest.mark.backends
+
 BROKEN = "originals/broken"
 
 

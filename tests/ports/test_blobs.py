@@ -26,6 +26,8 @@ from heliograph_common.settings import S3Settings
 from heliograph_common.testing.blobs import LyingBlobs, MemoryBlobs
 from heliograph_local.testing import Bucket
 
+pytestmark = pytest.mark.backends(fake="blobs")
+
 
 @pytest.fixture
 def s3_settings(bucket: Bucket) -> S3Settings:
@@ -45,11 +47,10 @@ async def real(s3_settings: S3Settings) -> AsyncIterator[MinioBlobs]:
     await blobs.close()
 
 
-@pytest.fixture(params=["memory", "s3"])
-def blobs(request: pytest.FixtureRequest) -> Blobs:
-    name: str = request.param
-    real: Blobs = MemoryBlobs() if name == "memory" else request.getfixturevalue("real")
-    return real
+@pytest.fixture
+def blobs(request: pytest.FixtureRequest, backend: str) -> Blobs:
+    found: Blobs = MemoryBlobs() if backend == "fake" else request.getfixturevalue("real")
+    return found
 
 
 @pytest.fixture
@@ -270,6 +271,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.backends("embedded")  # it measures the client; a container takes 1 GB more slowly than it waits for
 @pytest.mark.parametrize(
     ("multipart_bytes", "puts"), [(MULTIPART_BYTES, 20), (PART_BYTES, 8)], ids=["streamed", "parts"]
 )

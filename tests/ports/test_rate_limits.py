@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import RateLimit
+from heliograph_common.db.rate_limit_models import RateLimit
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ids import new_id
@@ -22,6 +22,8 @@ from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.ratelimit.store import PostgresRateLimits
 from heliograph_common.settings import ServiceSettings
 from heliograph_common.testing.ratelimit import MemoryRateLimits
+
+pytestmark = pytest.mark.backends(fake="limits")
 
 SLOW = Limit(quota=1, window_seconds=100, burst=3)
 FAST = Limit(quota=5, window_seconds=1, burst=2)
@@ -51,10 +53,9 @@ def real(statements: SingleStatements) -> PostgresRateLimits:
     return PostgresRateLimits(statements)
 
 
-@pytest.fixture(params=["memory", "postgresql"])
-def limits(request: pytest.FixtureRequest) -> RateLimits:
-    name: str = request.param
-    found: RateLimits = MemoryRateLimits() if name == "memory" else request.getfixturevalue("real")
+@pytest.fixture
+def limits(request: pytest.FixtureRequest, backend: str) -> RateLimits:
+    found: RateLimits = MemoryRateLimits() if backend == "fake" else request.getfixturevalue("real")
     return found
 
 

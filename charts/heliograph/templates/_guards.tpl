@@ -1,4 +1,4 @@
-{{/* Values that cannot work, or risk data, are refused here, each with its remedy. Included by gateway.yaml. */}}
+{{/* Values that cannot work, or risk data, are refused here, each with its remedy. Included by workloads.yaml. */}}
 {{- define "heliograph.guards" -}}
 {{- $problems := list }}
 {{- with .Values }}
@@ -63,7 +63,7 @@
 {{- if and .tests.enabled .auth.jwksUrl (not .tests.existingSecret.name) }}
 {{- $problems = append $problems "helm test needs a token that your issuer signed: set tests.existingSecret.name to a Secret that has it under `token`, or tests.enabled to false." }}
 {{- end }}
-{{- range $name := list "gateway" "thumbnailer" "notifier" }}
+{{- range $name, $_ := fromYaml (include "heliograph.components" $) }}
 {{- $image := (index $.Values $name).image }}
 {{- if eq (coalesce $image.tag $.Values.image.tag $.Chart.AppVersion) "latest" }}
 {{- $problems = append $problems (printf "the image of %s has the tag latest, which means something else tomorrow: name a version or a digest." $name) }}

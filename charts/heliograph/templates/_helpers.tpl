@@ -55,24 +55,9 @@ annotations:
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end }}
 {{- end }}
 
-{{/* A component's values over the defaults. Takes (list root name). */}}
-{{- define "heliograph.component" -}}
-{{- $root := first . -}}
-{{- mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy (index $root.Values (last .))) | toYaml }}
-{{- end }}
-
 {{/* The port of a URL, by its scheme where it names none. */}}
 {{- define "heliograph.port" -}}
 {{- $url := urlParse . -}}
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
 {{- $port | default (get (dict "https" "443" "nats" "4222" "tls" "4222") $url.scheme | default "80") }}
-{{- end }}
-
-{{/* What a picture may cost, and how many may wait, as environment variables of gateway and thumbnailer. */}}
-{{- define "heliograph.limits" -}}
-LIMITS__FILE_BYTES: {{ int64 .Values.limits.fileBytes | quote }}
-LIMITS__PIXELS: {{ int64 .Values.limits.pixels | quote }}
-LIMITS__FRAMES: {{ int64 .Values.limits.frames | quote }}
-LIMITS__FILES_PER_REQUEST: {{ int64 .Values.limits.filesPerRequest | quote }}
-LIMITS__WAITING_BEFORE_LOW: {{ int64 .Values.limits.waitingBeforeLow | quote }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
 One NetworkPolicy of a component: in from whom it serves, out to what it needs. Takes a dict: root, component, needs, and
-maybe annotations, clients (whether it serves any), extraEgress (a list of rules).
+maybe annotations, clients (whether it serves any), service (whether it has metrics and traces), extraEgress (a list of rules).
 */}}
 {{- define "heliograph.networkpolicy" -}}
 {{- $root := .root }}{{ $needs := .needs }}{{ $p := .root.Values.networkPolicy -}}
@@ -27,7 +27,7 @@ spec:
         {{- end }}
       {{- end }}
     {{- end }}
-    {{- if and $p.monitoring (has .component (list "gateway" "thumbnailer" "notifier")) }}
+    {{- if and $p.monitoring .service }}
     - ports: [{port: management}]
       from:
         {{- toYaml $p.monitoring | nindent 8 }}
@@ -54,7 +54,7 @@ spec:
     {{- if and (has "auth" $needs) .auth.jwksUrl }}
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .auth.jwksUrl)) $p.jwks) | nindent 4 }}
     {{- end }}
-    {{- if and .telemetry.otlpEndpoint (has $.component (list "gateway" "thumbnailer" "notifier")) }}
+    {{- if and .telemetry.otlpEndpoint $.service }}
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .telemetry.otlpEndpoint)) $p.otlp) | nindent 4 }}
     {{- end }}
     {{- end }}

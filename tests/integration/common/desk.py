@@ -20,7 +20,7 @@ from heliograph_common.contracts.messages import Command, DeadLetter, RenderImag
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import InboxRow
+from heliograph_common.db.message_models import InboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.errors import HeliographError
 from heliograph_common.ids import new_id

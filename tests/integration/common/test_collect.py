@@ -18,9 +18,9 @@ from tests.ports.s3_proxy import proxied
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.clock import utc_now
-from heliograph_common.db.blob_models import BlobGarbage, BlobIntent
+from heliograph_common.db.blob_models import BlobGarbage, BlobIntent, BlobTombstone, ReplacedRendition
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import BlobTombstone, Image, Rendition, ReplacedRendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Accepted, Ingest

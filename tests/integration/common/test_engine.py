@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import DisplaySize
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.settings import ServiceSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select, text
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import InboxRow
+from heliograph_common.db.message_models import InboxRow
 from heliograph_common.messaging import inbox
 
 

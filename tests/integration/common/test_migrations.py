@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, text
 from heliograph_common.db import migrations
 from heliograph_common.db.engine import Database
 from heliograph_common.db.tables import metadata
+
+pytestmark = pytest.mark.backends
 
 
 def _differences(connection: Connection) -> list[object]:

@@ -18,6 +18,8 @@ from heliograph_common.provision import provision
 from heliograph_common.settings import ServiceSettings
 from heliograph_local.testing.worlds import Database as World
 
+pytestmark = pytest.mark.backends
+
 NEAR = (
     "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname ~ '_near_'"
 )

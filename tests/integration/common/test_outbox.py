@@ -15,7 +15,7 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import DeadLetter, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.errors import BusUnavailable, StreamFull, Unpublishable
 from heliograph_common.ids import new_id

@@ -18,6 +18,8 @@ from heliograph_common.contracts.streams import CONSUMERS, STREAMS, THUMBNAILER
 from heliograph_common.errors import BusUnavailable, StreamFull
 from heliograph_common.settings import ServiceSettings
 
+pytestmark = pytest.mark.backends
+
 
 async def test_creates_everything_once(settings: ServiceSettings) -> None:
     bus = Bus(settings.nats, client_name="test")

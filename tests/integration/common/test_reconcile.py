@@ -18,7 +18,8 @@ from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.statements import insert_image
 from heliograph_common.db.work_models import Work
 from heliograph_common.errors import BusUnavailable

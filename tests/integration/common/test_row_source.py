@@ -16,7 +16,7 @@ from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.outbox import Message

@@ -17,7 +17,7 @@ from heliograph_common.contracts.envelope import encode, envelope
 from heliograph_common.contracts.messages import DeadLetter, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import work
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.errors import BlobsUnavailable, HeliographError, Permanent, Temporary
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.job import Job

@@ -25,8 +25,10 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import decode
 from heliograph_common.db.blob_models import BlobGarbage, BlobIntent, RetiredKey
 from heliograph_common.db.check_models import ConsistencyCheck
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import DisplaySize, Image, OutboxRow, Rendition
+from heliograph_common.db.image_models import Image, Rendition
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.ids import new_id

@@ -15,7 +15,8 @@ from tests.integration.gateway.conftest import png
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Sink
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.http.problems import Problem

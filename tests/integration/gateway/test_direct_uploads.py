@@ -20,7 +20,7 @@ from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.upload_models import DirectUpload
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.uploads.direct.schemas import CompletionOutcomes, DirectUploadOutcomes, DirectUploadShape

@@ -15,7 +15,8 @@ from tests.integration.gateway.test_images import change, count, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import IdempotencyKey, Image
+from heliograph_common.db.idempotency_models import IdempotencyKey
+from heliograph_common.db.image_models import Image
 from heliograph_gateway.idempotency.queries import Claim, IdempotencyKeys, Known
 
 Picture = Callable[..., bytes]

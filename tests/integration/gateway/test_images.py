@@ -19,7 +19,7 @@ from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.work_models import Work
 from heliograph_gateway.images.queries import EXAMINED, ImageFilter, page_of_images
 from heliograph_gateway.images.schemas import ImagePage

@@ -15,7 +15,7 @@ from tests.integration.gateway.test_images import change, upload
 
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.ids import new_id
 from heliograph_gateway.images.schemas import NearPage
 from heliograph_gateway.images.similarity import Similar, candidates

@@ -20,7 +20,8 @@ from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_gateway.settings import GatewaySettings
 
 Picture = Callable[..., bytes]

@@ -19,7 +19,8 @@ from tests.integration.gateway.test_bad_input import problem
 from heliograph_client import AsyncClient, Connection
 from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import IdempotencyKey, RateLimit
+from heliograph_common.db.idempotency_models import IdempotencyKey
+from heliograph_common.db.rate_limit_models import RateLimit
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings, RatePolicy
 
 Picture = Callable[..., bytes]

@@ -16,7 +16,8 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, OutboxRow
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger

@@ -16,7 +16,7 @@ from tests.integration.gateway.test_size_runs import Nobody
 
 from heliograph_common.blobs.port import Sink
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.errors import BlobsUnavailable, DatabaseUnavailable, Unavailable
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.transaction import Messenger

@@ -21,7 +21,7 @@ from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, RenderImage, ThumbnailsReady
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.messaging.worker import Worker, WorkerSettings

@@ -18,7 +18,7 @@ from tests.integration.gateway.conftest import running as running_gateway
 from tests.integration.thumbnailer.conftest import World, running
 
 from heliograph_common.contracts.envelope import decode
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.statements import ImageRow
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_thumbnailer.settings import ThumbnailerSettings

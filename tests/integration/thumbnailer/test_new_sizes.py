@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from heliograph_common.db.models import DisplaySize
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.statements import renditions_of
 from heliograph_common.ingest.collect import Collector
 from heliograph_gateway.display_sizes import service as size_runs

@@ -21,7 +21,8 @@ from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
-from heliograph_common.db.models import DisplaySize, Image, Rendition
+from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.errors import Stale
 from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.sniff import Limits

@@ -14,6 +14,13 @@ def test_renders_have_a_consumer_each(priority: Priority) -> None:
     assert consumer_for(subjects.render(priority)) == streams.thumbnailer(priority)
 
 
+def test_every_command_has_a_place_in_the_stream_of_work() -> None:
+    assert streams.STREAMS[0].subjects == (
+        "work.render.high", "work.render.normal", "work.render.low", "work.analyze.*",
+        "work.import.*", "work.fetch.*", "work.words.*",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("subject", ["work.render", "work.render.high.now", "events.image.ready", "", "work.render.*"])
 def test_what_nobody_takes(subject: str) -> None:
     assert consumer_for(subject) is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_common.db.models import PHASH_BANDS
+from heliograph_common.db.image_models import PHASH_BANDS
 from heliograph_gateway.images.similarity import neighbours
 
 

@@ -11,7 +11,9 @@ import pytest
 from heliograph_thumbnailer.imaging import simd
 
 CODECS = ("jpg", "zlib", "libtiff", "jpg_2000", "webp", "avif")
-built = pytest.mark.skipif(not (simd.home() / "avx2").is_dir(), reason="pillow-simd is not built here")
+built = pytest.mark.skipif(
+    not (simd.home() / "avx2").is_dir(), reason="pillow-simd is not on this machine: it has no compiler"
+)
 
 
 def _python(code: str) -> str:

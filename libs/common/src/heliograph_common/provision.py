@@ -17,8 +17,9 @@ from heliograph_common.bus import provision as streams
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.db import migrations
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import DisplaySize, Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.errors import HeliographError, Unavailable
 from heliograph_common.settings import ServiceSettings
 from heliograph_common.telemetry.logs import setup_logs

@@ -1,8 +1,8 @@
-"""``python -m heliograph_gateway``."""
+"""``python -m heliograph_gateway`` runs the service."""
 
 from heliograph_common.runtime.lifecycle import run
-from heliograph_gateway.bootstrap import build
+from heliograph_gateway.bootstrap import NAME, build
 from heliograph_gateway.settings import GatewaySettings
 
 if __name__ == "__main__":
-    run("gateway", GatewaySettings(), build)
+    run(NAME, GatewaySettings(), build)

@@ -7,14 +7,11 @@ from datetime import timedelta
 from functools import partial
 
 from heliograph_common.auth.tokens import TokenVerifier
-from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.blobs.port import Blobs
-from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.drift import correct, drift
 from heliograph_common.bus.lag import lags
 from heliograph_common.bus.provision import ensure
-from heliograph_common.bus.publish import publish
 from heliograph_common.bus.standing import stream_standing
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS
@@ -26,11 +23,11 @@ from heliograph_common.ingest.accept import Ingest
 from heliograph_common.ingest.collect import Collector
 from heliograph_common.messaging import inbox
 from heliograph_common.messaging.reconcile import Reconciler
-from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.ratelimit.store import PostgresRateLimits
 from heliograph_common.runtime.adapters import Closing
+from heliograph_common.runtime.backbone import Backbone
 from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.http_server import HttpServer
@@ -57,6 +54,8 @@ from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.form.service import FormUploads
 from heliograph_gateway.uploads.tus.service import ResumableUploads
 
+NAME = "gateway"
+
 _LAG_EVERY = 10.0
 _STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
@@ -67,19 +66,12 @@ _CHECK_DUE_EVERY = 300.0
 
 async def build(settings: GatewaySettings, health: Health) -> Sequence[Component]:
     """The gateway's components in the order of their start."""
-    database = Database(settings.database, application="heliograph-gateway")
-    bus = Bus(settings.nats, client_name="heliograph-gateway")
-    blobs = MinioBlobs(settings.s3)
-    relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
-    messenger = Messenger(database, relay)
+    backbone = Backbone.connect(NAME, settings, health)
+    database, blobs, bus, messenger = backbone.database, backbone.blobs, backbone.bus, backbone.messenger
     ingest = Ingest(database, messenger, blobs, waiting_before_low=settings.limits.waiting_before_low)
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
-    # None is critical: a gateway that nobody reaches could not say 503 with Retry-After, nor what it can do without them.
-    health.register("database", database.ready, critical=False)
-    health.register("blobs", blobs.ready, critical=False, timeout=5.0)
-    health.register("nats", bus.ready, critical=False)  # uploads go on without it
     app = build_app(
         Services(
             {
@@ -144,11 +136,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
             await reconciler.run_once()  # what they held is sent again at once
 
     return [
-        Closing("database", database.close),
+        *backbone.components,
         Closing("rate-limits-database", statements.close),
-        Closing("blobs", blobs.close),
-        bus,
-        relay,
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
         Periodic("streams", interval=_STREAMS_EVERY, function=keep_streams),
         Periodic("inbox", interval=_CLEAN_EVERY, function=partial(inbox.forget_old, database)),

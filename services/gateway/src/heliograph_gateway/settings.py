@@ -63,15 +63,15 @@ class RatePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    quota: int = Field(ge=1)
-    window_seconds: int = Field(1, ge=1)
-    burst: int = Field(ge=1)
+    quota: int = Field(ge=1, description="Requests in each window, for as long as one likes.")
+    window_seconds: int = Field(1, ge=1, description="Seconds of a window.")
+    burst: int = Field(ge=1, description="Requests at once after a pause.")
 
 
 class RateLimitSettings(BaseModel):
     """How many requests of one caller to one route pass, through all replicas together (docs/guides/rate-limits.md)."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="Whether requests are limited.")
     default: RatePolicy | None = Field(
         RatePolicy(quota=500, burst=2000), description="For routes that nothing below fits; null leaves them unlimited."
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from heliograph_common.auth.tokens import TokenVerifier
-from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.ordered import OrderedReader
 from heliograph_common.contracts import subjects
 from heliograph_common.errors import BusUnavailable
+from heliograph_common.runtime.backbone import connect_bus
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_common.telemetry import metrics
@@ -27,7 +27,7 @@ NAME = "notifier"
 async def build(settings: NotifierSettings, health: Health) -> Sequence[Component]:
     """The notifier's components in the order of their start; the last is the ``EventServer``."""
     sockets = settings.sockets
-    bus = Bus(settings.nats, client_name=f"heliograph-{NAME}")
+    bus = connect_bus(NAME, settings, health)
     reader = OrderedReader(bus, subjects.EVENTS_STREAM, subjects.EVENT_SUBJECTS)
     hub = Hub(Ring(sockets.ring_events, sockets.ring_bytes))
     replay = Replay(hub, reader, concurrent=sockets.replays, stall=sockets.stall_seconds)
@@ -44,5 +44,4 @@ async def build(settings: NotifierSettings, health: Health) -> Sequence[Componen
             raise BusUnavailable(f"{feed.pending} events behind the stream")
 
     health.register("events", following)
-    health.register("nats", bus.ready, critical=False)  # without it sockets stay open, and nothing new comes
     return [bus, feed, EventServer(TelemetryMiddleware(app), hub, settings.http, sockets)]

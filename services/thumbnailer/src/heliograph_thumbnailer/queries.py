@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow, display_sizes, find_image, renditions_of
 from heliograph_common.errors import Stale, Temporary
 from heliograph_common.ingest import incarnations

@@ -17,11 +17,13 @@ class RenderSettings(BaseModel):
     """How pictures are rendered."""
 
     slots: int = Field(default_factory=_cores, ge=1, description="Pictures at one time; one per core.")
-    wall_seconds: float = Field(60.0, gt=0, description="Time after which a render child is killed.")
-    memory_mib: int = Field(2048, ge=256, description="What all renders of this process may take together.")
-    max_attempts: int = Field(3, ge=1, description="Failed attempts after which a picture's circuit opens.")
+    wall_seconds: float = Field(60.0, gt=0, description="Seconds after which a render process is killed.")
+    memory_mib: int = Field(
+        2048, ge=256, description="Memory in MiB that all renders of this process may take together."
+    )
+    max_attempts: int = Field(3, ge=1, description="Failed attempts after which a picture is given up.")
     hold_seconds: float = Field(
-        300.0, gt=0, description="The longest that one attempt at a picture may take, waiting for servers included."
+        300.0, gt=0, description="Seconds that one attempt at a picture may take, waiting for servers included."
     )
     patience: float = Field(
         5.0, ge=0, description="Seconds for which NATS may not bring a picture before it is taken from its row of work."
@@ -29,7 +31,7 @@ class RenderSettings(BaseModel):
 
 
 class ThumbnailerSettings(ServiceSettings):
-    """All of it."""
+    """All that the thumbnailer reads."""
 
     limits: LimitSettings = LimitSettings()
     render: RenderSettings = RenderSettings()

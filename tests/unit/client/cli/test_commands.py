@@ -94,6 +94,16 @@ def test_what_is_no_picture_fails_where_it_was_named(run: Run, pictures: Path) -
     assert "a.jpg: pending, already there" in named.stdout
 
 
+def test_a_missing_file_is_told_before_a_missing_stack(run: Run, pictures: Path, tmp_path: Path) -> None:
+    nowhere = {"HELIOGRAPH_API": None, "HELIOGRAPH_EVENTS": None}
+    only = run("upload", str(tmp_path / "gone.jpg"), **nowhere)
+    assert (only.exit_code, only.stderr) == (1, "")
+    assert "there is no such file" in only.stdout
+    both = run("upload", str(tmp_path / "gone.jpg"), str(pictures / "a.jpg"), **nowhere)
+    assert "there is no such file" in both.stdout
+    assert (both.exit_code, "no stack runs from" in both.stderr) == (3, True)
+
+
 def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -> None:
     run("upload", str(pictures / "a.jpg"), "--priority", "low")
     assert fake.asked("POST")[0].query["priority"] == "low"

@@ -44,13 +44,14 @@ async def upload(
         session.warn(f"there are no files in {', '.join(files)}; name pictures, or a folder that has some")
         return SOME_FAILED
     began = time.monotonic()
-    async with session.client() as client:
-        with Bars(len(found), shown=_bars_wanted(session)) as bars:
-            report = _Report(session, bars)
-            sending = client.upload_direct if direct else client.upload
-            sender = Sender(client, sending, bars, priority=priority, wait_seconds=timeout if wait else None)
-            async with _every_one_told(report, found, sender):
-                await _send_all(found, sender, report, concurrency)
+    with Bars(len(found), shown=_bars_wanted(session)) as bars:
+        report = _Report(session, bars)
+        if to_send := report.without_refused(found):
+            async with session.client() as client:
+                sending = client.upload_direct if direct else client.upload
+                sender = Sender(client, sending, bars, priority=priority, wait_seconds=timeout if wait else None)
+                async with _every_one_told(report, to_send, sender):
+                    await _send_all(to_send, sender, report, concurrency)
     if not session.as_json:
         session.say(report.summary(time.monotonic() - began))
     return SOME_FAILED if report.failed else 0
@@ -80,13 +81,20 @@ class _Report:
         else:
             self._session.say(outcome.line(candidate.path))
 
+    def without_refused(self, found: list[Candidate]) -> list[Candidate]:
+        """Those to send. The others are told before any server is looked for: a wrong name is wrong wherever it would go."""
+        for candidate in found:
+            if candidate.refusal:
+                self.tell(candidate, Outcome(status="skipped", reason=candidate.refusal))
+        return [candidate for candidate in found if not candidate.refusal]
+
     def summary(self, seconds: float) -> str:
         """What became of all."""
         counts = ", ".join(f"{count} {what}" for what, count in self._counts.most_common())
         return f"{sum(self._counts.values())} files: {counts}; {size(self._bytes)} sent in {seconds:.1f} s"
 
 
-async def _send_all(found: list[Candidate], sender: Sender, report: _Report, concurrency: int) -> None:
+async def _send_all(to_send: list[Candidate], sender: Sender, report: _Report, concurrency: int) -> None:
     """Uploads ``concurrency`` at a time; those that wait for their renditions hold up no other until there are many."""
     uploading, in_flight = asyncio.Semaphore(concurrency), asyncio.Semaphore(_IN_FLIGHT)
 
@@ -97,16 +105,13 @@ async def _send_all(found: list[Candidate], sender: Sender, report: _Report, con
             in_flight.release()
 
     async with asyncio.TaskGroup() as group:
-        for candidate in found:
-            if candidate.refusal:
-                report.tell(candidate, Outcome(status="skipped", reason=candidate.refusal))
-                continue
+        for candidate in to_send:
             await in_flight.acquire()
             group.create_task(one(candidate))
 
 
 @asynccontextmanager
-async def _every_one_told(report: _Report, found: list[Candidate], sender: Sender) -> AsyncIterator[None]:
+async def _every_one_told(report: _Report, to_send: list[Candidate], sender: Sender) -> AsyncIterator[None]:
     """Where all ends early (no server, a bad token, Ctrl-C), tells of every file that is still open, then raises why."""
     try:
         yield
@@ -114,7 +119,7 @@ async def _every_one_told(report: _Report, found: list[Candidate], sender: Sende
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        for candidate in found:
+        for candidate in to_send:
             if candidate not in report.told:
                 report.tell(candidate, sender.unfinished(candidate, cause))
         raise cause from None

@@ -14,9 +14,8 @@ import msgspec
 
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import CONTENT_TYPE, HEADER_MESSAGE_ID, Envelope
-from heliograph_common.contracts.messages import EVENTS, AnalyzeImage, Body, DeadLetter, RenderImage
+from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
 from heliograph_common.contracts.streams import STREAMS, StreamSpec
-from heliograph_common.contracts.subjects import Priority
 
 Object = dict[str, Any]
 
@@ -36,11 +35,11 @@ class Parts:
 def parts(server: str) -> Parts:
     """All commands, events and dead letters on the server of this name."""
     made = Parts()
-    made.schemas = schemas_of(RenderImage, AnalyzeImage, *EVENTS, DeadLetter)
+    made.schemas = schemas_of(*COMMANDS, *EVENTS, DeadLetter)
     add = _Adder(made, server)
-    for priority in Priority:
-        add(subjects.render(priority), RenderImage, receive=f"By thumbnailers; {priority.value} in its turn.")
-    add(subjects.analyze("{profile}"), AnalyzeImage, receive="By analyzers of the profile.")
+    for command in COMMANDS:
+        for subject, receiver in command.receivers.items():
+            add(subject, command, receive=receiver)
     for event in EVENTS:
         add(subjects.event(event.type), event, receive="By notifiers, for their clients.")
     add(subjects.dead("{service}"), DeadLetter, receive="By administrators, who replay or drop it.")

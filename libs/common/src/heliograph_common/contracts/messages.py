@@ -3,12 +3,14 @@ old readers would misunderstand raises ``version``. Golden samples of every vers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
+from heliograph_common.contracts import subjects
 from heliograph_common.contracts.subjects import Priority
 
 StageState = Literal["pending", "processing", "complete", "failed"]
@@ -51,9 +53,11 @@ def progress(stages: Stages) -> int:
 
 class Command(Body, frozen=True, kw_only=True):
     """What all commands have: the kind of work that they ask for, and what it is done to. Both together name the row of the
-    work (``db.work_models``), which says whether it is still to be done."""
+    work (``db.work_models``), which says whether it is still to be done. ``receivers`` are the subjects that it is sent on,
+    with a name in braces for a part that varies, and who takes it there."""
 
     kind: ClassVar[str]
+    receivers: ClassVar[Mapping[str, str]]
 
     @property
     def target(self) -> UUID:
@@ -66,6 +70,9 @@ class RenderImage(Command, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "render.image"
     kind: ClassVar[str] = "render"
+    receivers: ClassVar[Mapping[str, str]] = {
+        subjects.render(priority): f"By thumbnailers; {priority.value} in its turn." for priority in Priority
+    }
 
     image_id: UUID
 
@@ -80,6 +87,7 @@ class AnalyzeImage(Command, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
+    receivers: ClassVar[Mapping[str, str]] = {subjects.analyze("{profile}"): "By analyzers of the profile."}
 
     image_id: UUID
     profile: str
@@ -88,6 +96,9 @@ class AnalyzeImage(Command, frozen=True, kw_only=True):
     def target(self) -> UUID:
         """The image."""
         return self.image_id
+
+
+COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
 
 
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,7 +202,6 @@ class DeadLetter(Body, frozen=True, kw_only=True):
     died_at: datetime
 
 
-COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
 EVENTS: tuple[type[ImageEvent], ...] = (
     ImageStored,
     ThumbnailsReady,

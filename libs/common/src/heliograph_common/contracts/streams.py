@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import COMMANDS, Command
 from heliograph_common.contracts.subjects import Priority
 
 DAY = 86_400.0
@@ -40,10 +43,17 @@ class ConsumerSpec:
     max_ack_pending: int = 1000
 
 
+def _sent_on(commands: Iterable[type[Command]]) -> Iterator[str]:
+    """The subjects of ``commands`` as patterns: ``work.analyze.*`` for ``work.analyze.{profile}``."""
+    for command in commands:
+        for subject in command.receivers:
+            yield re.sub(r"\{\w+\}", "*", subject)
+
+
 STREAMS: tuple[StreamSpec, ...] = (
     StreamSpec(
         name=subjects.WORK_STREAM,
-        subjects=subjects.WORK_SUBJECTS,
+        subjects=(*_sent_on(COMMANDS), *subjects.RESERVED_WORK_SUBJECTS),
         retention="workqueue",
         discard="new",
         max_bytes="work_bytes",

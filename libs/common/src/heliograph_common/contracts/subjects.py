@@ -8,15 +8,8 @@ WORK_STREAM = "WORK"
 EVENTS_STREAM = "EVENTS"
 DEAD_STREAM = "DEAD"
 
-WORK_SUBJECTS = (
-    "work.render.high",
-    "work.render.normal",
-    "work.render.low",
-    "work.analyze.*",
-    "work.import.*",
-    "work.fetch.*",
-    "work.words.*",
-)
+RESERVED_WORK_SUBJECTS = ("work.import.*", "work.fetch.*", "work.words.*")
+"""Kept in the stream of work beside those of the commands that there are."""
 EVENT_SUBJECTS = ("events.image.*", "events.import.*", "events.word.*")
 DEAD_SUBJECTS = ("dead.*",)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index, Integer, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from heliograph_common.db.models import Base
+from heliograph_common.db.base import Base
 
 
 class RetiredKey(Base):
@@ -47,3 +47,29 @@ class BlobGarbage(Base):
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     error: Mapped[str | None]
+
+
+class ReplacedRendition(Base):
+    """An object that a row of ``renditions`` named until it named another or was deleted; triggers write it. It can be
+    collected when no other row names it."""
+
+    __tablename__ = "replaced_renditions"
+    __table_args__ = (
+        Index("ix_replaced_renditions_replaced_at", "replaced_at"),
+        Index("ix_replaced_renditions_sha256", "sha256"),
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    replaced_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BlobTombstone(Base):
+    """The blobs of these bytes may have been collected since ``made_at``: for services of the version before
+    ``retired_keys``, which look for the object again when they find one; a trigger retires the key when they make one.
+    Forgotten after a day."""
+
+    __tablename__ = "blob_tombstones"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())

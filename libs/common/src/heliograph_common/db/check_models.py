@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql import func
 
-from heliograph_common.db.models import Base
+from heliograph_common.db.base import Base
 
 
 class ConsistencyCheck(Base):

@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.messages import Stages, progress
-from heliograph_common.db.models import DisplaySize, Image, Rendition
+from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.db.image_models import Image, Rendition
 
 ImageRow = Row[Any]
 

@@ -1,6 +1,17 @@
-"""All tables together, for migrations and whoever compares: ``metadata`` is complete once this module is imported."""
+"""All tables together, for migrations and whoever compares: ``metadata`` is complete once this module is imported.
+Migrations make these tables (``db/migrations``); a test compares the two."""
 
-from heliograph_common.db import blob_models, check_models, upload_models, work_models  # noqa: F401 - for their tables
-from heliograph_common.db.models import Base
+from heliograph_common.db import (  # noqa: F401 - for their tables
+    blob_models,
+    check_models,
+    display_size_models,
+    idempotency_models,
+    image_models,
+    message_models,
+    rate_limit_models,
+    upload_models,
+    work_models,
+)
+from heliograph_common.db.base import Base
 
 metadata = Base.metadata

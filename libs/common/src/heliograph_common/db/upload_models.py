@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from heliograph_common.db.models import Base
+from heliograph_common.db.base import Base
 
 
 class UnfinishedUpload:

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Row, TextClause, Uuid, and_, bindparam, case,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import WORK_FENCES, Work
 
 WorkRow = Row[Any]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, Index, Integer, Sequence, SmallInteger, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from heliograph_common.db.models import Base
+from heliograph_common.db.base import Base
 
 WORK_FENCES = Sequence("work_fences", metadata=Base.metadata, start=1_000_000)
 """Fences of all kinds of work: each attempt gets a higher one than any before. It begins above the fences that images

@@ -20,10 +20,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs.port import Blobs
-from heliograph_common.db import blob_locks
-from heliograph_common.db.blob_models import BlobIntent
+from heliograph_common.db import locks
+from heliograph_common.db.blob_models import BlobIntent, BlobTombstone, ReplacedRendition
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import BlobTombstone, Image, Rendition, ReplacedRendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.ingest import incarnations
 from heliograph_common.ingest.garbage import Garbage
 
@@ -81,7 +81,7 @@ class Collector:
     async def _collect_content(self, sha256: str) -> None:
         """Deletes the rows that are due and gives up the keys that no other row names."""
         async with self._database.transaction() as connection:
-            await blob_locks.own(connection, sha256)
+            await locks.own_keys(connection, sha256)
             due = delete(Image).where(Image.sha256 == sha256, Image.deleted_at < func.now() - self._grace)
             gone = set((await connection.execute(due.returning(Image.incarnation))).scalars())
             await _give_up_originals(connection, sha256, gone)
@@ -93,7 +93,7 @@ class Collector:
     async def _collect_intents(self, sha256: str) -> None:
         """Gives up what was put, or was to be, and is named by no row."""
         async with self._database.transaction() as connection:
-            await blob_locks.own(connection, sha256)
+            await locks.own_keys(connection, sha256)
             old = BlobIntent.made_at < func.now() - self._intents_after
             due = delete(BlobIntent).where(BlobIntent.sha256 == sha256, old)
             gone = set((await connection.execute(due.returning(BlobIntent.incarnation))).scalars())
@@ -115,7 +115,7 @@ class Collector:
 
     async def _collect_rendition(self, key: str, sha256: str) -> None:
         async with self._database.transaction() as connection:
-            await blob_locks.own(connection, sha256)
+            await locks.own_keys(connection, sha256)
             of_content = select(Image.id).where(Image.sha256 == sha256)
             rendered = of_content.where(Image.processing_status == "processing").limit(1)
             if (await connection.execute(rendered)).first():

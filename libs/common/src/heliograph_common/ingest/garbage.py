@@ -19,7 +19,7 @@ from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.db.blob_models import BlobGarbage
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable
 from heliograph_common.ingest import incarnations
 from heliograph_common.telemetry import metrics

@@ -1,7 +1,7 @@
 """Which incarnation of a key may be used: what is about to be put, what is in use, what is given up (``blobs.keys``).
 
 Uploads (``accept``) and renderers ask for keys; ``collect`` gives them up. A key is given up for good, in a transaction
-that has the content's lock alone (``db.blob_locks``) and finds no row that names it; the object is deleted any time after
+that has the content's lock alone (``db.locks``) and finds no row that names it; the object is deleted any time after
 that commit, by ``garbage``. A row that names a key is written in a transaction that shares the lock and finds that the key
 was not given up. So no deletion, however late it arrives, can hit an object that a row names.
 
@@ -19,9 +19,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
-from heliograph_common.db import blob_locks
+from heliograph_common.db import locks
 from heliograph_common.db.blob_models import BlobGarbage, BlobIntent, RetiredKey
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.ids import new_id
 
@@ -55,7 +55,7 @@ async def current_keys(connection: AsyncConnection, bases: Collection[str]) -> d
 async def keep(connection: AsyncConnection, sha256: str, used: Collection[str]) -> bool:
     """Whether the keys in ``used``, of the content ``sha256``, were not given up since ``current_keys`` told them. They will
     not be before this transaction ends, and after it not while a row names them. To be called before a row is locked."""
-    await blob_locks.share(connection, sha256)
+    await locks.share_keys(connection, sha256)
     bases = {keys.split(key)[0] for key in used}
     return set(used) <= set((await current_keys(connection, bases)).values())
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.work_models import Work
 from heliograph_common.ingest.ports import OpenTransaction
 

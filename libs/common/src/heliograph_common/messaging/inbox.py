@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import InboxRow
+from heliograph_common.db.message_models import InboxRow
 
 FORGET_BATCH = 10_000
 KEEPS = timedelta(days=8)

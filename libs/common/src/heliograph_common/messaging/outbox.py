@@ -15,7 +15,7 @@ from sqlalchemy import Row, and_, delete, func, insert, or_, select, text, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, Envelope, encode
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.telemetry.tracing import inject
 
 LANES = ("work", "events", "dead")

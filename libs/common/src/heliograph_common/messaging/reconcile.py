@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from sqlalchemy import text
 
 from heliograph_common.bus.standing import WorkStanding, created
 from heliograph_common.contracts.streams import consumer_for
-from heliograph_common.db import work
+from heliograph_common.db import locks, work
+from heliograph_common.db.locks import Lock
 from heliograph_common.db.work import WorkRow
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.commands import command_of
@@ -23,7 +23,6 @@ from heliograph_common.messaging.transaction import Messenger, Transaction
 
 log = structlog.get_logger(__name__)
 
-_LOCK = 0x5245434F
 _BATCH = 2_000
 _ADOPT_EVERY = 10
 
@@ -55,7 +54,7 @@ class Reconciler:
         sent, adopted = 0, 0
         while True:
             async with self._messenger.transaction() as transaction:
-                if not await _is_mine(transaction):
+                if not await locks.try_hold(transaction.connection, Lock.RECONCILE):
                     break
                 due = await work.due(transaction.connection, limit=_BATCH)
                 sent += await _settle(transaction, due, standing)
@@ -64,7 +63,8 @@ class Reconciler:
         if self._cycle % _ADOPT_EVERY == 0:
             for adopt in self._adopt:
                 async with self._messenger.transaction() as transaction:
-                    adopted += await adopt(transaction) if await _is_mine(transaction) else 0
+                    if await locks.try_hold(transaction.connection, Lock.RECONCILE):
+                        adopted += await adopt(transaction)
         self._cycle += 1
         if sent or adopted:
             log.warning("work had no command left and is sent again", work=sent, adopted=adopted)
@@ -81,11 +81,6 @@ class Reconciler:
             if lost:
                 log.warning("the stream of work was made anew; what it held is sent again", work=lost)
         self._epoch = standing.epoch
-
-
-async def _is_mine(transaction: Transaction) -> bool:
-    statement = text("SELECT pg_try_advisory_xact_lock(:lock)")
-    return bool((await transaction.connection.execute(statement, {"lock": _LOCK})).scalar_one())
 
 
 async def _settle(transaction: Transaction, due: Sequence[WorkRow], standing: WorkStanding) -> int:

@@ -50,10 +50,16 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(session_folder: Path) -> Iterator[Servers]:
+def embedded_servers(session_folder: Path) -> Iterator[Servers]:
     """NATS, PostgreSQL and S3, started by the first worker that asks."""
     with shared_servers(session_folder) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def servers(embedded_servers: Servers) -> Servers:
+    """The servers in which all worlds are made. Override it to run tests on others."""
+    return embedded_servers
 
 
 @contextmanager
@@ -94,8 +100,8 @@ def provision() -> Provision:
 
 @pytest.fixture(scope="session")
 def template(servers: Servers, session_folder: Path, provision: Provision) -> Database:
-    """The database that those of the tests are copied from; made once a session. Nobody may be connected to it."""
-    made = session_folder / "template.made"
+    """The database that those of the tests are copied from; made once in these servers. Nobody may be connected to it."""
+    made = Path(servers.data) / "template.made"
     database = servers.database("heliograph_template")
     with exclusive(session_folder / "template.lock"):
         if not made.exists():

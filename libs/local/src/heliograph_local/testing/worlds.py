@@ -62,8 +62,8 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Servers:
-    """The session's servers with the keys to everything in them. ``data`` is their data folder; ``s3`` has the fields
-    of ``Bucket`` (its ``bucket`` is the stack's own)."""
+    """The session's servers with the keys to everything in them. ``data`` is a folder that goes with them; ``s3`` has the
+    fields of ``Bucket`` (its ``bucket`` is the servers' own)."""
 
     data: str
     nats_url: str

@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, func, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs.port import Blobs
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db import work
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 from heliograph_common.db.statements import ImageRow
 
 

@@ -2,7 +2,7 @@
 
 Rows and objects change while they are compared, so a difference between two pages is only a candidate. It is a finding when
 it still is one after the rows were read again and the object was asked for again; a repair looks once more under the lock of
-the content (``db.blob_locks``).
+the content (``db.locks``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, func, update
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Blobs
 from heliograph_common.clock import Clock, utc_now
-from heliograph_common.db import blob_locks
+from heliograph_common.db import locks
 from heliograph_common.db.blob_models import BlobGarbage
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BlobUnreadable
@@ -113,7 +113,7 @@ class Orphans:
         """Has the object deleted after the grace period, and its key never used again: a late deletion must not hit a newer
         object."""
         async with self.database.transaction() as connection:
-            await blob_locks.own(connection, one.sha256)
+            await locks.own_keys(connection, one.sha256)
             if (await connection.execute(self.unnamed, _arguments([one]))).first() is None:
                 return False
             if one.key.startswith(keys.ORIGINALS):

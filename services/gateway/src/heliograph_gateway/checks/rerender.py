@@ -13,7 +13,7 @@ from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_gateway.catalog import retries

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.db import statements
-from heliograph_common.db.models import DisplaySize
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin, Reader
 from heliograph_gateway.catalog.representation import ORIGINAL

@@ -13,21 +13,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db.models import DisplaySizeCommand, DisplaySizeRun, Image
+from heliograph_common.db import locks
+from heliograph_common.db.display_size_models import DisplaySizeCommand, DisplaySizeRun
+from heliograph_common.db.image_models import Image
+from heliograph_common.db.locks import Lock
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.transaction import Messenger, Transaction
 
 log = structlog.get_logger(__name__)
-
-_LOCK = 0x53495A45
 
 
 class SizeRuns:
@@ -45,8 +46,7 @@ class SizeRuns:
         """
         async with self._messenger.transaction() as transaction:
             connection = transaction.connection
-            lock = text("SELECT pg_try_advisory_xact_lock(:lock)")
-            if not (await connection.execute(lock, {"lock": _LOCK})).scalar_one():
+            if not await locks.try_hold(connection, Lock.DISPLAY_SIZES):
                 return
             run = (
                 await connection.execute(select(DisplaySizeRun.__table__).where(DisplaySizeRun.state == "running"))
@@ -69,7 +69,7 @@ class SizeRuns:
 
 async def start(connection: AsyncConnection) -> dict[str, Any]:
     """Begins a run in place of the one that may be running, and returns its progress."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    await locks.hold(connection, Lock.DISPLAY_SIZES)
     running = update(DisplaySizeRun).where(DisplaySizeRun.state == "running")
     await connection.execute(running.values(state="superseded", finished_at=func.now()))
     await connection.execute(delete(DisplaySizeCommand))

@@ -14,7 +14,7 @@ from sqlalchemy import Row, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.models import IdempotencyKey
+from heliograph_common.db.idempotency_models import IdempotencyKey
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.runtime.background import Periodic

@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
 from heliograph_common.db import work
-from heliograph_common.db.models import Image, Rendition
+from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
 _LEAST, _GREATEST = UUID(int=0), UUID(int=(1 << 128) - 1)

@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.db.models import PHASH_BANDS, Image
+from heliograph_common.db.image_models import PHASH_BANDS, Image
 from heliograph_gateway.images.queries import ImageFilter, conditions
 
 FARTHEST = 16

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.envelope import decode
-from heliograph_common.db.models import OutboxRow
+from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.errors import MalformedMessage
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.db.models import Image
+from heliograph_common.db.image_models import Image
 
 
 async def finished_since(connection: AsyncConnection, since: timedelta, owner: str | None) -> tuple[int, int]:

@@ -21,10 +21,10 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from heliograph_common.db.engine import set_patience, sqlstate_of, translated
+from heliograph_common.db.locks import Lock, try_hold_for_session
 from heliograph_common.db.migrations.limits import LOCK_TIMEOUT
 from heliograph_common.errors import DatabaseUnavailable
 
-_LOCK = 0x48454C494F  # "HELIO": one migration at a time, whoever starts it
 _PATIENCE = 600.0
 """Seconds to wait for another run, or for locks, in all."""
 _PAUSE = 0.5
@@ -94,7 +94,7 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 async def _lock(connection: AsyncConnection, deadline: float) -> None:
     """Polls: who waits for a lock inside PostgreSQL keeps a snapshot, which CREATE INDEX CONCURRENTLY waits for."""
-    while not (await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK})).scalar_one():
+    while not await try_hold_for_session(connection, Lock.MIGRATE):
         await connection.commit()
         if asyncio.get_running_loop().time() > deadline:
             raise DatabaseUnavailable("PostgreSQL: another migration is still running", delay=1.0)
