@@ -142,8 +142,7 @@ def _enveloped(body: type[Body]) -> Object:
 
 def _parameters(subject: str) -> Object:
     named = [part[1:-1] for part in subject.split(".") if part.startswith("{")]
-    described = {"profile": "What is wanted of the vision model.", "service": "The service that gave up."}
-    return {"parameters": {name: {"description": described[name]} for name in named}} if named else {}
+    return {"parameters": {name: {"description": subjects.PARAMETERS[name]} for name in named}} if named else {}
 
 
 def _stream(stream: StreamSpec) -> Object:

@@ -65,7 +65,18 @@ class Command(Body, frozen=True, kw_only=True):
         raise NotImplementedError
 
 
-class RenderImage(Command, frozen=True, kw_only=True):
+class ImageCommand(Command, frozen=True, kw_only=True):
+    """What commands about one image have. Its work ends with the image: deleting one forgets all of them."""
+
+    image_id: UUID
+
+    @property
+    def target(self) -> UUID:
+        """The image."""
+        return self.image_id
+
+
+class RenderImage(ImageCommand, frozen=True, kw_only=True):
     """Command: render what is missing of one picture. The row in ``images`` says all the rest."""
 
     type: ClassVar[str] = "render.image"
@@ -74,31 +85,20 @@ class RenderImage(Command, frozen=True, kw_only=True):
         subjects.render(priority): f"By thumbnailers; {priority.value} in its turn." for priority in Priority
     }
 
-    image_id: UUID
 
-    @property
-    def target(self) -> UUID:
-        """The image."""
-        return self.image_id
-
-
-class AnalyzeImage(Command, frozen=True, kw_only=True):
+class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
     """Command: have a vision model tell about one picture, as ``profile`` says. Its thumbnails can be fetched."""
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
     receivers: ClassVar[Mapping[str, str]] = {subjects.analyze("{profile}"): "By analyzers of the profile."}
 
-    image_id: UUID
     profile: str
-
-    @property
-    def target(self) -> UUID:
-        """The image."""
-        return self.image_id
 
 
 COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
+IMAGE_KINDS = tuple(command.kind for command in COMMANDS if issubclass(command, ImageCommand))
+"""The kinds of work on images."""
 
 
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):

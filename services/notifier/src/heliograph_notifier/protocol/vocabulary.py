@@ -112,4 +112,6 @@ class Closing(FromServer, tag="closing"):
 
 
 FROM_SERVER: tuple[type[FromServer], ...] = (AuthOk, Ready, Pong, Draining, Reset, Error)
+ON_SSE: tuple[type[FromServer], ...] = (Reset, Draining, Closing)
+"""Those that a stream of server-sent events has beside the events."""
 FROM_CLIENT = (Auth, Subscribe, Narrow, Ping)
