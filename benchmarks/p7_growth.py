@@ -30,9 +30,9 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image
 from heliograph_common.settings import DatabaseSettings
 from heliograph_gateway.http import cursor as cursors
-from heliograph_gateway.images import queries, similarity
+from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter
-from heliograph_gateway.images.similarity import Similar
+from heliograph_gateway.images.similarity.queries import Similar, similar_page
 from heliograph_local.services import GATEWAY
 
 SIZES = (10_000, 2_000_000)
@@ -168,7 +168,7 @@ async def _near(connection: AsyncConnection, one: str, distance: int, owner: str
     row = await statements.find_image(connection, UUID(one), owner=owner)
     if row is not None:
         wanted = Similar(of=row.id, phash=row.phash, distance=distance)
-        await similarity.page(connection, owner, wanted, ImageFilter(), after=None, limit=_PAGE + 1)
+        await similar_page(connection, owner, wanted, ImageFilter(), after=None, limit=_PAGE + 1)
 
 
 async def _status(connection: AsyncConnection, one: str, owner: str) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the charts: generated files, helm lint (3 and 4), every example against the schemas of several Kubernetes versions,
-# unit tests. What a missing program keeps it from is told in one line each, and is no failure.
+# Checks the charts and skaffold.yaml: generated files, helm lint (3 and 4), every example against the schemas of several
+# Kubernetes versions, unit tests. What a missing program keeps it from is told in one line each, and is no failure.
 #
 #   scripts/check_charts.sh       with helm, helm4, kubeconform and promtool from the PATH, or the lab's
 set -euo pipefail
@@ -21,6 +21,8 @@ if grep -rnE '(:latest|tag: *"?latest"?)' charts k8s skaffold.yaml services/*/Do
   echo "charts: an image has the tag latest: name a version" >&2
   exit 1
 fi
+
+$python -m pytest -q tests/architecture/test_skaffold.py
 
 command -v helm >/dev/null || { skip "all that needs helm, which is not on the PATH"; exit 0; }
 
@@ -45,6 +47,8 @@ for helm in helm helm4; do
     "$helm" template "$release" "$chart" $values >"$rendered/$helm-$number.yaml"
   done
 done
+
+cp k8s/verify.yaml "$rendered"
 
 if command -v kubeconform >/dev/null; then
   $python scripts/kubernetes_schemas.py

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import requests
 import yaml
 from docker.errors import APIError, DockerException, ImageNotFound
 from testcontainers.core.docker_client import DockerClient, get_docker_host
@@ -73,7 +72,7 @@ def image(client: Any, server: str) -> str:
             return candidate
     try:
         client.images.pull(candidates[0])
-    except (DockerException, requests.RequestException) as error:
+    except DockerException as error:
         raise Unavailable(
             f"the Docker engine has no image {candidates[0]} and cannot pull it; set {variable} to one that it has"
         ) from error

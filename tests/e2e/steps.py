@@ -97,10 +97,11 @@ def helm_test(site: Installation) -> str:
 
 def uploads(site: Installation) -> str:
     """Pictures through the Service, events on a socket, renditions fetched."""
-    return asyncio.run(_uploads(site.site()))
+    return asyncio.run(upload_pictures(site.site()))
 
 
-async def _uploads(site: client.Site) -> str:
+async def upload_pictures(site: client.Site) -> str:
+    """As ``uploads``, of any installation."""
     began = time.monotonic()
     refused: list[str] = []
     async with client.listening(site) as listener, site.client() as api:

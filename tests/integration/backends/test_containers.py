@@ -42,6 +42,13 @@ def test_a_backend_is_what_its_name_says(backend: str, database: Database) -> No
 
 
 @in_containers
+def test_tests_on_containers_are_one_group(request: pytest.FixtureRequest) -> None:
+    """Or each worker would start containers of its own, and nothing would say so."""
+    if request.config.getoption("loadgroup", default=False):
+        assert request.node.nodeid.endswith("@containers")
+
+
+@in_containers
 def test_containers_listen_on_loopback_only(client: Any) -> None:
     mine = client.containers.list(filters={"label": [f"{key}={value}" for key, value in engine.label().items()]})
     published = [each for container in mine for each in container.ports.values() if each]

@@ -36,13 +36,13 @@ from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.findings import Step
-from heliograph_gateway.checks.images import Images
-from heliograph_gateway.checks.originals import Originals
-from heliograph_gateway.checks.renditions import Renditions
+from heliograph_gateway.checks.images.step import Images
+from heliograph_gateway.checks.originals.step import Originals
+from heliograph_gateway.checks.renditions.step import Renditions
 from heliograph_gateway.checks.runner import Checks
 from heliograph_gateway.checks.schemas import CheckPage, CheckShape
 from heliograph_gateway.checks.streams import Streams
-from heliograph_gateway.checks.work import WorkRows
+from heliograph_gateway.checks.work.step import WorkRows
 from heliograph_gateway.settings import GatewaySettings
 
 CHECKS = "/v1/admin/checks"

@@ -25,7 +25,8 @@ from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.settings import GatewayOwnSettings
-from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow, key_of
+from heliograph_gateway.uploads.direct.queries import UploadRow
+from heliograph_gateway.uploads.direct.service import DirectUploads, key_of
 from heliograph_gateway.uploads.options import UploadOptions
 
 Step = Callable[[], Awaitable[object]]

@@ -18,7 +18,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image
 from heliograph_common.ids import new_id
 from heliograph_gateway.images.schemas import NearPage
-from heliograph_gateway.images.similarity import Similar, candidates
+from heliograph_gateway.images.similarity.queries import Similar, candidates
 
 Picture = Callable[..., bytes]
 _CENTRE = -0x0123456789ABCDEF

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph_common.db.image_models import PHASH_BANDS
-from heliograph_gateway.images.similarity import neighbours
+from heliograph_gateway.images.similarity.queries import neighbours
 
 
 @pytest.mark.parametrize(("bits", "radius"), [(1, 0), (4, 2), (8, 8), (21, 3), (22, 2)])

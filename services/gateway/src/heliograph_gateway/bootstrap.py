@@ -36,12 +36,12 @@ from heliograph_gateway.access.caller import Callers
 from heliograph_gateway.app import build_app
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.checks import queries as check_rows
-from heliograph_gateway.checks.images import Images
-from heliograph_gateway.checks.originals import Originals
-from heliograph_gateway.checks.renditions import Renditions
+from heliograph_gateway.checks.images.step import Images
+from heliograph_gateway.checks.originals.step import Originals
+from heliograph_gateway.checks.renditions.step import Renditions
 from heliograph_gateway.checks.runner import Checks
 from heliograph_gateway.checks.streams import Streams
-from heliograph_gateway.checks.work import WorkRows
+from heliograph_gateway.checks.work.step import WorkRows
 from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.display_sizes.service import SizeRuns
 from heliograph_gateway.http.services import Services

@@ -41,7 +41,7 @@ class GatewayOwnSettings(BaseModel):
 
 
 class GatewayCompatSettings(CompatSettings):
-    """The same, and who their callers without a token are."""
+    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
 
     anonymous_owner: str = Field(
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heliograph_common.http.problems import METHOD_NOT_ALLOWED, Problem
+from heliograph_common.telemetry.asgi import in_handshake
 from heliograph_notifier import asyncapi
 from heliograph_notifier.compat.admin_socket import ADMIN_PATH, serve_admin_socket
 from heliograph_notifier.transports.admission import Admission
@@ -27,12 +29,15 @@ class App:
     def __init__(self, admission: Admission, *, old_clients: bool) -> None:
         self._admission = admission
         routes: list[BaseRoute] = [
-            WebSocketRoute(PATH, _Asgi(self._socket)),
+            WebSocketRoute(PATH, _Asgi(partial(serve_websocket, admission=admission))),
             Route(PATH, _Asgi(self._stream)),
             Route(asyncapi.PATH, _Asgi(_document)),
         ]
         if old_clients:
-            routes += [WebSocketRoute(ADMIN_PATH, _Asgi(self._admin)), Route(ADMIN_PATH, _Asgi(_upgrade_required))]
+            routes += [
+                WebSocketRoute(ADMIN_PATH, _Asgi(partial(serve_admin_socket, admission=admission))),
+                Route(ADMIN_PATH, _Asgi(_upgrade_required)),
+            ]
         self._router = Router(routes, redirect_slashes=False, default=_not_found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,13 +46,9 @@ class App:
             await self._router(scope, receive, send)
         except Problem as problem:
             problem.headers.setdefault("Cache-Control", "no-store")
-            await problem.response()(scope, receive, send)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await serve_websocket(scope, receive, send, self._admission)
-
-    async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await serve_admin_socket(scope, receive, send, self._admission)
+            with in_handshake(scope):
+                response = problem.response()
+            await response(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

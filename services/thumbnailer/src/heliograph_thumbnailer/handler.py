@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.hashed import Hashed
@@ -25,6 +24,7 @@ from heliograph_common.contracts.messages import (
     ThumbnailsReady,
     VariantsReady,
 )
+from heliograph_common.db.rows import Connection
 from heliograph_common.db.statements import ImageRow, event_facts
 from heliograph_common.errors import (
     BlobUnreadable,
@@ -79,7 +79,7 @@ class RenderHandler:
         self._limits = limits
         self._max_attempts = max_attempts
 
-    async def adopt(self, connection: AsyncConnection, command: Command) -> bool:
+    async def adopt(self, connection: Connection, command: Command) -> bool:
         """Whether something is still to be rendered."""
         return await store.is_unfinished(connection, command.target)
 

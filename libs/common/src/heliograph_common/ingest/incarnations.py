@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -144,3 +145,9 @@ def _folder(base: str) -> str:
     """The folder with which a rendition's key can be given up; empty for originals, which have none."""
     sha256 = keys.content_of(base)
     return keys.renditions(sha256) if sha256 and base.startswith(keys.RENDITIONS) else ""
+
+
+async def postpone(connection: AsyncConnection, key: str, grace: timedelta) -> None:
+    """Has an object that was given up kept for ``grace`` from now."""
+    later = update(BlobGarbage).where(BlobGarbage.key == key)
+    await connection.execute(later.values(due_at=func.now() + grace))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -29,6 +30,7 @@ CLIENT_GONE = 499
 UNMATCHED = "unmatched"
 """The route of requests that no route takes, so that scanners cannot make label values."""
 
+_SPAN = "heliograph.span"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
@@ -77,7 +79,7 @@ class TelemetryMiddleware:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         outcome = "gone"
-        span = _start(scope, "GET")
+        span = scope[_SPAN] = _start(scope, "GET")
 
         async def send_with_trace(message: Message) -> None:
             nonlocal outcome
@@ -91,8 +93,7 @@ class TelemetryMiddleware:
             await send(message)
 
         try:
-            with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
-                await self._app(scope, receive, send_with_trace)
+            await self._app(scope, receive, send_with_trace)
         except Exception as error:
             outcome = "error"
             spans.record_error(span, error)
@@ -102,6 +103,13 @@ class TelemetryMiddleware:
                 _end_span(scope, span, 403)
             seconds = round(time.perf_counter() - started, 3)
             log.info("socket", path=scope["path"], outcome=outcome, seconds=seconds, trace_id=_trace_id(span))
+
+
+def in_handshake(scope: Scope) -> AbstractContextManager[Span]:
+    """Within it the span of a WebSocket's handshake is the current one, as that of an HTTP request always is. (For a
+    socket's whole life it would cost a kilobyte of each.)"""
+    span = scope.get(_SPAN, trace.get_current_span())
+    return trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
 
 
 def _start(scope: Scope, method: str) -> Span:

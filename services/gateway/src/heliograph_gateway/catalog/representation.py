@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.messages import progress
+from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow, stages_of
 
 ORIGINAL = "original"

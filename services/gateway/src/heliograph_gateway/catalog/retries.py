@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import ImageRetried, RenderImage
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
+from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow, event_facts
 from heliograph_common.ingest import fairness
 from heliograph_common.messaging.transaction import Messenger, Transaction
@@ -68,7 +67,7 @@ class Retries:
             if lost is None:
                 row = await statements.reset_processing(connection, image_id, granted.columns())
             else:
-                row = await missing.reset(connection, image_id, lost, granted.columns())
+                row = await queries.await_missing(connection, image_id, lost, granted.columns())
             if row is not None:
                 command = subjects.render(granted.priority)
                 await transaction.request(command, RenderImage(image_id=image_id), owner=row.owner)

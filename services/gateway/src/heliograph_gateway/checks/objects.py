@@ -8,18 +8,16 @@ the content (``db.locks``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-
-from sqlalchemy import TextClause, func, update
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Blobs
 from heliograph_common.clock import Clock, utc_now
 from heliograph_common.db import locks
-from heliograph_common.db.blob_models import BlobGarbage
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Connection
 from heliograph_common.errors import BlobUnreadable
 from heliograph_common.ingest import incarnations
 from heliograph_gateway.checks.findings import Finding, Kind
@@ -80,13 +78,13 @@ async def probe(blobs: Blobs, key: str) -> BlobInfo | None:
 
 @dataclass(frozen=True)
 class Orphans:
-    """Objects of one kind that nothing names. ``unnamed`` is the statement that says which of ``:keys``, with their
-    ``:contents`` and ``:incarnations``, these are; ``grace``: how long one that was put aside is kept."""
+    """Objects of one kind that nothing names. ``unnamed`` says which of some objects these are; ``grace``: how long one that
+    was put aside is kept."""
 
     database: Database
     blobs: Blobs
     kind: Kind
-    unnamed: TextClause
+    unnamed: Callable[[Connection, Sequence[ObjectKey]], Awaitable[set[str]]]
     grace: timedelta
     now: Clock = field(default=utc_now)
 
@@ -106,7 +104,7 @@ class Orphans:
         if not objects:
             return []
         async with self.database.transaction() as connection:
-            found = set((await connection.execute(self.unnamed, _arguments(objects))).scalars())
+            found = await self.unnamed(connection, objects)
         return [each for each in objects if each.key in found]
 
     async def _put_aside(self, one: ObjectKey) -> bool:
@@ -114,20 +112,11 @@ class Orphans:
         object."""
         async with self.database.transaction() as connection:
             await locks.own_keys(connection, one.sha256)
-            if (await connection.execute(self.unnamed, _arguments([one]))).first() is None:
+            if not await self.unnamed(connection, [one]):
                 return False
             if one.key.startswith(keys.ORIGINALS):
                 await incarnations.give_up_original(connection, one.sha256, one.incarnation)
             else:
                 await incarnations.give_up_rendition(connection, one.key)
-            later = update(BlobGarbage).where(BlobGarbage.key == one.key)
-            await connection.execute(later.values(due_at=func.now() + self.grace))
+            await incarnations.postpone(connection, one.key, self.grace)
         return True
-
-
-def _arguments(objects: Sequence[ObjectKey]) -> dict[str, object]:
-    return {
-        "keys": [each.key for each in objects],
-        "contents": [each.sha256 for each in objects],
-        "incarnations": [each.incarnation for each in objects],
-    }

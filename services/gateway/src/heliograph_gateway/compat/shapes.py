@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from heliograph_common.blobs import keys
 from heliograph_common.clock import rfc3339
+from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.runtime.health import Report
 from heliograph_gateway.catalog.schemas import State

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy import delete, func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.db import statements
-from heliograph_common.db.display_size_models import DisplaySize
+from heliograph_common.db.rows import Connection
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin, Reader
 from heliograph_gateway.catalog.representation import ORIGINAL
+from heliograph_gateway.display_sizes import queries
 from heliograph_gateway.display_sizes import service as size_runs
-from heliograph_gateway.display_sizes.schemas import DisplaySizes, SizeRunShape
+from heliograph_gateway.display_sizes.schemas import DisplaySizes, Size, SizeRunShape
 from heliograph_gateway.http import bodies
 from heliograph_gateway.http.problems import (
     BODY_TOO_LARGE,
@@ -32,7 +31,6 @@ from heliograph_gateway.http.services import Db
 router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
 
 _PROGRESS = "/v1/settings/display-sizes/progress"
-_FIELDS = ("name", "kind", "width", "height", "fit", "format", "quality")
 
 
 @router.get(
@@ -60,9 +58,9 @@ async def put_display_sizes(request: Request, database: Db, _caller: Admin) -> R
     `POST …/apply`. ``If-Match`` is honoured."""
     wanted = _checked(await bodies.read(request, DisplaySizes))
     async with database.transaction() as connection:
-        await connection.execute(text("LOCK TABLE display_sizes IN SHARE ROW EXCLUSIVE MODE"))  # readers go on
+        await queries.lock_sizes(connection)
         check_match(request, await _present(connection))
-        await _replace(connection, wanted)
+        await queries.replace_sizes(connection, wanted.sizes)
         return tagged(request, await _present(connection))
 
 
@@ -94,22 +92,9 @@ async def get_display_sizes_progress(request: Request, database: Db, _caller: Ad
     return tagged(request, found)
 
 
-async def _replace(connection: AsyncConnection, wanted: DisplaySizes) -> None:
-    """Writes the sizes. One that stays as it is keeps the time since when pictures must have it (``checks.images``)."""
-    present = await statements.display_sizes(connection)
-    since = {tuple(getattr(row, field) for field in _FIELDS): row.changed_at for row in present}
-    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    rows = [
-        {**size.model_dump(), "position": position, "changed_at": since.get(tuple(size.model_dump().values()), now)}
-        for position, size in enumerate(wanted.sizes)
-    ]
-    await connection.execute(delete(DisplaySize))
-    await connection.execute(insert(DisplaySize), rows)
-
-
-async def _present(connection: AsyncConnection) -> dict[str, Any]:
+async def _present(connection: Connection) -> dict[str, Any]:
     rows = await statements.display_sizes(connection)
-    return {"sizes": [{field: getattr(row, field) for field in _FIELDS} for row in rows]}
+    return {"sizes": [{field: getattr(row, field) for field in Size.model_fields} for row in rows]}
 
 
 def _checked(wanted: DisplaySizes) -> DisplaySizes:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from heliograph_common.contracts.messages import ImageDeleted
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Connection
 from heliograph_common.db.statements import event_facts
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Reader, Writer
@@ -34,10 +34,10 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, json_response, next_link, problems, tagged
 from heliograph_gateway.http.services import Db, Messages, provided
-from heliograph_gateway.images import queries, similarity
+from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter
 from heliograph_gateway.images.schemas import ImagePage, NearPage
-from heliograph_gateway.images.similarity import FARTHEST, Position, Similar
+from heliograph_gateway.images.similarity.queries import FARTHEST, Position, Similar, similar_page
 
 router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
 
@@ -127,7 +127,7 @@ async def _list_similar(
     after = None if cursor is None else _similar_position(cursors.decode(cursor, query))
     async with database.transaction() as connection:
         to = await _hashed(connection, owner, near)
-        rows = await similarity.page(connection, owner, to, wanted, after=after, limit=limit + 1)
+        rows = await similar_page(connection, owner, to, wanted, after=after, limit=limit + 1)
         page = rows[:limit]
         renditions = await queries.renditions_by_image(connection, [row.id for row in page])
     more = cursors.encode(f"{page[-1].distance} {page[-1].id}", query) if len(rows) > limit else None
@@ -136,7 +136,7 @@ async def _list_similar(
     return json_response({"images": images, "next": url}, headers=headers)
 
 
-async def _hashed(connection: AsyncConnection, owner: str, near: SimilarTo) -> Similar:
+async def _hashed(connection: Connection, owner: str, near: SimilarTo) -> Similar:
     row = await statements.find_image(connection, near.image_id, owner=owner)
     if row is None:
         raise no_such_image(near.image_id)

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import Row
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
+from heliograph_common.db.rows import Row
 from heliograph_common.http.problems import Problem
 from heliograph_common.messaging import outbox
 from heliograph_gateway.access.scopes import Admin

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import Row
 from starlette.responses import RedirectResponse, Response
 
 from heliograph_common.blobs import keys
 from heliograph_common.clock import rfc3339, utc_now
 from heliograph_common.db import statements
+from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import NotFound
 from heliograph_common.http.problems import Problem

@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select, tuple_
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
@@ -27,6 +26,8 @@ from heliograph_common.db.upload_models import UnfinishedUpload
 from heliograph_common.errors import BlobUnreadable
 from heliograph_common.ids import made_at
 from heliograph_common.telemetry import metrics
+from heliograph_gateway.uploads import queries
+from heliograph_gateway.uploads.queries import Due
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +37,7 @@ ORPHAN_AGE = timedelta(days=1)
 """Far longer than the clocks of the gateways, the database and the object store are apart."""
 _BATCH = 100
 
-_Due = tuple[datetime, UUID]
-_NONE: _Due = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+_NONE: Due = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class UploadCollector:
@@ -99,13 +99,10 @@ class UploadCollector:
             log.info("objects without an upload collected", objects=deleted)
         return deleted
 
-    async def _due(self, source: type[UnfinishedUpload], after: _Due) -> Sequence[_Due]:
+    async def _due(self, source: type[UnfinishedUpload], after: Due) -> Sequence[Due]:
         """The next expired uploads behind ``after``: those that cannot be emptied must not come again in this run."""
-        place = tuple_(source.expires_at, source.id)
-        expired = select(source.expires_at, source.id).where(source.expires_at < self._now() - GRACE)
-        following = expired.where(place > tuple_(*after)).order_by(source.expires_at, source.id).limit(_BATCH)
         async with self._database.transaction() as connection:
-            return [(row.expires_at, row.id) for row in await connection.execute(following)]
+            return await queries.expired(connection, source, before=self._now() - GRACE, after=after, limit=_BATCH)
 
     async def _emptied(self, upload_id: UUID) -> bool:
         """Deletes the objects of an upload; whether all could be."""
@@ -117,17 +114,14 @@ class UploadCollector:
         return await self._delete(objects) == len(objects)
 
     async def _forget(self, source: type[UnfinishedUpload], ids: Sequence[UUID]) -> int:
-        # Two replicas that delete the same rows in another order would wait for each other.
-        free = select(source.id).where(source.id.in_(ids)).with_for_update(skip_locked=True)
         async with self._database.transaction() as connection:
-            return (await connection.execute(delete(source).where(source.id.in_(free)))).rowcount
+            return await queries.forget(connection, source, ids)
 
     async def _delete_orphans(self, found: Sequence[tuple[UUID, str]]) -> int:
         known: set[UUID] = set()
         async with self._database.transaction() as connection:
             for source in self._sources:
-                rows = select(source.id).where(source.id.in_({upload_id for upload_id, _ in found}))
-                known.update((await connection.execute(rows)).scalars())
+                known |= await queries.known(connection, source, {upload_id for upload_id, _ in found})
         orphans = [key for upload_id, key in found if upload_id not in known]
         return await self._delete(orphans)
 

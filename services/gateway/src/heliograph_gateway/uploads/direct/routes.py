@@ -42,6 +42,7 @@ from heliograph_gateway.http.responses import json_response, problems
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.http.services import Db, provided
 from heliograph_gateway.uploads import outcomes
+from heliograph_gateway.uploads.direct.queries import UploadRow
 from heliograph_gateway.uploads.direct.schemas import (
     CompletionBatch,
     CompletionOutcomes,
@@ -50,7 +51,7 @@ from heliograph_gateway.uploads.direct.schemas import (
     DirectUploadRequest,
     DirectUploadShape,
 )
-from heliograph_gateway.uploads.direct.service import DirectUploads, UploadRow
+from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.options import UploadOptions, profile_of
 from heliograph_gateway.uploads.outcomes import Entry
 

@@ -18,8 +18,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs, Sink
@@ -27,8 +25,8 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow
-from heliograph_common.db.upload_models import DirectUpload
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound, RejectedImage, Stale
 from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id
@@ -45,11 +43,12 @@ from heliograph_gateway.http.problems import (
     problem_of_body,
 )
 from heliograph_gateway.settings import GatewayOwnSettings
+from heliograph_gateway.uploads.direct import queries
+from heliograph_gateway.uploads.direct.queries import UploadRow
 from heliograph_gateway.uploads.options import SOURCE, UploadOptions
 
 log = structlog.get_logger(__name__)
 
-UploadRow = Row[Any]
 _OBJECT = "file"
 
 
@@ -102,15 +101,13 @@ class DirectUploads:
             "analysis_profile": options.profile,
             "bytes": size,
             "sha256": sha256,
-            "expires_at": func.now() + self._lifetime,
         }
         if sha256 is not None:
-            settle = partial(_insert_complete, values)
+            settle = partial(queries.insert_complete, values, self._lifetime)
             if await self._ingest.known(owner, sha256, analysis_profile=options.profile, settle=settle):
                 return await self.find(owner, upload_id)
         async with self._database.transaction() as connection:
-            statement = insert(DirectUpload).values(values).returning(*DirectUpload.__table__.columns)
-            return (await connection.execute(statement)).one()
+            return await queries.insert_open(connection, values, self._lifetime)
 
     async def find(self, owner: str, upload_id: UUID) -> UploadRow:
         """The owner's upload.
@@ -118,9 +115,8 @@ class DirectUploads:
         Raises:
             Problem: there is none, or it has expired without having been finished.
         """
-        statement = select(DirectUpload.__table__).where(DirectUpload.id == upload_id, DirectUpload.owner == owner)
         async with self._database.transaction() as connection:
-            row = (await connection.execute(statement)).one_or_none()
+            row = await queries.find(connection, upload_id, owner)
         if row is None:
             raise Problem(NOT_FOUND, f"you have no upload {upload_id}; it may have expired or been aborted")
         if row.state == "open" and row.expires_at <= utc_now():
@@ -129,10 +125,8 @@ class DirectUploads:
 
     async def names(self, owner: str, ids: Sequence[UUID]) -> dict[UUID, str]:
         """The names of those of the uploads that are the owner's."""
-        statement = select(DirectUpload.id, DirectUpload.name)
         async with self._database.transaction() as connection:
-            found = await connection.execute(statement.where(DirectUpload.id.in_(ids), DirectUpload.owner == owner))
-            return {row.id: row.name for row in found}
+            return await queries.names(connection, ids, owner)
 
     async def complete(self, owner: str, upload_id: UUID) -> Accepted:
         """Makes an image of the file that was sent; the same image when that was done before.
@@ -169,7 +163,7 @@ class DirectUploads:
         await self.find(owner, upload_id)
         await self._blobs.delete(key_of(upload_id))
         async with self._database.transaction() as connection:
-            await connection.execute(delete(DirectUpload).where(DirectUpload.id == upload_id))
+            await queries.forget(connection, upload_id)
 
     async def image_of(self, row: UploadRow) -> tuple[ImageRow, Sequence[Row[Any]]] | None:
         """The image that the upload became, with its renditions; ``None`` where there is none (any more)."""
@@ -221,7 +215,7 @@ class DirectUploads:
                 source=SOURCE,
                 priority=Priority(row.priority),
                 analysis_profile=row.analysis_profile,
-                settle=partial(_conclude, row.id),
+                settle=partial(queries.conclude, row.id),
             )
 
     async def _concluded(self, row: UploadRow) -> Accepted:
@@ -235,10 +229,9 @@ class DirectUploads:
 
     async def _refuse(self, row: UploadRow, problem: Problem) -> Accepted:
         """Notes why and raises it, unless another request has concluded the upload meanwhile."""
-        refused = update(DirectUpload).where(DirectUpload.id == row.id, DirectUpload.state == "open")
         async with self._database.transaction() as connection:
-            noted = await connection.execute(refused.values(state="refused", problem=problem.body()))
-        if not noted.rowcount:
+            noted = await queries.refuse(connection, row.id, problem.body())
+        if not noted:
             return await self._concluded(await self.find(row.owner, row.id))
         await self._discard(row.id)
         raise problem
@@ -271,18 +264,3 @@ class _Capped:
 
 def _other_size(row: UploadRow, sent: str) -> Problem:
     return Problem(UPLOAD_MISMATCH, f"{row.bytes:,} bytes were announced and {sent} were sent")
-
-
-async def _insert_complete(values: dict[str, Any], connection: AsyncConnection, image: ImageRow) -> None:
-    await connection.execute(insert(DirectUpload).values(**values, state="complete", image_id=image.id))
-
-
-async def _conclude(upload_id: UUID, connection: AsyncConnection, image: ImageRow) -> None:
-    """Notes that the upload is ``image``.
-
-    Raises:
-        Stale: it is not open any more.
-    """
-    still_open = update(DirectUpload).where(DirectUpload.id == upload_id, DirectUpload.state == "open")
-    if not (await connection.execute(still_open.values(state="complete", image_id=image.id))).rowcount:
-        raise Stale(f"upload {upload_id} is not open any more")

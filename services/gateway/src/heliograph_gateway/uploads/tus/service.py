@@ -24,12 +24,12 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Row
 from heliograph_common.errors import BlobUnreadable, NotFound, RejectedImage, Stale, Temporary
 from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id

@@ -65,7 +65,7 @@ class Position:
     image_id: UUID
 
 
-async def page(
+async def similar_page(
     connection: AsyncConnection, owner: str, to: Similar, wanted: ImageFilter, *, after: Position | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Up to ``limit`` images of the owner with their ``distance``, nearest first, then newest first."""

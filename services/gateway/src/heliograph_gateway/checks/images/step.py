@@ -11,35 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Row
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_gateway.checks import rerender
 from heliograph_gateway.checks.findings import SIZE_MISSING, WORK_MISSING, Finding, Page
+from heliograph_gateway.checks.images import queries
 from heliograph_gateway.checks.objects import PAGE
 
 _FIRST = UUID(int=0)
-_IDS = text("SELECT id FROM images WHERE id > :after ORDER BY id LIMIT :limit").bindparams(
-    bindparam("after", type_=Uuid)
-)
-_ENDS = text(
-    "SELECT (SELECT id FROM images ORDER BY id LIMIT 1) AS first, (SELECT id FROM images ORDER BY id DESC LIMIT 1) AS last"
-)
-_WRONG = text("""
-    SELECT images.id, images.owner, images.processing_status AS status, NULL AS size FROM images
-    WHERE images.id = ANY(:ids) AND deleted_at IS NULL AND processing_status IN ('pending', 'processing')
-      AND NOT EXISTS (SELECT FROM work WHERE work.kind = 'render' AND work.target = images.id)
-    UNION ALL
-    SELECT images.id, images.owner, images.processing_status, size.name FROM images CROSS JOIN display_sizes AS size
-    WHERE images.id = ANY(:ids) AND deleted_at IS NULL AND processing_status = 'complete'
-      AND size.changed_at < least(last_processing_attempt, processing_completed_at)
-      AND NOT EXISTS (SELECT FROM renditions WHERE renditions.image_id = images.id AND renditions.name = size.name)
-      AND NOT EXISTS (SELECT FROM work WHERE work.kind = 'render' AND work.target = images.id)
-    ORDER BY id, size
-""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 class Images:
@@ -56,8 +37,8 @@ class Images:
         """See ``Step.page``."""
         position = UUID(after) if after else _FIRST
         async with self._database.transaction() as connection:
-            ids = (await connection.execute(_IDS, {"after": position, "limit": PAGE})).scalars().all()
-            ends = (await connection.execute(_ENDS)).one()
+            ids = await queries.ids(connection, position, PAGE)
+            ends = await queries.ends(connection)
         candidates = {row.id for row in await self._wrong(ids)} if ids else set()
         # Each is looked at once more, by itself: many may have been finished while those before it were mended.
         findings = [finding for image_id in sorted(candidates) for finding in await self._find(image_id, repair=repair)]
@@ -67,7 +48,7 @@ class Images:
 
     async def _wrong(self, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
         async with self._database.transaction() as connection:
-            return (await connection.execute(_WRONG, {"ids": list(ids)})).all()
+            return await queries.wrong(connection, ids)
 
     async def _find(self, image_id: UUID, *, repair: bool) -> list[Finding]:
         rows = await self._wrong([image_id])

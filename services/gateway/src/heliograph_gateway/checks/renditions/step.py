@@ -12,11 +12,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Row
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_gateway.checks import rerender
 from heliograph_gateway.checks.findings import (
@@ -28,28 +27,7 @@ from heliograph_gateway.checks.findings import (
 )
 from heliograph_gateway.checks.merge import join
 from heliograph_gateway.checks.objects import PAGE, Orphans, fraction, listed, probe
-
-_PAGE = text("""
-    SELECT key COLLATE "C" AS key, array_agg(DISTINCT bytes) AS sizes FROM renditions
-    WHERE key COLLATE "C" > :after GROUP BY key COLLATE "C" ORDER BY key COLLATE "C" LIMIT :limit
-""")
-_LIVE = text("""
-    SELECT image_id, owner, renditions.name, renditions.key, renditions.bytes,
-           'originals/' || sha256 || CASE WHEN incarnation = 0 THEN '' ELSE '.' || incarnation END AS original
-    FROM renditions JOIN images ON images.id = image_id
-    WHERE key COLLATE "C" = :key AND deleted_at IS NULL ORDER BY image_id LIMIT :limit
-""")
-# An object of a content that is being rendered may be about to get its row, however old it is.
-_UNNAMED = text("""
-    SELECT key FROM unnest(CAST(:keys AS text[]), CAST(:contents AS text[]), CAST(:incarnations AS int[]))
-        AS object (key, sha256, incarnation)
-    WHERE NOT EXISTS (SELECT FROM renditions WHERE renditions.key COLLATE "C" = object.key)
-      AND NOT EXISTS (SELECT FROM replaced_renditions AS replaced WHERE replaced.key = object.key)
-      AND NOT EXISTS (SELECT FROM blob_garbage AS garbage
-                      WHERE garbage.key IN (object.key, 'renditions/' || object.sha256 || '/'))
-      AND NOT EXISTS (SELECT FROM images JOIN work ON work.kind = 'render' AND work.target = images.id
-                      WHERE images.sha256 = object.sha256)
-""")
+from heliograph_gateway.checks.renditions import queries
 
 
 class Renditions:
@@ -62,7 +40,7 @@ class Renditions:
         self._messenger = messenger
         self._database = database
         self._blobs = blobs
-        self._orphans = Orphans(database, blobs, RENDITION_ORPHANED, _UNNAMED, grace)
+        self._orphans = Orphans(database, blobs, RENDITION_ORPHANED, queries.unnamed, grace)
 
     async def page(self, after: str, *, repair: bool) -> Page:
         """See ``Step.page``."""
@@ -77,8 +55,7 @@ class Renditions:
 
     async def _rows(self, after: str) -> dict[str, list[int]]:
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(_PAGE, {"after": after, "limit": PAGE})).all()
-        return {row.key: row.sizes for row in rows}
+            return await queries.sizes(connection, after, PAGE)
 
     async def _broken(self, suspects: Sequence[str], *, repair: bool) -> list[Finding]:
         findings: dict[UUID, list[tuple[Row[Any], Finding]]] = defaultdict(list)
@@ -94,7 +71,7 @@ class Renditions:
     async def _look_again(self, key: str) -> list[tuple[Row[Any], Finding]]:
         info = await probe(self._blobs, key)
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(_LIVE, {"key": key, "limit": PAGE})).all()
+            rows = await queries.live_renditions(connection, key, PAGE)
         if not rows or (info is not None and info.size in {row.bytes for row in rows}):
             return []
         if info is None and await probe(self._blobs, key) is not None:  # rendered again between the two looks

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, text
-
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.db.engine import Database
+from heliograph_common.db.rows import Row
 from heliograph_gateway.checks.findings import (
     ORIGINAL_DAMAGED,
     ORIGINAL_MISSING,
@@ -24,26 +23,8 @@ from heliograph_gateway.checks.findings import (
 )
 from heliograph_gateway.checks.merge import join
 from heliograph_gateway.checks.objects import PAGE, Orphans, fraction, listed, probe
+from heliograph_gateway.checks.originals import queries
 
-# Hashes are hexadecimal and of one length, which every collation orders alike: their index can be used. Keys are not.
-_KEY = "'originals/' || sha256 || CASE WHEN incarnation = 0 THEN '' ELSE '.' || incarnation END"
-_PAGE = text(f"""
-    SELECT {_KEY} AS key, array_agg(DISTINCT bytes) AS sizes FROM images
-    WHERE sha256 >= :sha256 AND ({_KEY}) COLLATE "C" > :after
-    GROUP BY sha256, incarnation ORDER BY sha256, ({_KEY}) COLLATE "C" LIMIT :limit
-""")  # noqa: S608 - constants
-_LIVE = text(f"""
-    SELECT id, owner, processing_status, bytes FROM images
-    WHERE sha256 = :sha256 AND ({_KEY}) COLLATE "C" = :key AND deleted_at IS NULL ORDER BY id LIMIT :limit
-""")  # noqa: S608 - constants
-_UNNAMED = text("""
-    SELECT key FROM unnest(CAST(:keys AS text[]), CAST(:contents AS text[]), CAST(:incarnations AS int[]))
-        AS object (key, sha256, incarnation)
-    WHERE NOT EXISTS (SELECT FROM images WHERE images.sha256 = object.sha256 AND images.incarnation = object.incarnation)
-      AND NOT EXISTS (SELECT FROM blob_intents AS intent
-                      WHERE intent.sha256 = object.sha256 AND intent.incarnation = object.incarnation)
-      AND NOT EXISTS (SELECT FROM blob_garbage AS garbage WHERE garbage.key = object.key)
-""")
 _HEXADECIMAL = re.compile("[0-9a-f]{0,64}")
 
 
@@ -56,7 +37,7 @@ class Originals:
     def __init__(self, database: Database, blobs: Blobs, *, grace: timedelta) -> None:
         self._database = database
         self._blobs = blobs
-        self._orphans = Orphans(database, blobs, ORIGINAL_ORPHANED, _UNNAMED, grace)
+        self._orphans = Orphans(database, blobs, ORIGINAL_ORPHANED, queries.unnamed, grace)
 
     async def page(self, after: str, *, repair: bool) -> Page:
         """See ``Step.page``."""
@@ -72,10 +53,8 @@ class Originals:
     async def _rows(self, after: str) -> dict[str, list[int]]:
         """The sizes in bytes that the images of the next keys have."""
         found = _HEXADECIMAL.match(after.removeprefix(keys.ORIGINALS))
-        place = {"sha256": found[0] if found else "", "after": after, "limit": PAGE}
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(_PAGE, place)).all()
-        return {row.key: row.sizes for row in rows}
+            return await queries.sizes(connection, found[0] if found else "", after, PAGE)
 
     async def _look_again(self, key: str) -> list[Finding]:
         """One finding for each image of the key, where its object is not as the image has it."""
@@ -94,6 +73,5 @@ class Originals:
         ]
 
     async def _live(self, key: str) -> Sequence[Row[Any]]:
-        values = {"sha256": key.removeprefix(keys.ORIGINALS)[:64], "key": key, "limit": PAGE}
         async with self._database.transaction() as connection:
-            return (await connection.execute(_LIVE, values)).all()
+            return await queries.live_images(connection, key.removeprefix(keys.ORIGINALS)[:64], key, PAGE)

@@ -1,0 +1,1 @@
+"""Images that lack a display size or work."""

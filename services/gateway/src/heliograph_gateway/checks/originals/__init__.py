@@ -1,0 +1,1 @@
+"""Rows of images compared with objects under ``originals/``."""

@@ -1,0 +1,1 @@
+"""Rows of renditions compared with objects under ``renditions/``."""

@@ -1,0 +1,1 @@
+"""Work that nobody wants or looks after."""

@@ -1,0 +1,1 @@
+"""Images that look like another one."""
