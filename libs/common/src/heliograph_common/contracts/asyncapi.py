@@ -39,7 +39,7 @@ def parts(server: str) -> Parts:
     add = _Adder(made, server)
     for command in COMMANDS:
         for subject, receiver in command.receivers.items():
-            add(subject, command, receive=receiver)
+            add(subject, command, receive=receiver.sentence)
     for event in EVENTS:
         add(subjects.event(event.type), event, receive="By notifiers, for their clients.")
     add(subjects.dead("{service}"), DeadLetter, receive="By administrators, who replay or drop it.")

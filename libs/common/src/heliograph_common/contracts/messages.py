@@ -4,6 +4,7 @@ old readers would misunderstand raises ``version``. Golden samples of every vers
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -51,13 +52,23 @@ def progress(stages: Stages) -> int:
     return round(100 * done / sum(weight for _, weight in wanted))
 
 
+@dataclass(frozen=True)
+class Receiver:
+    """Who takes the commands of a subject, in a sentence for readers of the document, and the ``durable`` consumer that they
+    are taken from; ``None`` where nobody takes them yet."""
+
+    sentence: str
+    durable: str | None
+
+
 class Command(Body, frozen=True, kw_only=True):
     """What all commands have: the kind of work that they ask for, and what it is done to. Both together name the row of the
     work (``db.work_models``), which says whether it is still to be done. ``receivers`` are the subjects that it is sent on,
-    with a name in braces for a part that varies, and who takes it there."""
+    the most urgent first, with a name in braces for a part that varies, and who takes it there. Stream, consumers and
+    document follow from them."""
 
     kind: ClassVar[str]
-    receivers: ClassVar[Mapping[str, str]]
+    receivers: ClassVar[Mapping[str, Receiver]]
 
     @property
     def target(self) -> UUID:
@@ -81,8 +92,11 @@ class RenderImage(ImageCommand, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "render.image"
     kind: ClassVar[str] = "render"
-    receivers: ClassVar[Mapping[str, str]] = {
-        subjects.render(priority): f"By thumbnailers; {priority.value} in its turn." for priority in Priority
+    receivers: ClassVar[Mapping[str, Receiver]] = {
+        subjects.render(priority): Receiver(
+            f"By thumbnailers; {priority.value} in its turn.", durable=f"thumbnailer-{priority.value}"
+        )
+        for priority in Priority
     }
 
 
@@ -91,7 +105,9 @@ class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
-    receivers: ClassVar[Mapping[str, str]] = {subjects.analyze("{profile}"): "By analyzers of the profile."}
+    receivers: ClassVar[Mapping[str, Receiver]] = {
+        subjects.analyze("{profile}"): Receiver("By analyzers of the profile.", durable=None)
+    }
 
     profile: str
 
