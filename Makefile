@@ -24,6 +24,12 @@ down: setup ## Stop what `make up ARGS=--detach` started
 test: setup ## Run the tests: unit, ports, integration on real servers (ARGS=path::test runs just that)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+coverage: setup ## Run the tests and fail where they reach less of the code than before
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 conformance: setup ## Does it do what its documents and the standards say (ARGS=fuzz,tokens picks some)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
@@ -34,6 +40,7 @@ check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/lint-imports
 	@scripts/lock.sh --check
 	@$(BIN)/python scripts/settings_reference.py --check
+	@scripts/check_hosted.sh
 	@scripts/check_charts.sh
 
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
