@@ -7,7 +7,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
 
-.PHONY: help setup up down test coverage conformance check lock docs migration format e2e chaos bench clean
+.PHONY: help setup up down test coverage conformance check lock generate migration format e2e chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,8 +46,11 @@ check: setup ## Check style, types, import rules, locks and charts
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
 	@scripts/lock.sh $(ARGS)
 
-docs: setup ## Write the pages that are made from the code: docs/reference
+generate: setup ## Write what is made from the code: settings reference, chart values, dashboards, message samples
 	@$(BIN)/python scripts/settings_reference.py
+	@$(BIN)/python scripts/chart_values.py
+	@$(BIN)/python scripts/chart_dashboards.py
+	@$(BIN)/python -m tests.contracts.make_samples
 
 migration: setup ## Write the next migration from the tables' difference (NAME="lanes of the outbox")
 	@$(BIN)/python scripts/new_migration.py "$(NAME)"

@@ -124,9 +124,7 @@ def test_a_service_costs_at_most_eight_edits(tmp_path: Path, capsys: pytest.Capt
 
     # `-o setup` leaves .venv alone, which is another tree's.
     copy.run("make", "-o", "setup", "lock")
-    copy.run(python, "scripts/chart_values.py")
-    copy.run("make", "-o", "setup", "docs")
-    copy.run(python, "-m", "tests.contracts.make_samples")
+    copy.run("make", "-o", "setup", "generate")
     copy.run("git", "add", "--all")
     copy.run("make", "-o", "setup", "check")
     copy.run(
