@@ -62,7 +62,7 @@ async def test_an_object_that_reads_like_an_outage_is_given_up(harness: WorkerHa
 
     handler = Recorder(behave)
     (target,) = await harness.send()
-    async with harness.worker(handler, available=available, max_failures=2):
+    async with harness.worker(handler, available=available, max_temporary_failures=2):
         await until(lambda: bool(handler.given_up), 60)
         await settled(harness)
     assert handler.given_up[0][0] == target
@@ -73,7 +73,7 @@ async def test_an_object_that_reads_like_an_outage_is_given_up(harness: WorkerHa
 async def test_a_handler_that_hangs_is_ended(harness: WorkerHarness) -> None:
     handler = Recorder(lambda _: asyncio.sleep(3600))
     await harness.send()
-    async with harness.worker(handler, hold_seconds=0.5, max_failures=2):
+    async with harness.worker(handler, hold_seconds=0.5, max_temporary_failures=2):
         await until(lambda: bool(handler.given_up), 30)
         await settled(harness)
     assert len(handler.started) == 2
@@ -92,7 +92,7 @@ async def test_an_outage_longer_than_the_hold_gives_the_work_back_at_no_cost(har
 
     handler = Recorder(behave)
     (target,) = await harness.send()
-    async with harness.worker(handler, available=check, hold_seconds=1.0, max_attempts=2):
+    async with harness.worker(handler, available=check, hold_seconds=1.0, max_unfinished_attempts=2):
         for _ in range(3):  # as many beginnings as would be too many
             before = len(handler.started)
             await until(lambda before=before: len(handler.started) > before, 30)  # type: ignore[misc]
@@ -110,7 +110,7 @@ async def test_attempts_that_never_end_are_counted(harness: WorkerHarness) -> No
             hold = timedelta(seconds=-1)
             assert await work.begin(connection, "render", target, message_id=new_id(), by="dead", hold=hold)
     handler = Recorder()
-    async with harness.worker(handler, max_attempts=3):
+    async with harness.worker(handler, max_unfinished_attempts=3):
         await until(lambda: bool(handler.given_up))
         await settled(harness)
     assert handler.started == []
@@ -268,7 +268,7 @@ async def test_fast_failures_make_a_worker_pause(harness: WorkerHarness) -> None
 
     handler = Recorder(behave)
     await harness.send(Priority.LOW, 60)
-    async with harness.worker(handler, max_failures=8) as worker:
+    async with harness.worker(handler, max_temporary_failures=8) as worker:
         await until(lambda: len(handler.started) >= 20)
         await asyncio.sleep(0.5)
         with pytest.raises(HeliographError, match="nearly everything failed"):

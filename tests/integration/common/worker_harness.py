@@ -97,7 +97,7 @@ class WorkerHarness:
             PullSource(self.bus, THUMBNAILER, ack_wait=ACK_WAIT, signs=self.signs),
             handler,
             self.messenger,
-            WorkerSettings(**({"slots": slots, "max_failures": 3, "retry_delay": 0.05} | settings)),
+            WorkerSettings(**({"slots": slots, "max_temporary_failures": 3, "retry_delay": 0.05} | settings)),
             available=(available,) if available else (),
         )
         await worker.start()

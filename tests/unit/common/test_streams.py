@@ -5,14 +5,21 @@ from __future__ import annotations
 import pytest
 
 from heliograph_common.contracts import streams, subjects
-from heliograph_common.contracts.messages import COMMANDS
+from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage
 from heliograph_common.contracts.streams import consumer_for, stream_for, takes
 from heliograph_common.contracts.subjects import Priority
 
 
 @pytest.mark.parametrize("priority", Priority)
 def test_renders_have_a_consumer_each(priority: Priority) -> None:
-    assert consumer_for(subjects.render(priority)) == streams.thumbnailer(priority)
+    found = consumer_for(subjects.render(priority))
+    assert found == streams.THUMBNAILER[list(Priority).index(priority)]
+    assert (found.durable, found.filter_subject) == (f"thumbnailer-{priority}", f"work.render.{priority}")
+
+
+def test_what_nobody_takes_yet_has_no_consumer() -> None:
+    assert streams.consumers_of(AnalyzeImage) == ()
+    assert consumer_for(subjects.analyze("food")) is None
 
 
 def test_the_stream_of_work_takes_what_commands_are_sent_on() -> None:

@@ -17,9 +17,10 @@ app = typer.Typer(
     help="List, show, replay and delete messages that could not be processed. Requires an administrator's token.",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="One or more dead letter IDs.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more dead letter IDs.")]
 
 
 @app.command()

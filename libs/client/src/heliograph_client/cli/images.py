@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 _PAGE = 200
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="One or more image IDs.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more image IDs.")]
 
 
 @app.command()
@@ -81,7 +81,7 @@ async def rm(session: Session, ids: Ids) -> int:
 @command
 async def retry(
     session: Session,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="IDs of failed images.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="IDs of failed images.")] = None,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Retry all failed images.")] = False,
 ) -> int:
     """Process failed images again."""
@@ -106,7 +106,7 @@ async def download(
     image_id: Annotated[str, typer.Argument(metavar="ID", help="An image ID.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RENDITION...]", help="Names of renditions. Defaults to the original."),
+        typer.Argument(metavar="RENDITION", help="Names of renditions. Defaults to the original."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Download the original and all renditions.")] = False,
     folder: Annotated[

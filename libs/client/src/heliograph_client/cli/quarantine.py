@@ -16,9 +16,10 @@ app = typer.Typer(
     help="List, release and delete messages that cannot be published. Requires an administrator's token.",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="One or more message IDs.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more message IDs.")]
 
 
 @app.command()

@@ -15,7 +15,10 @@ from heliograph_client.cli.tables import show_table
 from heliograph_client.models import DisplaySize
 
 app = typer.Typer(
-    help="Show and replace the sizes that images are rendered in.", no_args_is_help=True, rich_markup_mode=None
+    help="Show and replace the sizes that images are rendered in.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 

@@ -31,7 +31,7 @@ _IN_FLIGHT = 64
 @command
 async def upload(
     session: Session,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Image files, folders or glob patterns.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Image files, folders or glob patterns.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every image is complete or has failed.")] = False,
     priority: Annotated[Priority, typer.Option(help="Priority of rendering.")] = "normal",
     direct: Annotated[bool, typer.Option("--direct", help="Upload directly to the object store.")] = False,

@@ -1,6 +1,6 @@
-"""When a worker fails at nearly everything, the fault is its own (a bad deployment, a missing permission, a broken node): it
-must pause before it has moved the whole stream into the dead letters, or taken all attempts from pictures that others could
-render. Pictures that are at fault themselves do not count."""
+"""Pauses a worker that fails at nearly everything: the fault is its own then (a bad deployment, a missing permission, a
+broken node), and it must not move the whole stream into the dead letters, or take all attempts from pictures that others
+could render. Pictures that are at fault themselves do not count. When a picture is given up is the handler's to say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class FailureLimit:
+class PauseAfterFailures:
     """Exceeded when, within the last ``window`` seconds, at least ``minimum`` attempts failed and they are more than
     ``share`` of all that ended. Then the worker pauses: ``pause`` seconds at first, doubled up to ``longest`` each time
     that it is exceeded again without a success in between."""

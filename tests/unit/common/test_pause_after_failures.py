@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph_common.messaging.failure_limit import FailureLimit
+from heliograph_common.messaging.pause_after_failures import PauseAfterFailures
 
 
 class Clock:
@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-def _run(limit: FailureLimit, good: int, failed: int) -> float | None:
+def _run(limit: PauseAfterFailures, good: int, failed: int) -> float | None:
     for _ in range(good):
         limit.succeeded()
     pause = None
@@ -22,26 +22,26 @@ def _run(limit: FailureLimit, good: int, failed: int) -> float | None:
 
 
 def test_a_few_are_fine() -> None:
-    assert _run(FailureLimit(clock=Clock()), good=0, failed=19) is None
+    assert _run(PauseAfterFailures(clock=Clock()), good=0, failed=19) is None
 
 
 def test_nearly_all_are_too_many() -> None:
-    assert _run(FailureLimit(clock=Clock()), good=10, failed=20) == 60
+    assert _run(PauseAfterFailures(clock=Clock()), good=10, failed=20) == 60
 
 
 def test_many_among_more_good_ones_are_fine() -> None:
-    assert _run(FailureLimit(clock=Clock()), good=100, failed=50) is None
+    assert _run(PauseAfterFailures(clock=Clock()), good=100, failed=50) is None
 
 
 def test_old_ones_are_forgotten() -> None:
     clock = Clock()
-    limit = FailureLimit(window=60, clock=clock)
+    limit = PauseAfterFailures(window=60, clock=clock)
     assert _run(limit, good=0, failed=19) is None
     clock.now = 61
     assert _run(limit, good=0, failed=19) is None
 
 
 def test_pauses_grow_until_something_succeeds() -> None:
-    limit = FailureLimit(pause=10, longest=30, clock=Clock())
+    limit = PauseAfterFailures(pause=10, longest=30, clock=Clock())
     assert [_run(limit, good=0, failed=20) for _ in range(3)] == [10, 20, 30]
     assert _run(limit, good=1, failed=20) == 10
