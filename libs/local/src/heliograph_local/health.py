@@ -1,6 +1,6 @@
 """Whether a process that runs is still of use: asks it again and again, and returns when that has failed for too long.
 
-Used by supervisor.py, which then starts it anew; ``answer`` is for those who say how a server is asked. A crash is not
+``answer`` is for checks of servers. A crash is not
 seen here, and neither is a start: the supervisor asks only what has been ready.
 """
 

@@ -1,6 +1,6 @@
 """One child process: what it needs to be started, and the starting itself.
 
-Used by supervisor.py. A child runs in a session of its own (the terminal's Ctrl-C reaches only the supervisor), writes
+A child runs in a session of its own (the terminal's Ctrl-C reaches only the supervisor), writes
 to a log file, and gets a signal from the kernel when the supervisor dies, however it dies.
 """
 

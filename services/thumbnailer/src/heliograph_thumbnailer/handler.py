@@ -95,7 +95,7 @@ class RenderHandler:
             try:
                 await self._attempt(job, claim)
             except Gone as gone:  # its work went with it
-                log.info("nothing is left to render for", reason=str(gone))
+                log.info("image gone, render skipped", reason=str(gone))
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the image as failed and says so."""

@@ -101,7 +101,7 @@ def test_a_missing_file_is_told_before_a_missing_stack(run: Run, pictures: Path,
     assert "no such file" in only.stdout
     both = run("upload", str(tmp_path / "gone.jpg"), str(pictures / "a.jpg"), **nowhere)
     assert "no such file" in both.stdout
-    assert (both.exit_code, "no stack runs from" in both.stderr) == (3, True)
+    assert (both.exit_code, "no stack running in" in both.stderr) == (3, True)
 
 
 def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -> None:

@@ -132,7 +132,7 @@ class OrderedReader:
             try:
                 feed, state = await self._open(position)
             except BusUnavailable as error:
-                log.warning("cannot read the stream, trying again", stream=self._stream, error=str(error), delay=delay)
+                log.warning("stream read failed, retrying", stream=self._stream, error=str(error), delay=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _MAX_DELAY_SECONDS)
                 continue

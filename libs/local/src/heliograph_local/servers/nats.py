@@ -1,6 +1,6 @@
 """NATS with JetStream: every write is on disk before it is acknowledged (``sync_interval: always``).
 
-Used by stack.py. Accounts are separate worlds of subjects and streams: the stack uses one, tests ask for more, so that
+Accounts are separate worlds of subjects and streams: the stack uses one, tests ask for more, so that
 each can have its own. Says nothing about streams; those are made by ``heliograph_common.provision``.
 """
 

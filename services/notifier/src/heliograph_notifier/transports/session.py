@@ -104,5 +104,5 @@ class Session:
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.error("a replay failed", exc_info=task.exception())
+            log.error("replay failed", exc_info=task.exception())
             self._client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")

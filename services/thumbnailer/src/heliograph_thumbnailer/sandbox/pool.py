@@ -81,7 +81,7 @@ class RenderPool:
         """Starts the zygote and a warm child a slot; logs once what the kernel refused to confine."""
         self._idle = list(await asyncio.gather(*(self._zygote.fork() for _ in range(self.slots))))
         if self._idle and self._idle[0].refused:
-            log.warning("render processes are limited and killable, but not confined: %s", self._idle[0].refused)
+            log.warning("render processes not fully confined: %s", self._idle[0].refused)
 
     async def stop(self, deadline_seconds: float = 0.0) -> None:
         """Kills every child, working or not; a render in hand raises ``RenderUnavailable``."""
@@ -249,7 +249,7 @@ class RenderPool:
             try:
                 child = await self._fork()
             except RenderUnavailable as error:
-                log.warning("a render process could not be replaced: %s", error)
+                log.warning("render process not replaced: %s", error)
                 return
             if self._stopped:
                 child.close()

@@ -255,7 +255,7 @@ class ResumableUploads:
             for key in [info.key async for info in self._blobs.list(prefix)]:
                 await self._blobs.delete(key)
         except Temporary as error:
-            log.warning("parts of an upload stay until it is collected", prefix=prefix, error=str(error))
+            log.warning("upload parts not deleted", prefix=prefix, error=str(error))
             return False
         return True
 
