@@ -56,7 +56,7 @@ async def test_two_stacks_side_by_side_and_one_folder_only_once(stack_folder: Pa
             with pytest.raises(ServiceUnavailableError, match="insufficient resources"):  # one's disk is not full
                 await _fill(two)
             assert await Marks(one.connection).find("nats", "of one")
-            with pytest.raises(AlreadyRunning, match=f"already running in .* \(pid {os.getpid()}\)"):
+            with pytest.raises(AlreadyRunning, match=rf"already running in .* \(pid {os.getpid()}\)"):
                 async with Stack(stack_folder / "one", services=()):
                     pass
         assert await Marks(one.connection).find("nats", "of one")

@@ -1,6 +1,6 @@
 """Finds the metadata blocks of an original (Exif, ICC profile, Adobe marker) and tells them from its pixels.
 
-Called by decode and facts in the render child. Walks containers only, decodes nothing; a damaged container yields what
+Walks containers only, decodes nothing; a damaged container yields what
 came before the damage. Left out: what the blocks mean (``exif``, ``colour``).
 """
 

@@ -1,4 +1,4 @@
-"""Renders in confined processes that can be killed; the parent never decodes. Called by the thumbnailer's handler.
+"""Renders in confined processes that can be killed; the parent never decodes.
 
 Children are forked from a zygote that has all libraries loaded, serve a bounded number of pictures, and are replaced
 at once after any failure. A child reads the picture's header, the parent predicts the memory by it and admits the job;

@@ -1,4 +1,4 @@
-"""The parent's side of the zygote: starts it, asks it for children, learns of their ends. Used by ``pool`` only."""
+"""The parent's side of the zygote: starts it, asks it for children, learns of their ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes on tables that have rows. Scripts call it; a test fails for those that use ``op.create_index`` instead."""
+"""Indexes on tables that have rows. A test fails for scripts that use ``op.create_index`` instead."""
 
 from __future__ import annotations
 
