@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from tests.integration.common.desk import Desk
+from tests.integration.common.worker_harness import WorkerHarness
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
@@ -37,12 +37,12 @@ async def db(settings: ServiceSettings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def desk(bus: Bus, db: Database) -> AsyncIterator[Desk]:
+async def harness(bus: Bus, db: Database) -> AsyncIterator[WorkerHarness]:
     """Commands and workers, over the test's own servers."""
     relay = Relay(db, partial(publish, bus), lambda: bus.connected)
     await relay.start()
-    desk = Desk(bus, db, Messenger(db, relay))
-    await desk.signs.start()
-    yield desk
-    await desk.signs.stop(2)
+    harness = WorkerHarness(bus, db, Messenger(db, relay))
+    await harness.signs.start()
+    yield harness
+    await harness.signs.stop(2)
     await relay.stop(2)

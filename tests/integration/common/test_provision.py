@@ -13,7 +13,7 @@ from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.lag import lags
 from heliograph_common.bus.provision import ensure, provision
 from heliograph_common.bus.publish import publish
-from heliograph_common.bus.standing import ConsumerStanding, stream_standing
+from heliograph_common.bus.work_progress import ConsumerProgress, work_progress
 from heliograph_common.contracts.streams import CONSUMERS, STREAMS, THUMBNAILER
 from heliograph_common.errors import BusUnavailable, StreamFull
 from heliograph_common.settings import ServiceSettings
@@ -96,24 +96,24 @@ async def test_ensure_by_several_at_the_same_time(bus: Bus) -> None:
     assert await ensure(bus) == []
 
 
-async def test_standing_tells_how_far_each_consumer_has_come(bus: Bus) -> None:
+async def test_progress_tells_how_far_each_consumer_has_come(bus: Bus) -> None:
     for subject in ("work.render.high", "work.render.low", "work.render.low"):
         await publish(bus, subject, b"", {})
     subscription = await bus.jetstream.pull_subscribe_bind("thumbnailer-low", "WORK")
     await subscription.fetch(1)
     await bus.client.jsm().pause_consumer("WORK", "thumbnailer-high", pause_until(60))
-    standing = await stream_standing(bus)
-    assert standing.last_seq == 3
-    assert standing.consumers == {
-        "thumbnailer-high": ConsumerStanding(0, 1, paused=True),
-        "thumbnailer-normal": ConsumerStanding(0, 0, paused=False),
-        "thumbnailer-low": ConsumerStanding(2, 1, paused=False),
+    progress = await work_progress(bus)
+    assert progress.last_seq == 3
+    assert progress.consumers == {
+        "thumbnailer-high": ConsumerProgress(0, 1, paused=True),
+        "thumbnailer-normal": ConsumerProgress(0, 0, paused=False),
+        "thumbnailer-low": ConsumerProgress(2, 1, paused=False),
     }
-    epoch = standing.epoch
-    assert (await stream_standing(bus)).epoch == epoch
+    epoch = progress.epoch
+    assert (await work_progress(bus)).epoch == epoch
     await bus.jetstream.delete_stream("WORK")
     await ensure(bus)
-    assert (await stream_standing(bus)).epoch != epoch
+    assert (await work_progress(bus)).epoch != epoch
 
 
 @pytest.mark.parametrize("lost", ["stream", "consumer"])
@@ -124,7 +124,7 @@ async def test_what_is_missing_never_reads_as_nothing_waits(bus: Bus, lost: str)
         await bus.jetstream.delete_stream("WORK")
     else:
         await bus.jetstream.delete_consumer("WORK", "thumbnailer-low")
-    for ask in (lags(bus, THUMBNAILER), stream_standing(bus)):
+    for ask in (lags(bus, THUMBNAILER), work_progress(bus)):
         with pytest.raises(BusUnavailable):
             await ask
 

@@ -51,7 +51,7 @@ async def deliveries_of(bus: Bus, priority: Priority) -> int:
     return int(info.delivered.consumer_seq)
 
 
-async def standing(bus: Bus) -> int:
+async def waiting_pulls(bus: Bus) -> int:
     """Pulls that stand with the server and whose workers still listen."""
     infos = [await bus.jetstream.consumer_info(spec.stream, spec.durable) for spec in THUMBNAILER]
     return sum(info.num_waiting or 0 for info in infos)
@@ -66,7 +66,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:
     sources = [source_of(bus) for _ in range(POOL)]
     taking = [asyncio.create_task(source.next()) for source in sources]
-    await asyncio.sleep(1)  # all have pulls standing at all consumers
+    await asyncio.sleep(1)  # all have pulls waiting at all consumers
     await send(bus, Priority.NORMAL, *(f"n{number}" for number in range(POOL)))
     async with asyncio.timeout(20):
         normals = await asyncio.gather(*taking)
@@ -88,7 +88,7 @@ async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:
 async def test_a_worker_that_does_not_ask_again_keeps_no_pulls(bus: Bus, source: PullSource) -> None:
     waiting = asyncio.create_task(source.next())
     await asyncio.sleep(0.5)
-    assert await standing(bus) == len(THUMBNAILER)
+    assert await waiting_pulls(bus) == len(THUMBNAILER)
     await send(bus, Priority.NORMAL, "n")
     await (await waiting).ack()
     await asyncio.sleep(0.5)  # and nobody calls release

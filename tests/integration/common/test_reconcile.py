@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text, update
 
-from heliograph_common.bus.standing import ConsumerStanding, WorkStanding
+from heliograph_common.bus.work_progress import ConsumerProgress, WorkProgress
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.contracts.streams import THUMBNAILER
@@ -39,16 +39,16 @@ class Nobody:
         """Does nothing."""
 
 
-def _standing(*, delivered: int = 0, pending: int = 0, created: datetime = LONG_AGO, last: int = 1000) -> WorkStanding:
-    place = ConsumerStanding(delivered, pending, False)
-    return WorkStanding(
+def _progress(*, delivered: int = 0, pending: int = 0, created: datetime = LONG_AGO, last: int = 1000) -> WorkProgress:
+    place = ConsumerProgress(delivered, pending, False)
+    return WorkProgress(
         f"{round(created.timestamp() * 1_000_000):x}", last, {spec.durable: place for spec in THUMBNAILER}
     )
 
 
-def _reconciler(db: Database, standing: WorkStanding) -> Reconciler:
-    async def known() -> WorkStanding:
-        return standing
+def _reconciler(db: Database, progress: WorkProgress) -> Reconciler:
+    async def known() -> WorkProgress:
+        return progress
 
     return Reconciler(Messenger(db, Nobody()), known, adopt=(unfinished.adopt,))
 
@@ -76,7 +76,7 @@ async def _commands(db: Database) -> Sequence[str]:
 
 async def test_a_command_that_is_nowhere_is_sent_again_once(db: Database) -> None:
     (target,) = await _work(db)
-    reconciler = _reconciler(db, _standing())
+    reconciler = _reconciler(db, _progress())
     assert await reconciler.run_once() == 1
     assert await _commands(db) == ["work.render.low"]
     assert await reconciler.run_once() == 0  # it gets its time
@@ -88,20 +88,20 @@ async def test_a_command_that_is_nowhere_is_sent_again_once(db: Database) -> Non
 
 
 @pytest.mark.parametrize(
-    ("standing", "sent"),
+    ("progress", "sent"),
     [
-        (_standing(delivered=4, pending=10), 0),  # it waits in a long queue
-        (_standing(delivered=5, pending=10), 1),  # it was delivered, and nobody has it
-        (_standing(delivered=4, pending=0), 1),  # it was deleted from the stream
-        (_standing(delivered=0, pending=2, last=3), 1),  # the stream was set back to before it
-        (_standing(delivered=0, pending=10, created=datetime(2999, 1, 1, tzinfo=UTC)), 1),  # it is another stream
+        (_progress(delivered=4, pending=10), 0),  # it waits in a long queue
+        (_progress(delivered=5, pending=10), 1),  # it was delivered, and nobody has it
+        (_progress(delivered=4, pending=0), 1),  # it was deleted from the stream
+        (_progress(delivered=0, pending=2, last=3), 1),  # the stream was set back to before it
+        (_progress(delivered=0, pending=10, created=datetime(2999, 1, 1, tzinfo=UTC)), 1),  # it is another stream
     ],
 )
 async def test_whether_a_command_is_outstanding_is_known_by_its_place(
-    db: Database, standing: WorkStanding, sent: int
+    db: Database, progress: WorkProgress, sent: int
 ) -> None:
     await _work(db, published=5)
-    assert await _reconciler(db, standing).run_once() == sent
+    assert await _reconciler(db, progress).run_once() == sent
     assert len(await _commands(db)) == sent
 
 
@@ -110,7 +110,7 @@ async def test_one_held_message_hides_nothing(db: Database) -> None:
     held, lost = await _work(db, 2, published=5)
     async with db.transaction() as connection:
         await work.begin(connection, "render", held, message_id=new_id(), by="test", hold=timedelta(hours=1))
-    assert await _reconciler(db, _standing(delivered=6, pending=3)).run_once() == 1
+    assert await _reconciler(db, _progress(delivered=6, pending=3)).run_once() == 1
     async with db.transaction() as connection:
         row = await work.find(connection, "render", lost)
     assert row is not None
@@ -119,31 +119,31 @@ async def test_one_held_message_hides_nothing(db: Database) -> None:
 
 async def test_what_is_in_the_outbox_is_not_sent_twice(db: Database) -> None:
     await _work(db)
-    assert await _reconciler(db, _standing()).run_once() == 1
+    assert await _reconciler(db, _progress()).run_once() == 1
     for _ in range(3):  # NATS is away for long: its row stays where it is
         async with db.transaction() as connection:
             await connection.execute(update(Work).values(check_at=func.now() - timedelta(seconds=1)))
-        assert await _reconciler(db, _standing()).run_once() == 0
+        assert await _reconciler(db, _progress()).run_once() == 0
     assert len(await _commands(db)) == 1
 
 
 async def test_a_stream_that_was_made_anew_is_refilled_at_once(db: Database) -> None:
     await _work(db, 30, published=5, due=False)
-    reconciler = _reconciler(db, _standing(delivered=0, pending=30))
+    reconciler = _reconciler(db, _progress(delivered=0, pending=30))
     assert await reconciler.run_once() == 0
-    assert await _reconciler(db, _standing(created=datetime(2999, 1, 1, tzinfo=UTC))).run_once() == 30
+    assert await _reconciler(db, _progress(created=datetime(2999, 1, 1, tzinfo=UTC))).run_once() == 30
 
 
 async def test_one_acts_at_a_time(db: Database) -> None:
     await _work(db, 20)
-    counts = await asyncio.gather(*(_reconciler(db, _standing()).run_once() for _ in range(4)))
+    counts = await asyncio.gather(*(_reconciler(db, _progress()).run_once() for _ in range(4)))
     assert sum(counts) == 20
 
 
 async def test_without_nats_nothing_is_guessed(db: Database) -> None:
     await _work(db, published=5)
 
-    async def unknown() -> WorkStanding:
+    async def unknown() -> WorkProgress:
         raise BusUnavailable("away")
 
     with pytest.raises(BusUnavailable):
@@ -162,7 +162,7 @@ async def test_unfinished_images_without_work_are_adopted(db: Database) -> None:
             assert await insert_image(connection, row)
             moment = func.now() - timedelta(seconds=age)
             await connection.execute(update(Image).where(Image.id == image_id).values(updated_at=moment))
-    reconciler = _reconciler(db, _standing())
+    reconciler = _reconciler(db, _progress())
     assert await reconciler.run_once() == 2
     assert await _commands(db) == ["work.render.low"] * 2
 
@@ -182,7 +182,7 @@ async def test_a_hundred_thousand_lost_commands_among_a_million_take_minutes_not
         )
         await connection.execute(text("ANALYZE work"))
     began = time.monotonic()
-    assert await _reconciler(db, _standing(delivered=0, pending=10**6, last=10**6)).run_once() == 20_000
+    assert await _reconciler(db, _progress(delivered=0, pending=10**6, last=10**6)).run_once() == 20_000
     seconds = time.monotonic() - began
     assert seconds < 120, f"20,000 of 1,000,000 took {seconds:.0f} s"
     async with db.transaction() as connection:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from nats.js.errors import Error as JetStreamError
-from tests.integration.common.desk import ACK_WAIT, Desk, Recorder, settled, until
+from tests.integration.common.worker_harness import ACK_WAIT, Recorder, WorkerHarness, settled, until
 
 from heliograph_common.bus.publish import publish
 from heliograph_common.contracts import subjects
@@ -17,39 +17,39 @@ from heliograph_common.errors import BadImage, BlobsUnavailable, HeliographError
 from heliograph_common.ids import new_id
 
 
-async def test_each_message_takes_effect_once(desk: Desk) -> None:
+async def test_each_message_takes_effect_once(harness: WorkerHarness) -> None:
     handler = Recorder()
-    ids = await desk.send(count=50)
-    async with desk.worker(handler, slots=4):
+    ids = await harness.send(count=50)
+    async with harness.worker(handler, slots=4):
         await until(lambda: len(handler.concluded) == 50)
-        await settled(desk)
+        await settled(harness)
     assert sorted(handler.concluded) == sorted(ids)
-    assert await desk.inbox() == 50
+    assert await harness.inbox() == 50
 
 
-async def test_a_message_published_twice_takes_effect_once(desk: Desk) -> None:
+async def test_a_message_published_twice_takes_effect_once(harness: WorkerHarness) -> None:
     handler = Recorder()
-    async with desk.messenger.transaction() as transaction:
+    async with harness.messenger.transaction() as transaction:
         await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=new_id()), owner="ann")
     message = transaction.messages[0]
     # Another Nats-Msg-Id: as after a restart of the server, which forgets the ids of acknowledged messages.
-    await publish(desk.bus, message.subject, message.payload, message.headers | {"Nats-Msg-Id": "another"})
-    async with desk.worker(handler):
+    await publish(harness.bus, message.subject, message.payload, message.headers | {"Nats-Msg-Id": "another"})
+    async with harness.worker(handler):
         await until(lambda: bool(handler.concluded))
-        await settled(desk)
+        await settled(harness)
     assert len(handler.started) == 1
 
 
-async def test_temporary_failures_are_tried_again(desk: Desk) -> None:
+async def test_temporary_failures_are_tried_again(harness: WorkerHarness) -> None:
     async def behave(call: int) -> None:
         if call < 3:
             raise Temporary("not yet", delay=0.05)
 
     handler = Recorder(behave)
-    await desk.send()
-    async with desk.worker(handler):
+    await harness.send()
+    async with harness.worker(handler):
         await until(lambda: bool(handler.concluded))
-        await settled(desk)
+        await settled(harness)
     assert handler.failures == [0, 1, 2]
     assert handler.given_up == []
 
@@ -63,21 +63,23 @@ async def test_temporary_failures_are_tried_again(desk: Desk) -> None:
         (BadImage("torn"), 1),
     ],
 )
-async def test_what_cannot_be_done_is_kept_with_its_reason(desk: Desk, failure: Exception, tries: int) -> None:
+async def test_what_cannot_be_done_is_kept_with_its_reason(
+    harness: WorkerHarness, failure: Exception, tries: int
+) -> None:
     async def behave(_: int) -> None:
         raise failure
 
     handler = Recorder(behave)
-    (image_id,) = await desk.send()
-    async with desk.worker(handler):
+    (image_id,) = await harness.send()
+    async with harness.worker(handler):
         await until(lambda: bool(handler.given_up))
-        await settled(desk)
+        await settled(harness)
     assert len(handler.started) == tries
     assert handler.given_up[0][0] == image_id
     async with asyncio.timeout(5):
         while True:
             try:
-                letter = await desk.dead()
+                letter = await harness.dead()
                 break
             except JetStreamError:  # not there yet
                 await asyncio.sleep(0.05)
@@ -89,17 +91,17 @@ async def test_what_cannot_be_done_is_kept_with_its_reason(desk: Desk, failure: 
     assert "Nats-Msg-Id" in letter.headers
 
 
-async def test_a_malformed_message_is_kept_and_does_not_block(desk: Desk) -> None:
+async def test_a_malformed_message_is_kept_and_does_not_block(harness: WorkerHarness) -> None:
     handler = Recorder()
-    await publish(desk.bus, "work.render.normal", b"{not json", {})
-    await desk.send()
-    async with desk.worker(handler):
+    await publish(harness.bus, "work.render.normal", b"{not json", {})
+    await harness.send()
+    async with harness.worker(handler):
         await until(lambda: bool(handler.concluded))
-        await settled(desk)
+        await settled(harness)
     assert handler.given_up == []
 
 
-async def test_an_outage_costs_no_attempts(desk: Desk) -> None:
+async def test_an_outage_costs_no_attempts(harness: WorkerHarness) -> None:
     away = True
     checks = 0
 
@@ -114,46 +116,46 @@ async def test_an_outage_costs_no_attempts(desk: Desk) -> None:
             raise BlobsUnavailable("S3 is away")
 
     handler = Recorder(behave)
-    await desk.send()
-    async with desk.worker(handler, available=available):
+    await harness.send()
+    async with harness.worker(handler, available=available):
         await until(lambda: checks >= 3)
-        assert await desk.waiting() == (0, 1)
+        assert await harness.waiting() == (0, 1)
         away = False
         await until(lambda: bool(handler.concluded))
-        await settled(desk)
+        await settled(harness)
     assert set(handler.failures) == {0}
-    assert await desk.unfinished() == []
+    assert await harness.unfinished() == []
     assert handler.given_up == []
 
 
-async def test_work_longer_than_ack_wait_is_not_delivered_again(desk: Desk) -> None:
+async def test_work_longer_than_ack_wait_is_not_delivered_again(harness: WorkerHarness) -> None:
     handler = Recorder(lambda _: asyncio.sleep(3 * ACK_WAIT))
-    await desk.send()
-    async with desk.worker(handler, slots=2):
+    await harness.send()
+    async with harness.worker(handler, slots=2):
         await until(lambda: bool(handler.concluded), 30)
-        await settled(desk)
+        await settled(harness)
     assert len(handler.started) == 1
 
 
-async def test_a_stale_attempt_is_not_acknowledged(desk: Desk) -> None:
+async def test_a_stale_attempt_is_not_acknowledged(harness: WorkerHarness) -> None:
     async def behave(call: int) -> None:
         if call == 1:
             raise Stale("someone else has it")
 
     handler = Recorder(behave)
-    await desk.send()
-    async with desk.worker(handler):
+    await harness.send()
+    async with harness.worker(handler):
         await until(lambda: bool(handler.concluded))
     assert len(handler.started) == 2
 
 
-async def test_high_priority_overtakes_a_flood_of_low(desk: Desk) -> None:
+async def test_high_priority_overtakes_a_flood_of_low(harness: WorkerHarness) -> None:
     order: list[UUID] = []
     handler = Recorder(lambda _: asyncio.sleep(0.02))
-    low = await desk.send(Priority.LOW, 100)
-    async with desk.worker(handler):
+    low = await harness.send(Priority.LOW, 100)
+    async with harness.worker(handler):
         await until(lambda: len(handler.concluded) >= 5)
-        (high,) = await desk.send(Priority.HIGH)
+        (high,) = await harness.send(Priority.HIGH)
         before = len(handler.started)
         await until(lambda: high in handler.started)
         order = handler.started
@@ -162,39 +164,39 @@ async def test_high_priority_overtakes_a_flood_of_low(desk: Desk) -> None:
     assert set(order) <= {*low, high}
 
 
-async def test_two_workers_share_and_surplus_goes_back(desk: Desk) -> None:
+async def test_two_workers_share_and_surplus_goes_back(harness: WorkerHarness) -> None:
     slow = Recorder(lambda _: asyncio.sleep(0.5))
     fast = Recorder()
-    async with desk.worker(slow), desk.worker(fast):
-        await asyncio.sleep(0.3)  # both are idle and have pulls standing at all three consumers
+    async with harness.worker(slow), harness.worker(fast):
+        await asyncio.sleep(0.3)  # both are idle and have pulls waiting at all three consumers
         for priority in Priority:
-            await desk.send(priority, 4)
+            await harness.send(priority, 4)
         await until(lambda: len(slow.concluded) + len(fast.concluded) == 12)
-        await settled(desk)
+        await settled(harness)
     assert len(fast.concluded) > len(slow.concluded)
     assert len(set(slow.concluded) | set(fast.concluded)) == 12
 
 
-async def test_stopping_gives_back_what_is_not_finished(desk: Desk) -> None:
+async def test_stopping_gives_back_what_is_not_finished(harness: WorkerHarness) -> None:
     stuck = Recorder(lambda _: asyncio.sleep(60))
-    (image_id,) = await desk.send()
-    async with desk.worker(stuck, stop_within=0.1):
+    (image_id,) = await harness.send()
+    async with harness.worker(stuck, stop_within=0.1):
         await until(lambda: bool(stuck.started))
     finisher = Recorder()
-    async with desk.worker(finisher):
+    async with harness.worker(finisher):
         await until(lambda: finisher.concluded == [image_id], ACK_WAIT / 2)
 
 
-async def test_a_worker_that_gives_up_on_everything_pauses(desk: Desk) -> None:
+async def test_a_worker_that_gives_up_on_everything_pauses(harness: WorkerHarness) -> None:
     async def behave(_: int) -> None:
         raise Permanent("no permission")
 
     handler = Recorder(behave)
-    await desk.send(count=60)
-    async with desk.worker(handler) as worker:
+    await harness.send(count=60)
+    async with harness.worker(handler) as worker:
         await until(lambda: len(handler.given_up) == 20)
         await asyncio.sleep(0.3)
-        left = await desk.waiting()
+        left = await harness.waiting()
         with pytest.raises(HeliographError, match="nearly everything failed"):
             await worker.ready()
     assert len(handler.given_up) == 20

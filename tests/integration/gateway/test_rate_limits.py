@@ -48,7 +48,7 @@ async def row(db: Database, key: str) -> tuple[datetime, datetime]:
         return full_at, now
 
 
-def standing(answer: httpx2.Response) -> tuple[str, int, int]:
+def rate_limit(answer: httpx2.Response) -> tuple[str, int, int]:
     """Name, remaining requests and seconds of the ``RateLimit`` field."""
     found = re.fullmatch(r'"([^"]+)";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
     assert found is not None, answer.headers["ratelimit"]
@@ -69,9 +69,9 @@ async def test_two_replicas_let_no_more_pass_than_one(
         elsewhere = [await ann_there.get("/v1/queue"), await bob.get("/v1/images")]
     passed = [answer for answer in answers if answer.status_code == 200]
 
-    assert sorted(standing(answer)[1] for answer in passed) == list(range(30))
+    assert sorted(rate_limit(answer)[1] for answer in passed) == list(range(30))
     assert {answer.status_code for answer in answers} == {200, 429}
-    assert [(answer.status_code, standing(answer)[1]) for answer in elsewhere] == [(200, 29)] * 2
+    assert [(answer.status_code, rate_limit(answer)[1]) for answer in elsewhere] == [(200, 29)] * 2
 
 
 async def test_what_passes_is_the_burst_and_what_the_databases_clock_gave_back(
@@ -121,10 +121,10 @@ async def test_after_the_wait_it_passes(gateway_settings: GatewaySettings, bus: 
     assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
     for answer in answers:
         assert answer.headers["ratelimit-policy"] == '"GET /v1/images";q=1;w=2;heliograph-burst=2'
-    assert [standing(answer)[:2] for answer in answers[:3]] == [("GET /v1/images", left) for left in (1, 0, 0)]
+    assert [rate_limit(answer)[:2] for answer in answers[:3]] == [("GET /v1/images", left) for left in (1, 0, 0)]
     refused = problem(answers[2], "rate-limited")
     assert refused["violated-policies"] == ["GET /v1/images"]
-    assert 1 <= int(answers[2].headers["retry-after"]) == standing(answers[2])[2] <= 2
+    assert 1 <= int(answers[2].headers["retry-after"]) == rate_limit(answers[2])[2] <= 2
 
 
 async def test_the_seconds_are_those_until_there_is_more(
@@ -137,7 +137,7 @@ async def test_the_seconds_are_those_until_there_is_more(
             answer = await ann.get("/v1/images")
             full_at, now = await row(db, "GET /v1/images ann")
             free = capacity - (full_at - now)
-            _, remaining, seconds = standing(answer)
+            _, remaining, seconds = rate_limit(answer)
             assert remaining == free // interval
             assert 0 <= seconds - (interval - free % interval).total_seconds() < 10  # rounded up; asked a little later
 
@@ -237,8 +237,8 @@ async def test_ordinary_clients_do_not_meet_them(ann: httpx2.AsyncClient, pictur
 
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.status_code for answer in uploads} == {201}
-    assert standing(answers[0])[0] == "GET /v1/images"
-    assert standing(uploads[0])[1] == 999
+    assert rate_limit(answers[0])[0] == "GET /v1/images"
+    assert rate_limit(uploads[0])[1] == 999
 
 
 async def _now(db: Database) -> datetime:

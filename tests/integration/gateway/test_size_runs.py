@@ -10,7 +10,7 @@ import httpx2
 from sqlalchemy import delete, insert, select
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.test_near import _row
+from tests.integration.gateway.test_similarity import _row
 
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode

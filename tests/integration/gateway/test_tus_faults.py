@@ -25,7 +25,7 @@ from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.settings import GatewayOwnSettings
 from heliograph_gateway.uploads.options import UploadOptions
 from heliograph_gateway.uploads.tus.body import Body
-from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing
+from heliograph_gateway.uploads.tus.service import Announced, Progress, ResumableUploads
 
 
 class Fault:
@@ -104,7 +104,7 @@ class World:
         async with self.db.transaction() as connection:
             return list((await connection.execute(select(Image.id).where(Image.owner == self.owner))).scalars())
 
-    async def upload(self, content: bytes) -> Standing:
+    async def upload(self, content: bytes) -> Progress:
         """As a client does it: after a failure it asks and goes on."""
         announced = Announced(length=len(content), metadata="", options=UploadOptions(), concat=None)
         created = await self._insist(lambda: self.tus.create(self.owner, announced, _body(b"")))
@@ -112,7 +112,7 @@ class World:
             row = await self._insist(lambda: self.tus.look(created.id, self.owner))
             if row.position == row.length:
                 assert [row.image_id] == await self.images()
-                return Standing(row.id, row.position, None, row.image_id)
+                return Progress(row.id, row.position, None, row.image_id)
             end = row.position + 40 if row.position < 80 else len(content)
             try:
                 await self.tus.append(
@@ -137,9 +137,9 @@ async def test_any_step_may_fail(db: Database, done: bool) -> None:
     for at in range(1, steps + 1):
         fault = Fault(at, done=done)
         world = World(db, f"owner-{done}-{at}", fault)
-        standing = await world.upload(content)
+        progress = await world.upload(content)
         assert fault.steps >= at, "the fault struck"
-        assert await world.images() == [standing.image_id]
+        assert await world.images() == [progress.image_id]
         original = [info.key async for info in world.blobs.list("originals/")]
         assert [await world.blobs.get(key) for key in original] == [content]
 

@@ -34,7 +34,7 @@ from heliograph_thumbnailer.settings import ThumbnailerSettings
 Picture = Callable[..., bytes]
 
 
-async def asked(world: World) -> list[tuple[str, str, UUID, str]]:
+async def analysis_commands(world: World) -> list[tuple[str, str, UUID, str]]:
     """Subject, owner, image and profile of the commands to analyse that wait, oldest first."""
     found: list[tuple[str, str, UUID, str]] = []
     sequence = 1
@@ -81,7 +81,7 @@ async def test_it_is_sent_with_the_thumbnails_and_not_again(world: World, make_j
     await rendered(world)
 
     command = ("work.analyze.food", "ann", image.id, "food")
-    assert await asked(world) == [command]
+    assert await analysis_commands(world) == [command]
     assert (row.processing_status, row.analysis_status) == ("complete", "pending")
     assert await event_types(world, image.id) == [
         "image.stored", "image.thumbnails_ready", "image.variants_ready", "image.ready",
@@ -96,7 +96,7 @@ async def test_it_is_sent_with_the_thumbnails_and_not_again(world: World, make_j
         async with world.database.transaction() as connection:
             await connection.execute(update(Image).where(Image.id == image.id).values(analysis_status=status))
         await render_again(world, image.id)
-    assert await asked(world) == [command]
+    assert await analysis_commands(world) == [command]
 
 
 class CrashingAfterThumbnails:
@@ -140,7 +140,7 @@ async def test_it_is_sent_once_though_the_render_is_delivered_again(world: World
     await pool.stop()
 
     assert (row.processing_status, renderer.renders) == ("complete", 2)
-    assert [found[2] for found in await asked(world)] == [image.id]
+    assert [found[2] for found in await analysis_commands(world)] == [image.id]
 
 
 @pytest.mark.parametrize("stage", ["thumbnails", "variants"])
@@ -153,7 +153,7 @@ async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
         gate.thumbnails.set()
         await state(world, image.id, "complete")
     again = await world.accept(make_jpeg(), analysis_profile="describe")
-    before = len(await asked(world)) if stage == "thumbnails" else 0
+    before = len(await analysis_commands(world)) if stage == "thumbnails" else 0
     gate.thumbnails.set()
     gate.variants.set()
     row = await world.finished(image.id)
@@ -161,7 +161,7 @@ async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
 
     assert (again.created, again.row.id, before) == (False, image.id, 0)
     assert (row.analysis_profile, row.analysis_status) == ("describe", "pending")
-    assert [found[2:] for found in await asked(world)] == [(image.id, "describe")]
+    assert [found[2:] for found in await analysis_commands(world)] == [(image.id, "describe")]
 
 
 async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
@@ -180,4 +180,4 @@ async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
         row = await world.finished(broken.id)
 
     assert (row.processing_status, row.analysis_status) == ("failed", "pending")
-    assert await asked(world) == []
+    assert await analysis_commands(world) == []

@@ -23,7 +23,7 @@ async def until(condition: object, seconds: float = 10) -> None:
 
 def reads(fake: FakeServer, image_id: str) -> int:
     """How often an image was asked for."""
-    return len(fake.asked("GET", f"/v1/images/{image_id}"))
+    return len(fake.received("GET", f"/v1/images/{image_id}"))
 
 
 async def test_what_is_finished_is_answered_at_once(fake: FakeServer, client: AsyncClient) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heliograph_common.ratelimit.gcra import Limit, Standing, standing, take
+from heliograph_common.ratelimit.gcra import Decision, Limit, decision, take
 
 NONE = timedelta()
 
@@ -16,7 +16,7 @@ limits = st.builds(Limit, quota=st.integers(1, 2000), window_seconds=st.integers
 pauses = st.lists(st.integers(0, 5_000_000).map(lambda us: timedelta(microseconds=us)), min_size=1, max_size=60)
 
 
-def course(limit: Limit, waits: Sequence[timedelta]) -> list[tuple[timedelta, Standing]]:
+def course(limit: Limit, waits: Sequence[timedelta]) -> list[tuple[timedelta, Decision]]:
     """When each request came, the first at 0 after its pause, and what became of it."""
     now, full_at, seen = NONE, NONE, []
     for wait in waits:
@@ -82,19 +82,19 @@ def test_after_the_wait_there_is_one_more_and_not_before(limit: Limit, waits: li
 @example(Limit(1, 1, 1), NONE)
 def test_a_refusal_never_asks_for_less_than_nothing(limit: Limit, full_in: timedelta) -> None:
     """The database tells how full the bucket is a moment after it refused; it may have become free meanwhile."""
-    assert standing(limit, full_in, allowed=False).wait >= NONE
+    assert decision(limit, full_in, allowed=False).wait >= NONE
 
 
 def test_a_limit_that_was_lowered_is_waited_for() -> None:
     _, full_in = take(Limit(1, 1, 60), timedelta(seconds=59))
     what, unchanged = take(Limit(1, 1, 5), full_in)
 
-    assert (what, unchanged) == (Standing(False, 0, timedelta(seconds=56)), full_in)
+    assert (what, unchanged) == (Decision(False, 0, timedelta(seconds=56)), full_in)
 
 
 def test_figures() -> None:
     limit = Limit(quota=100, window_seconds=1, burst=1000)
 
     assert (limit.interval, limit.capacity) == (timedelta(milliseconds=10), timedelta(seconds=10))
-    assert take(limit, NONE) == (Standing(True, 999, timedelta(milliseconds=10)), timedelta(milliseconds=10))
-    assert take(limit, timedelta(seconds=9.996))[0] == Standing(False, 0, timedelta(milliseconds=6))
+    assert take(limit, NONE) == (Decision(True, 999, timedelta(milliseconds=10)), timedelta(milliseconds=10))
+    assert take(limit, timedelta(seconds=9.996))[0] == Decision(False, 0, timedelta(milliseconds=6))

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from heliograph_common.auth.principal import Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.errors import DatabaseUnavailable
-from heliograph_common.ratelimit.gcra import Limit, Standing
+from heliograph_common.ratelimit.gcra import Decision, Limit
 from heliograph_common.telemetry import metrics
 from heliograph_common.testing.ratelimit import MemoryRateLimits
 from heliograph_gateway.access.caller import Callers
@@ -112,8 +112,8 @@ async def test_one_too_many_is_refused_and_told_when_to_come_back(
 
 async def test_a_wait_of_nothing_is_told_as_a_second(connect: Connect) -> None:
     class Refusing(MemoryRateLimits):
-        async def take(self, key: str, limit: Limit) -> Standing:
-            return Standing(False, 0, timedelta())
+        async def take(self, key: str, limit: Limit) -> Decision:
+            return Decision(False, 0, timedelta())
 
     async with connect(AWAY, buckets=Refusing()) as client:
         answer = await client.get("/v1/images")
@@ -232,7 +232,7 @@ async def test_after_an_outage_the_database_is_asked_again(buckets: MemoryRateLi
     asked: list[str] = []
 
     class UploadOptions(MemoryRateLimits):
-        async def take(self, key: str, limit: Limit) -> Standing:
+        async def take(self, key: str, limit: Limit) -> Decision:
             asked.append(key)
             return await super().take(key, limit)
 

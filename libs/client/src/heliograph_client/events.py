@@ -192,14 +192,14 @@ class EventStream:
             raise failure from error
         return self._after_failure(failure, retry_after(response.headers.get("Retry-After")))
 
-    def _after_failure(self, failure: HeliographError, asked: float | None = None) -> float:
+    def _after_failure(self, failure: HeliographError, server_delay: float | None = None) -> float:
         """Gives up only where no connection ever came about."""
         self._failures += 1
         answered = self._was_connected or not isinstance(failure, Unreachable)
-        delay = self._policy.delay(self._failures, asked, answered=answered)
+        delay = self._policy.delay(self._failures, server_delay, answered=answered)
         if delay is None and not self._was_connected:
             raise failure
-        delay = delay or max(self._policy.backoff(self._failures), asked or 0.0)
+        delay = delay or max(self._policy.backoff(self._failures), server_delay or 0.0)
         log.info("no event stream (%s), again in %.1f s", failure, delay)
         return delay
 

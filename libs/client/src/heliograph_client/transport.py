@@ -123,7 +123,7 @@ class Transport:
         """Awaits ``send`` until it succeeds, fails for good, or the policy has had enough."""
         failures = 0
         while True:
-            asked: float | None = None
+            server_delay: float | None = None
             failure: HeliographError
             try:
                 response = await send()
@@ -135,10 +135,10 @@ class Transport:
                 if response.is_success or (failures and method == "DELETE" and response.status_code == 404):
                     return response  # a repeated DELETE finds nothing where the first one's answer was lost
                 failure = _refusal(response)
-                asked = retry_after(response.headers.get("Retry-After"))
+                server_delay = retry_after(response.headers.get("Retry-After"))
                 again = _may_repeat(response.status_code, body, repeatable=repeatable)
             failures += 1
-            delay = self._policy.delay(failures, asked, answered=self._answered) if again else None
+            delay = self._policy.delay(failures, server_delay, answered=self._answered) if again else None
             if delay is None:
                 raise failure
             log.debug("%s %s failed %d times, again in %.2f s: %s", method, path, failures, delay, failure)

@@ -106,15 +106,15 @@ def test_a_missing_file_is_told_before_a_missing_stack(run: Run, pictures: Path,
 
 def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -> None:
     run("upload", str(pictures / "a.jpg"), "--priority", "low")
-    assert fake.asked("POST")[0].query["priority"] == "low"
+    assert fake.received("POST")[0].query["priority"] == "low"
     assert run("upload", str(pictures), "--priority", "whenever").exit_code == 2
 
 
 def test_upload_past_the_gateway(fake: FakeServer, run: Run, pictures: Path) -> None:
     assert run("upload", str(pictures / "a.jpg"), "--direct").exit_code == 0
-    [put] = fake.asked("PUT", "/store")
+    [put] = fake.received("PUT", "/store")
     assert put.body == (pictures / "a.jpg").read_bytes()
-    assert fake.asked("POST", "/v1/images") == []
+    assert fake.received("POST", "/v1/images") == []
 
 
 def test_upload_gives_up_waiting(run: Run, pictures: Path) -> None:

@@ -1,5 +1,6 @@
-"""``python -m tests.chaos.flock``: ``CHAOS_WORKERS`` thumbnailers, each a process as it is in production. The first one has
-the management port of the environment, the others any. Ends with 1 as soon as one of them has ended unasked."""
+"""``python -m tests.chaos.thumbnailers``: ``CHAOS_WORKERS`` thumbnailers, each a process as it is in production.
+
+The first one has the management port of the environment, the others any. Exits with 1 when one of them ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A desk at which tests of workers send commands and run workers, over real NATS and PostgreSQL."""
+"""A harness for tests of workers: sends commands and runs workers, over real NATS and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Recorder:
         self.given_up.append((job.command.target, str(failure)))
 
 
-class Desk:
+class WorkerHarness:
     """Sends commands and runs workers."""
 
     def __init__(self, bus: Bus, database: Database, messenger: Messenger) -> None:
@@ -131,7 +131,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def settled(desk: Desk) -> None:
+async def settled(harness: WorkerHarness) -> None:
     async with asyncio.timeout(20):
-        while await desk.waiting() != (0, 0):
+        while await harness.waiting() != (0, 0):
             await asyncio.sleep(0.05)

@@ -26,7 +26,7 @@ _EXPIRES = 30.0
 _ON_THEIR_WAY = 2
 
 
-class StandingPull:
+class WaitingPull:
     """Asks once for one message. ``answered`` gets the message, or the status with which the server ended the pull;
     ``alive`` is called with each heartbeat."""
 

@@ -17,7 +17,7 @@ from heliograph_common.errors import BusUnavailable
 
 
 @dataclass(frozen=True)
-class ConsumerStanding:
+class ConsumerProgress:
     """``delivered_seq``: the highest stream sequence that was delivered at least once, 0 when none was; ``pending``:
     messages that were never delivered; ``paused``: nothing is delivered until an administrator resumes it."""
 
@@ -27,16 +27,16 @@ class ConsumerStanding:
 
 
 @dataclass(frozen=True)
-class WorkStanding:
+class WorkProgress:
     """``epoch`` names this incarnation of the stream; ``last_seq`` is its highest sequence, read before ``consumers``
     (by durable name): a command published after that may be missing here."""
 
     epoch: str
     last_seq: int
-    consumers: Mapping[str, ConsumerStanding]
+    consumers: Mapping[str, ConsumerProgress]
 
 
-async def stream_standing(bus: Bus) -> WorkStanding:
+async def work_progress(bus: Bus) -> WorkProgress:
     """How WORK stands now.
 
     Raises:
@@ -47,7 +47,7 @@ async def stream_standing(bus: Bus) -> WorkStanding:
     epoch = epoch_of(before)
     if epoch_of(await _stream(bus)) != epoch:
         raise BusUnavailable(f"stream {WORK_STREAM} was replaced just now; ask again")
-    return WorkStanding(epoch, before.state.last_seq, consumers)
+    return WorkProgress(epoch, before.state.last_seq, consumers)
 
 
 def epoch_of(info: StreamInfo) -> str:
@@ -71,9 +71,9 @@ async def _stream(bus: Bus) -> StreamInfo:
         return await bus.jetstream.stream_info(WORK_STREAM)
 
 
-async def _consumer(bus: Bus, spec: ConsumerSpec) -> ConsumerStanding:
+async def _consumer(bus: Bus, spec: ConsumerSpec) -> ConsumerProgress:
     with answered(bus, spec.durable):
         info = await bus.jetstream.consumer_info(spec.stream, spec.durable)
     if info.delivered is None or info.num_pending is None:
         raise BusUnavailable(f"the server does not tell how far consumer {spec.durable} has come")
-    return ConsumerStanding(info.delivered.stream_seq, info.num_pending, bool(info.paused))
+    return ConsumerProgress(info.delivered.stream_seq, info.num_pending, bool(info.paused))
