@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from tests.integration.common.worker_harness import WorkerHarness
+from tests.integration.common.messaging.worker_harness import WorkerHarness
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
