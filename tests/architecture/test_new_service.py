@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.architecture import echo
-from tests.charts.conftest import LAB_HELM
+from tests.charts.support import LAB_HELM
 
 ROOT = Path(__file__).parents[2]
 MOST_EDITS = 8

@@ -13,9 +13,7 @@ from uuid import uuid4
 
 import httpx2
 from fastapi.routing import APIRoute
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.images.test_images import upload
-from tests.integration.gateway.test_bad_input import MULTIPART, exchange, part, problem
+from tests.integration.gateway.support import MULTIPART, Gateway, exchange, part, problem, upload
 
 from heliograph_common.db.engine import Database
 from heliograph_gateway.app import ROUTERS
@@ -25,7 +23,7 @@ Picture = Callable[..., bytes]
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawAnswer:
     """A response as it came over the wire."""
 
     status: int
@@ -42,7 +40,7 @@ class Answer:
 
 async def ask(
     gateway: Gateway, method: str, target: str | bytes, *headers: bytes, body: bytes = b"", token: str | None = None
-) -> Answer:
+) -> RawAnswer:
     """The last response to one request that is written as given; with ann's token unless there is another."""
     raw = target if isinstance(target, bytes) else target.encode()
     lines = [method.encode() + b" " + raw + b" HTTP/1.1", b"Host: test", b"Connection: close", *headers]
@@ -55,7 +53,7 @@ async def ask(
     head, _, rest = answer.partition(b"\r\n\r\n")
     status, *given = head.decode("latin-1").split("\r\n")
     named = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in given)}
-    return Answer(int(status.split()[1]), named, rest)
+    return RawAnswer(int(status.split()[1]), named, rest)
 
 
 BAD_QUERIES = {

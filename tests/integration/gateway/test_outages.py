@@ -10,9 +10,7 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
-from tests.integration.gateway.conftest import running
-from tests.integration.gateway.images.test_images import count, upload
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import count, problem, running, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings

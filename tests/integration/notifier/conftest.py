@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier  # noqa: E402
+from tests.integration.notifier.support import AUTH, NatsServer, Notifier, Publisher, StartNotifier  # noqa: E402
 
 
 @pytest.fixture

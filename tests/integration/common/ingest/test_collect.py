@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
-from tests.integration.gateway.conftest import png
+from tests.corpus.pictures import png
 from tests.ports.s3_proxy import proxied
 
 from heliograph_common.blobs import keys
@@ -27,23 +27,16 @@ from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.ingest.collect import INTENTS_AFTER, Collector
 from heliograph_common.ingest.incarnations import current_keys, keep
 from heliograph_common.ingest.spool import limits_of, spool
-from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings, S3Settings
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_common.testing.relay import NoRelay
 from heliograph_local.testing import Bucket
 
 _GRACE = timedelta(days=7)
 
 
-class Nobody:
-    """Leaves all messages in the outbox."""
-
-    def submit(self, messages: list[Message]) -> None:
-        """Does nothing."""
-
-
-class Slow(MemoryBlobs):
+class SlowBlobs(MemoryBlobs):
     """Every write takes a while; ``after_put`` and ``in_delete`` are awaited once each, where set."""
 
     def __init__(self) -> None:
@@ -71,13 +64,13 @@ class Slow(MemoryBlobs):
         await super().delete(key)
 
 
-class World:
+class Storage:
     """Ingest and collector over one database and one object store."""
 
     def __init__(self, database: Database, blobs: Any = None) -> None:
         self.database = database
-        self.blobs = blobs or Slow()
-        self.ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
+        self.blobs = blobs or SlowBlobs()
+        self.ingest = Ingest(database, Messenger(database, NoRelay()), self.blobs, waiting_before_low=100)
         self.collector = Collector(database, self.blobs, grace=_GRACE)
 
     async def accept(self, owner: str, seed: int = 0, **more: Any) -> Accepted:
@@ -153,129 +146,129 @@ def original(row: Any) -> str:
 
 
 @pytest.fixture
-def world(db: Database) -> World:
+def storage(db: Database) -> Storage:
     """One of them."""
-    return World(db)
+    return Storage(db)
 
 
-async def test_a_deleted_image_goes_after_its_grace_with_all_its_files(world: World) -> None:
-    gone, young, live = [(await world.accept("ann", seed)).row for seed in range(3)]
+async def test_a_deleted_image_goes_after_its_grace_with_all_its_files(storage: Storage) -> None:
+    gone, young, live = [(await storage.accept("ann", seed)).row for seed in range(3)]
     for image in (gone, young, live):
-        await world.render(image, "small", "small-1.jpg")
-    await world.delete(gone.id)
-    await world.delete(young.id, age=_GRACE / 2)
+        await storage.render(image, "small", "small-1.jpg")
+    await storage.delete(gone.id)
+    await storage.delete(young.id, age=_GRACE / 2)
 
-    assert await world.collector.run_once() == 2
-    assert {row.id for row in await world.rows()} == {young.id, live.id}
-    assert await world.stored() == {
+    assert await storage.collector.run_once() == 2
+    assert {row.id for row in await storage.rows()} == {young.id, live.id}
+    assert await storage.stored() == {
         key for image in (young, live)
         for key in (keys.original(image.sha256), keys.rendition(image.sha256, "1", "small-1.jpg"))
     }  # fmt: skip
-    assert await world.collector.run_once() == 0
+    assert await storage.collector.run_once() == 0
 
 
 @pytest.mark.parametrize("deleted_lately", [False, True])
-async def test_files_that_another_owner_uses_stay(world: World, deleted_lately: bool) -> None:
-    anns, bobs = (await world.accept("ann")).row, (await world.accept("bob")).row
-    await world.delete(anns.id)
+async def test_files_that_another_owner_uses_stay(storage: Storage, deleted_lately: bool) -> None:
+    anns, bobs = (await storage.accept("ann")).row, (await storage.accept("bob")).row
+    await storage.delete(anns.id)
     if deleted_lately:
-        await world.delete(bobs.id, age=_GRACE / 2)
+        await storage.delete(bobs.id, age=_GRACE / 2)
 
-    assert await world.collector.run_once() == 0
-    assert [row.id for row in await world.rows()] == [bobs.id]
-    assert await world.missing() == []
+    assert await storage.collector.run_once() == 0
+    assert [row.id for row in await storage.rows()] == [bobs.id]
+    assert await storage.missing() == []
 
 
-async def test_more_than_a_batch(world: World) -> None:
-    images = [(await world.accept(f"owner-{n}", seed=n % 40)).row for n in range(130)]
+async def test_more_than_a_batch(storage: Storage) -> None:
+    images = [(await storage.accept(f"owner-{n}", seed=n % 40)).row for n in range(130)]
     for image in images:
-        await world.delete(image.id)
+        await storage.delete(image.id)
 
-    assert sum(await asyncio.gather(*(world.collector.run_once() for _ in range(3)))) == 40
-    assert await world.collector.run_once() == 0
-    assert (await world.rows(), await world.stored()) == ([], set())
+    assert sum(await asyncio.gather(*(storage.collector.run_once() for _ in range(3)))) == 40
+    assert await storage.collector.run_once() == 0
+    assert (await storage.rows(), await storage.stored()) == ([], set())
 
 
-async def test_an_outage_leaves_it_for_later(world: World) -> None:
-    image = (await world.accept("ann")).row
-    await world.delete(image.id)
-    world.blobs.down = True
+async def test_an_outage_leaves_it_for_later(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
+    await storage.delete(image.id)
+    storage.blobs.down = True
     with pytest.raises(BlobsUnavailable):
-        await world.collector.run_once()
-    world.blobs.down = False
+        await storage.collector.run_once()
+    storage.blobs.down = False
 
-    assert await world.rows() == []  # decided, but not done
-    assert original(image) in await world.stored()
-    assert await world.collector.run_once() == 1
-    assert await world.stored() == set()
+    assert await storage.rows() == []  # decided, but not done
+    assert original(image) in await storage.stored()
+    assert await storage.collector.run_once() == 1
+    assert await storage.stored() == set()
 
 
-async def test_objects_that_cannot_be_deleted_hold_up_no_others(world: World, db: Database) -> None:
-    images = [(await world.accept("ann", seed)).row for seed in range(20)]
-    rendered = await world.render(images[0], "small", "small-1.jpg")
+async def test_objects_that_cannot_be_deleted_hold_up_no_others(storage: Storage, db: Database) -> None:
+    images = [(await storage.accept("ann", seed)).row for seed in range(20)]
+    rendered = await storage.render(images[0], "small", "small-1.jpg")
     for image in images:
-        await world.delete(image.id)
-    world.blobs.broken = {original(images[3]), rendered}
-    assert await world.collector.run_once() == 19
+        await storage.delete(image.id)
+    storage.blobs.broken = {original(images[3]), rendered}
+    assert await storage.collector.run_once() == 19
 
-    assert await world.stored() == world.blobs.broken
+    assert await storage.stored() == storage.blobs.broken
     async with db.transaction() as connection:
         left = (await connection.execute(select(BlobGarbage.__table__))).all()
     assert {row.key for row in left} == {original(images[3]), keys.renditions(images[0].sha256)}
     assert {row.attempts for row in left} == {1}
     assert all("the test says so" in row.error and row.due_at > utc_now() for row in left)
 
-    world.blobs.broken = set()
-    assert await world.collector.run_once() == 0  # not at once
-    await world.garbage_is_due()
-    assert await world.collector.run_once() == 2
-    assert await world.stored() == set()
+    storage.blobs.broken = set()
+    assert await storage.collector.run_once() == 0  # not at once
+    await storage.garbage_is_due()
+    assert await storage.collector.run_once() == 2
+    assert await storage.stored() == set()
 
 
 # -- against uploads ---------------------------------------------------------------------------------------------------
 
 
-async def test_bytes_put_before_the_collection_and_named_after_it(world: World) -> None:
-    await world.delete((await world.accept("ann")).row.id)
-    world.blobs.after_put = world.collector.run_once
-    accepted = await world.accept("bob")
+async def test_bytes_put_before_the_collection_and_named_after_it(storage: Storage) -> None:
+    await storage.delete((await storage.accept("ann")).row.id)
+    storage.blobs.after_put = storage.collector.run_once
+    accepted = await storage.accept("bob")
 
     assert accepted.created
-    assert world.blobs.puts == 3  # ann's, bob's, and bob's again
-    assert await world.missing() == []
+    assert storage.blobs.puts == 3  # ann's, bob's, and bob's again
+    assert await storage.missing() == []
 
 
-async def test_bytes_named_while_the_collector_deletes(world: World) -> None:
-    await world.delete((await world.accept("ann")).row.id)
+async def test_bytes_named_while_the_collector_deletes(storage: Storage) -> None:
+    await storage.delete((await storage.accept("ann")).row.id)
 
     async def upload_meanwhile() -> None:
-        assert (await world.accept("bob")).created  # it waits for nothing
+        assert (await storage.accept("bob")).created  # it waits for nothing
 
-    world.blobs.in_delete = upload_meanwhile
-    await world.collector.run_once()
+    storage.blobs.in_delete = upload_meanwhile
+    await storage.collector.run_once()
 
-    assert world.blobs.in_delete is None
-    assert await world.missing() == []
-    assert [row.incarnation for row in await world.rows()] == [1]
+    assert storage.blobs.in_delete is None
+    assert await storage.missing() == []
+    assert [row.incarnation for row in await storage.rows()] == [1]
 
 
-async def test_a_collector_that_died_after_deleting(world: World) -> None:
-    image = (await world.accept("ann")).row
-    await world.delete(image.id)
+async def test_a_collector_that_died_after_deleting(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
+    await storage.delete(image.id)
 
     async def die() -> None:
-        await world.blobs.delete(original(image))
+        await storage.blobs.delete(original(image))
         raise BlobsUnavailable("the test says so")
 
     async def collect() -> None:
-        world.blobs.in_delete = die
+        storage.blobs.in_delete = die
         with pytest.raises(BlobsUnavailable):
-            await world.collector.run_once()
+            await storage.collector.run_once()
 
-    world.blobs.after_put = collect
-    await world.accept("bob")
+    storage.blobs.after_put = collect
+    await storage.accept("bob")
 
-    assert await world.missing() == []
+    assert await storage.missing() == []
 
 
 async def test_a_deletion_that_arrives_after_the_next_upload(db: Database, bucket: Bucket) -> None:
@@ -288,38 +281,38 @@ async def test_a_deletion_that_arrives_after_the_next_upload(db: Database, bucke
     )
     async with proxied(bucket.endpoint) as proxy:
         slow = MinioBlobs(settings.model_copy(update={"endpoint": proxy.endpoint}))
-        world = World(db, MinioBlobs(settings))
-        await world.delete((await world.accept("ann")).row.id)
+        storage = Storage(db, MinioBlobs(settings))
+        await storage.delete((await storage.accept("ann")).row.id)
         proxy.held = frozenset({"DELETE"})
         collecting = asyncio.create_task(Collector(db, slow, grace=_GRACE).run_once())
         async with asyncio.timeout(60):
             await proxy.holding.wait()
         collecting.cancel()
         await asyncio.gather(collecting, return_exceptions=True)
-        accepted = await world.accept("bob")
+        accepted = await storage.accept("bob")
         proxy.hold.set()
         async with asyncio.timeout(60):
             await proxy.passed.wait()
 
         assert accepted.created
-        assert await world.missing() == []
-        await world.blobs.close()
+        assert await storage.missing() == []
+        await storage.blobs.close()
         await slow.close()
 
 
-async def test_the_same_bytes_again_and_again(world: World) -> None:
+async def test_the_same_bytes_again_and_again(storage: Storage) -> None:
     seen = []
     for _ in range(4):
-        image = (await world.accept("ann")).row
-        rendered = await world.render(image, "small", await world.place(image, "small-1.jpg"))
-        await world.delete(image.id)
-        await world.collector.run_once()
-        assert await world.stored() == set()
+        image = (await storage.accept("ann")).row
+        rendered = await storage.render(image, "small", await storage.place(image, "small-1.jpg"))
+        await storage.delete(image.id)
+        await storage.collector.run_once()
+        assert await storage.stored() == set()
         seen += [original(image), rendered]
     assert len(set(seen)) == len(seen)
 
 
-async def test_originals_whose_row_was_never_written_are_collected(world: World) -> None:
+async def test_originals_whose_row_was_never_written_are_collected(storage: Storage) -> None:
     class Aborted(Exception):
         pass
 
@@ -328,121 +321,121 @@ async def test_originals_whose_row_was_never_written_are_collected(world: World)
 
     for seed in range(5):
         with pytest.raises(Aborted):
-            await world.accept("ann", seed, settle=abort)
-    uploading = asyncio.create_task(world.accept("ann", 9))  # a gateway that dies between its PUT and its row
-    world.blobs.after_put = asyncio.Event().wait
+            await storage.accept("ann", seed, settle=abort)
+    uploading = asyncio.create_task(storage.accept("ann", 9))  # a gateway that dies between its PUT and its row
+    storage.blobs.after_put = asyncio.Event().wait
     async with asyncio.timeout(30):
-        while world.blobs.after_put is not None:
+        while storage.blobs.after_put is not None:
             await asyncio.sleep(0.01)
     uploading.cancel()
     await asyncio.gather(uploading, return_exceptions=True)
-    kept = (await world.accept("bob", 0)).row
+    kept = (await storage.accept("bob", 0)).row
 
-    assert (await world.intents(), len(await world.stored())) == (6, 6)
-    assert await world.collector.run_once() == 0
-    await world.age_intents()
-    assert await world.collector.run_once() == 5
-    assert (await world.intents(), await world.stored()) == (0, {original(kept)})
-    assert (await world.accept("ann", 3)).row.incarnation == 1
-    assert await world.missing() == []
+    assert (await storage.intents(), len(await storage.stored())) == (6, 6)
+    assert await storage.collector.run_once() == 0
+    await storage.age_intents()
+    assert await storage.collector.run_once() == 5
+    assert (await storage.intents(), await storage.stored()) == (0, {original(kept)})
+    assert (await storage.accept("ann", 3)).row.incarnation == 1
+    assert await storage.missing() == []
 
 
-async def test_an_upload_that_takes_longer_than_its_intent_lives(world: World) -> None:
+async def test_an_upload_that_takes_longer_than_its_intent_lives(storage: Storage) -> None:
     async def collect() -> None:
-        await world.age_intents()
-        await world.collector.run_once()
+        await storage.age_intents()
+        await storage.collector.run_once()
 
-    world.blobs.after_put = collect
-    image = (await world.accept("ann")).row
+    storage.blobs.after_put = collect
+    image = (await storage.accept("ann")).row
 
-    assert (image.incarnation, world.blobs.puts) == (1, 2)
-    assert await world.missing() == []
-    await world.age_intents()  # what was put first may have come after its deletion, so it is still looked for
-    await world.collector.run_once()
-    assert (await world.intents(), await world.stored()) == (0, {original(image)})
+    assert (image.incarnation, storage.blobs.puts) == (1, 2)
+    assert await storage.missing() == []
+    await storage.age_intents()  # what was put first may have come after its deletion, so it is still looked for
+    await storage.collector.run_once()
+    assert (await storage.intents(), await storage.stored()) == (0, {original(image)})
 
 
 # -- beside services of the version before -----------------------------------------------------------------------------
 
 
-async def test_a_tombstone_of_the_version_before_retires_the_key(world: World, db: Database) -> None:
-    anns = (await world.accept("ann")).row
+async def test_a_tombstone_of_the_version_before_retires_the_key(storage: Storage, db: Database) -> None:
+    anns = (await storage.accept("ann")).row
     async with db.transaction() as connection:
         await connection.execute(insert(BlobTombstone).values(sha256=anns.sha256))
-    bobs = (await world.accept("bob")).row
+    bobs = (await storage.accept("bob")).row
 
     assert (anns.incarnation, bobs.incarnation) == (0, 1)
-    assert await world.missing() == []
-    await world.delete(anns.id)
-    await world.collector.run_once()
-    assert await world.stored() == {original(bobs)}
-    await world.delete(bobs.id)
-    await world.collector.run_once()
-    assert (await world.accept("ann")).row.incarnation == 2
+    assert await storage.missing() == []
+    await storage.delete(anns.id)
+    await storage.collector.run_once()
+    assert await storage.stored() == {original(bobs)}
+    await storage.delete(bobs.id)
+    await storage.collector.run_once()
+    assert (await storage.accept("ann")).row.incarnation == 2
 
 
-async def test_what_a_service_of_the_version_before_names_meanwhile_is_spared(world: World, db: Database) -> None:
-    image = (await world.accept("ann")).row
-    await world.delete(image.id)
-    world.blobs.down = True
+async def test_what_a_service_of_the_version_before_names_meanwhile_is_spared(storage: Storage, db: Database) -> None:
+    image = (await storage.accept("ann")).row
+    await storage.delete(image.id)
+    storage.blobs.down = True
     with pytest.raises(BlobsUnavailable):
-        await world.collector.run_once()
-    world.blobs.down = False
+        await storage.collector.run_once()
+    storage.blobs.down = False
     async with db.transaction() as connection:  # it put the object before, and found it still there
         tombstones = (await connection.execute(select(BlobTombstone.sha256))).scalars().all()
         values = {**image._mapping, "id": new_id(), "owner": "bob", "deleted_at": None}
         await connection.execute(insert(Image).values(values))
 
     assert tombstones == [image.sha256]  # or it would not have looked
-    await world.collector.run_once()
-    assert await world.missing() == []
+    await storage.collector.run_once()
+    assert await storage.missing() == []
     async with db.transaction() as connection:
         assert (await connection.execute(select(BlobGarbage.key))).first() is None
 
 
-async def test_uploads_deletions_and_collections_at_once(world: World) -> None:
+async def test_uploads_deletions_and_collections_at_once(storage: Storage) -> None:
     """Whatever the interleaving: a row's original is there, and what no row names is not."""
     chance = random.Random(4)
 
     async def owner(name: str) -> None:
         for _ in range(12):
-            image = (await world.accept(name, seed=chance.randrange(2))).row
+            image = (await storage.accept(name, seed=chance.randrange(2))).row
             if chance.random() < 0.7:
-                await world.delete(image.id)
+                await storage.delete(image.id)
 
-    eager = Collector(world.database, world.blobs, grace=_GRACE, intents_after=timedelta(0))
+    eager = Collector(storage.database, storage.blobs, grace=_GRACE, intents_after=timedelta(0))
 
     async def collector() -> None:
         for _ in range(25):
             await eager.run_once()
-            assert await _missing_of_live(world) == []
+            assert await _missing_of_live(storage) == []
             await asyncio.sleep(0.01)
 
     await asyncio.gather(*(owner(f"owner-{n}") for n in range(4)), collector(), collector())
     await eager.run_once()
 
-    assert await world.missing() == []
-    assert await world.stored() == {original(row) for row in await world.rows()}
+    assert await storage.missing() == []
+    assert await storage.stored() == {original(row) for row in await storage.rows()}
 
 
-async def _missing_of_live(world: World) -> list[str]:
+async def _missing_of_live(storage: Storage) -> list[str]:
     """Rows first, objects after: a row is seen only when its object is there, and a live one's must stay."""
-    live = [row for row in await world.rows() if row.deleted_at is None]
-    stored = await world.stored()
+    live = [row for row in await storage.rows() if row.deleted_at is None]
+    stored = await storage.stored()
     gone = [row for row in live if original(row) not in stored]
-    still = {row.id for row in await world.rows() if row.deleted_at is None}
+    still = {row.id for row in await storage.rows() if row.deleted_at is None}
     return [row.sha256 for row in gone if row.id in still]
 
 
-async def test_tombstones_are_forgotten_after_a_day(world: World, db: Database) -> None:
+async def test_tombstones_are_forgotten_after_a_day(storage: Storage, db: Database) -> None:
     for seed in range(2):
-        await world.delete((await world.accept("ann", seed)).row.id)
-    await world.collector.run_once()
+        await storage.delete((await storage.accept("ann", seed)).row.id)
+    await storage.collector.run_once()
     async with db.transaction() as connection:
         one = (await connection.execute(select(BlobTombstone.sha256).limit(1))).scalar_one()
         old = update(BlobTombstone).where(BlobTombstone.sha256 == one)
         await connection.execute(old.values(made_at=func.now() - timedelta(days=2)))
-    await world.collector.run_once()
+    await storage.collector.run_once()
     async with db.transaction() as connection:
         left = list((await connection.execute(select(BlobTombstone.sha256))).scalars())
 
@@ -453,87 +446,87 @@ async def test_tombstones_are_forgotten_after_a_day(world: World, db: Database) 
 # -- replaced renditions -----------------------------------------------------------------------------------------------
 
 
-async def test_a_replaced_rendition_goes_after_the_grace(world: World) -> None:
-    image = (await world.accept("ann")).row
-    await world.change(image.id, processing_status="complete")
-    old = await world.render(image, "small", "small-1.jpg")
-    new = await world.rename(image, "small", "small-2.jpg")
+async def test_a_replaced_rendition_goes_after_the_grace(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
+    await storage.change(image.id, processing_status="complete")
+    old = await storage.render(image, "small", "small-1.jpg")
+    new = await storage.rename(image, "small", "small-2.jpg")
 
-    assert await world.collector.run_once() == 0
-    assert old in await world.stored()
-    await world.age_replaced()
-    assert await world.collector.run_once() == 1
-    assert await world.stored() == {new, keys.original(image.sha256)}
-
-
-async def test_a_replaced_rendition_that_another_image_names_stays(world: World) -> None:
-    anns, bobs = (await world.accept("ann")).row, (await world.accept("bob")).row
-    old = await world.render(anns, "small", "small-1.jpg")
-    await world.render(bobs, "small", "small-1.jpg")
-    await world.rename(anns, "small", "small-2.jpg")
-    await world.age_replaced()
-
-    assert await world.collector.run_once() == 0
-    assert old in await world.stored()
+    assert await storage.collector.run_once() == 0
+    assert old in await storage.stored()
+    await storage.age_replaced()
+    assert await storage.collector.run_once() == 1
+    assert await storage.stored() == {new, keys.original(image.sha256)}
 
 
-async def test_nothing_goes_while_it_is_rendered(world: World) -> None:
-    image = (await world.accept("ann")).row
-    old = await world.render(image, "small", "small-1.jpg")
-    await world.rename(image, "small", "small-2.jpg")
-    await world.age_replaced()
-    await world.change(image.id, processing_status="processing")
+async def test_a_replaced_rendition_that_another_image_names_stays(storage: Storage) -> None:
+    anns, bobs = (await storage.accept("ann")).row, (await storage.accept("bob")).row
+    old = await storage.render(anns, "small", "small-1.jpg")
+    await storage.render(bobs, "small", "small-1.jpg")
+    await storage.rename(anns, "small", "small-2.jpg")
+    await storage.age_replaced()
 
-    assert await world.collector.run_once() == 0
-    assert old in await world.stored()
-    await world.rename(image, "small", "small-1.jpg")  # the size was changed back
-    await world.change(image.id, processing_status="complete")
-    await world.age_replaced()
-    assert await world.collector.run_once() == 1
-    assert old in await world.stored()
+    assert await storage.collector.run_once() == 0
+    assert old in await storage.stored()
 
 
-async def test_renditions_of_a_deleted_image_that_no_other_names(world: World, db: Database) -> None:
-    anns, bobs = (await world.accept("ann")).row, (await world.accept("bob")).row
-    old = await world.render(anns, "gone", "gone-1.jpg")
-    shared = await world.render(bobs, "small", "small-1.jpg")
-    await world.delete(anns.id)
-    await world.collector.run_once()
-    await world.age_replaced()
+async def test_nothing_goes_while_it_is_rendered(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
+    old = await storage.render(image, "small", "small-1.jpg")
+    await storage.rename(image, "small", "small-2.jpg")
+    await storage.age_replaced()
+    await storage.change(image.id, processing_status="processing")
 
-    assert await world.collector.run_once() == 1
-    assert old not in await world.stored()
-    assert shared in await world.stored()
+    assert await storage.collector.run_once() == 0
+    assert old in await storage.stored()
+    await storage.rename(image, "small", "small-1.jpg")  # the size was changed back
+    await storage.change(image.id, processing_status="complete")
+    await storage.age_replaced()
+    assert await storage.collector.run_once() == 1
+    assert old in await storage.stored()
 
 
-async def test_a_rendition_key_that_was_given_up_is_not_used_again(world: World) -> None:
-    image = (await world.accept("ann")).row
-    await world.change(image.id, processing_status="complete")
-    old = await world.render(image, "small", "small-1.jpg")
-    await world.rename(image, "small", "small-2.jpg")
-    async with world.database.transaction() as connection:
+async def test_renditions_of_a_deleted_image_that_no_other_names(storage: Storage, db: Database) -> None:
+    anns, bobs = (await storage.accept("ann")).row, (await storage.accept("bob")).row
+    old = await storage.render(anns, "gone", "gone-1.jpg")
+    shared = await storage.render(bobs, "small", "small-1.jpg")
+    await storage.delete(anns.id)
+    await storage.collector.run_once()
+    await storage.age_replaced()
+
+    assert await storage.collector.run_once() == 1
+    assert old not in await storage.stored()
+    assert shared in await storage.stored()
+
+
+async def test_a_rendition_key_that_was_given_up_is_not_used_again(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
+    await storage.change(image.id, processing_status="complete")
+    old = await storage.render(image, "small", "small-1.jpg")
+    await storage.rename(image, "small", "small-2.jpg")
+    async with storage.database.transaction() as connection:
         assert await keep(connection, image.sha256, [old])
-    await world.age_replaced()
-    await world.collector.run_once()
+    await storage.age_replaced()
+    await storage.collector.run_once()
 
-    assert await world.place(image, "small-1.jpg") == "small-1.jpg.1"
-    assert await world.place(image, "small-2.jpg") == "small-2.jpg"
-    async with world.database.transaction() as connection:  # whoever was given it before cannot save it any more
+    assert await storage.place(image, "small-1.jpg") == "small-1.jpg.1"
+    assert await storage.place(image, "small-2.jpg") == "small-2.jpg"
+    async with storage.database.transaction() as connection:  # whoever was given it before cannot save it any more
         assert not await keep(connection, image.sha256, [old])
         assert await keep(connection, image.sha256, [f"{old}.1"])
 
 
-async def test_objects_that_nobody_knows_of_go_with_their_content(world: World) -> None:
-    image = (await world.accept("ann")).row
+async def test_objects_that_nobody_knows_of_go_with_their_content(storage: Storage) -> None:
+    image = (await storage.accept("ann")).row
     for number in range(230):
-        await world.blobs.put(f"{keys.renditions(image.sha256)}1/{number}.jpg", b"x", content_type="image/jpeg")
-    await world.delete(image.id)
+        await storage.blobs.put(f"{keys.renditions(image.sha256)}1/{number}.jpg", b"x", content_type="image/jpeg")
+    await storage.delete(image.id)
     anew: list[str] = []
 
     async def upload_and_render() -> None:
-        row = (await world.accept("bob")).row
-        anew.append(await world.render(row, "small", await world.place(row, "7.jpg")))
+        row = (await storage.accept("bob")).row
+        anew.append(await storage.render(row, "small", await storage.place(row, "7.jpg")))
 
-    world.blobs.in_delete = upload_and_render
-    assert await world.collector.run_once() == 231
-    assert await world.stored() == {*anew, *(original(row) for row in await world.rows())}
+    storage.blobs.in_delete = upload_and_render
+    assert await storage.collector.run_once() == 231
+    assert await storage.stored() == {*anew, *(original(row) for row in await storage.rows())}

@@ -20,9 +20,9 @@ from heliograph_common.db.work_models import Work
 from heliograph_common.errors import BusUnavailable, StreamFull, Unpublishable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
-from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.testing.relay import NoRelay
 
 
 class Nats:
@@ -48,13 +48,6 @@ class Nats:
 
     def is_connected(self) -> bool:
         return self.connected
-
-
-class Nobody:
-    """After the commit the process is gone."""
-
-    def submit(self, messages: list[Message]) -> None:
-        """Forgets them."""
 
 
 async def _send(messenger: Messenger, count: int = 1, priority: Priority = Priority.NORMAL) -> list[str]:
@@ -110,7 +103,7 @@ async def test_a_rolled_back_transaction_sends_nothing(db: Database) -> None:
 
 
 async def test_another_service_publishes_what_a_dead_one_left(db: Database) -> None:
-    sent = await _send(Messenger(db, Nobody()), 30)
+    sent = await _send(Messenger(db, NoRelay()), 30)
     nats = Nats()
     sweeper = Relay(db, nats.publish, nats.is_connected)
     assert await sweeper.sweep() == 0  # still its own service's
@@ -121,7 +114,7 @@ async def test_another_service_publishes_what_a_dead_one_left(db: Database) -> N
 
 
 async def test_sweepers_share_without_doubles(db: Database) -> None:
-    await _send(Messenger(db, Nobody()), 1200)
+    await _send(Messenger(db, NoRelay()), 1200)
     await _age(db)
     nats = Nats()
     counts = await asyncio.gather(*(Relay(db, nats.publish, nats.is_connected).sweep() for _ in range(4)))
@@ -132,7 +125,7 @@ async def test_sweepers_share_without_doubles(db: Database) -> None:
 async def test_what_cannot_be_published_stays(db: Database) -> None:
     nats = Nats()
     nats.failing = True
-    sent = await _send(Messenger(db, Nobody()), 3)
+    sent = await _send(Messenger(db, NoRelay()), 3)
     await _age(db)
     relay = Relay(db, nats.publish, nats.is_connected)
     assert await relay.sweep() == 0
@@ -144,7 +137,7 @@ async def test_what_cannot_be_published_stays(db: Database) -> None:
 
 async def test_a_row_that_commits_late_is_not_skipped(db: Database) -> None:
     nats = Nats()
-    messenger = Messenger(db, Nobody())
+    messenger = Messenger(db, NoRelay())
     relay = Relay(db, nats.publish, nats.is_connected)
     async with messenger.transaction() as early:
         await early.request("work.render.low", RenderImage(image_id=new_id()), owner="ann")
@@ -182,7 +175,7 @@ def _letter(size: int) -> DeadLetter:
 async def test_a_full_stream_holds_up_no_other(db: Database) -> None:
     nats = Nats()
     nats.full = {"work"}
-    messenger = Messenger(db, Nobody())
+    messenger = Messenger(db, NoRelay())
     commands = await _send(messenger, 600)  # more than one batch
     async with messenger.transaction() as transaction:
         transaction.dead_letter(_letter(10), owner="ann")
@@ -197,7 +190,7 @@ async def test_a_full_stream_holds_up_no_other(db: Database) -> None:
 
 async def test_what_can_never_be_published_is_set_aside_and_blocks_nothing(db: Database) -> None:
     nats = Nats()
-    messenger = Messenger(db, Nobody())
+    messenger = Messenger(db, NoRelay())
     async with messenger.transaction() as transaction:
         transaction.dead_letter(_letter(2 << 20), owner="ann")
         transaction.dead_letter(_letter(10), owner="ann")
@@ -220,7 +213,7 @@ async def test_what_can_never_be_published_is_set_aside_and_blocks_nothing(db: D
 
 async def test_where_a_command_was_stored_is_noted_in_its_row(db: Database) -> None:
     nats = Nats()
-    await _send(Messenger(db, Nobody()), 3)
+    await _send(Messenger(db, NoRelay()), 3)
     await _age(db)
     await Relay(db, nats.publish, nats.is_connected).sweep()
     async with db.transaction() as connection:

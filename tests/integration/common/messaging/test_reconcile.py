@@ -25,18 +25,11 @@ from heliograph_common.db.work_models import Work
 from heliograph_common.errors import BusUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.ingest import unfinished
-from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.reconcile import Reconciler
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.testing.relay import NoRelay
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-class Nobody:
-    """Leaves all messages in the outbox."""
-
-    def submit(self, messages: list[Message]) -> None:
-        """Does nothing."""
 
 
 def _progress(*, delivered: int = 0, pending: int = 0, created: datetime = LONG_AGO, last: int = 1000) -> WorkProgress:
@@ -50,13 +43,13 @@ def _reconciler(db: Database, progress: WorkProgress) -> Reconciler:
     async def known() -> WorkProgress:
         return progress
 
-    return Reconciler(Messenger(db, Nobody()), known, adopt=(unfinished.adopt,))
+    return Reconciler(Messenger(db, NoRelay()), known, adopt=(unfinished.adopt,))
 
 
 async def _work(db: Database, count: int = 1, *, published: int | None = None, due: bool = True) -> list[UUID]:
     """Work whose deadline has passed; ``published``: the place in the stream of the first, those after it follow."""
     ids = [new_id() for _ in range(count)]
-    async with Messenger(db, Nobody()).transaction() as transaction:
+    async with Messenger(db, NoRelay()).transaction() as transaction:
         wanted = [(subjects.render(Priority.LOW), RenderImage(image_id=image_id), "ann") for image_id in ids]
         await transaction.request_all(wanted)
     async with db.transaction() as connection:
@@ -147,7 +140,7 @@ async def test_without_nats_nothing_is_guessed(db: Database) -> None:
         raise BusUnavailable("away")
 
     with pytest.raises(BusUnavailable):
-        await Reconciler(Messenger(db, Nobody()), unknown).run_once()
+        await Reconciler(Messenger(db, NoRelay()), unknown).run_once()
     assert await _commands(db) == []
 
 

@@ -19,17 +19,10 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
-from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.ports import Delivery
 from heliograph_common.messaging.row_source import FallbackSource, RowSource
 from heliograph_common.messaging.transaction import Messenger
-
-
-class Nobody:
-    """After the commit the process is gone."""
-
-    def submit(self, messages: list[Message]) -> None:
-        """Forgets them."""
+from heliograph_common.testing.relay import NoRelay
 
 
 class Silent:
@@ -55,7 +48,7 @@ class Late(Silent):
 
 async def _send(db: Database, count: int = 1, priority: Priority = Priority.NORMAL) -> list[UUID]:
     ids = [new_id() for _ in range(count)]
-    async with Messenger(db, Nobody()).transaction() as transaction:
+    async with Messenger(db, NoRelay()).transaction() as transaction:
         for image_id in ids:
             await transaction.request(subjects.render(priority), RenderImage(image_id=image_id), owner="ann")
     return ids

@@ -12,9 +12,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.display_sizes.test_size_runs import Nobody
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import Gateway, problem
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
@@ -34,6 +32,7 @@ from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.checks import queries as store
 from heliograph_gateway.checks.findings import Step
 from heliograph_gateway.checks.images.step import Images
@@ -60,7 +59,7 @@ class Aged(MemoryBlobs):
 
 def steps(db: Database, blobs: MemoryBlobs | MinioBlobs, streams: Streams | None = None) -> list[Step]:
     """Those of the gateway."""
-    messenger = Messenger(db, Nobody())
+    messenger = Messenger(db, NoRelay())
     rows: list[Step] = [
         Originals(db, blobs, grace=GRACE),
         Renditions(messenger, db, blobs, grace=GRACE),
@@ -335,7 +334,7 @@ async def test_against_real_servers(
     assert counts(await run(db, checks())) == {"original_missing": (1, 0)}
 
 
-class Slow(Aged):
+class HeldBlobs(Aged):
     """Lists a page, then waits to be killed, or to be let on."""
 
     def __init__(self) -> None:
@@ -353,7 +352,7 @@ class Slow(Aged):
 
 
 async def test_another_replica_goes_on_where_one_was_killed(db: Database) -> None:
-    blobs = Slow()
+    blobs = HeldBlobs()
     images = await fill(db, blobs, 1)
     await _many(db, blobs, 2600)
     lost = [keys.original(f"{n:064x}") for n in range(1, 2600, 100)]

@@ -15,8 +15,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 from tests.contracts import compat
-from tests.integration.gateway.conftest import EVERY_SCOPE, Gateway, running
-from tests.integration.gateway.images.test_images import change, count, many, upload
+from tests.integration.gateway.support import EVERY_SCOPE, Gateway, change, count, many, running, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now

@@ -8,9 +8,7 @@ from typing import Any
 
 import httpx2
 from sqlalchemy import delete, insert, select
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.images.test_similarity import _row
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import Gateway, image_row, problem
 
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
@@ -19,8 +17,8 @@ from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image
 from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
-from heliograph_common.messaging.outbox import Message
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.display_sizes import service as size_runs
 from heliograph_gateway.display_sizes.schemas import SizeRunShape
 from heliograph_gateway.display_sizes.service import SizeRuns
@@ -28,15 +26,8 @@ from heliograph_gateway.display_sizes.service import SizeRuns
 APPLY, PROGRESS = "/v1/settings/display-sizes/apply", "/v1/settings/display-sizes/progress"
 
 
-class Nobody:
-    """Leaves all messages in the outbox."""
-
-    def submit(self, messages: list[Message]) -> None:
-        """Does nothing."""
-
-
 async def _fill(db: Database, count: int, **values: Any) -> list[str]:
-    rows = [_row(f"owner-{n % 3}", None, **{"processing_status": "complete", **values}) for n in range(count)]
+    rows = [image_row(f"owner-{n % 3}", None, **{"processing_status": "complete", **values}) for n in range(count)]
     async with db.transaction() as connection:
         await connection.execute(insert(Image), rows)
     return sorted(str(row["id"]) for row in rows)
@@ -73,7 +64,7 @@ async def _handle(db: Database, commands: Sequence[Any]) -> None:
 
 async def test_never_more_than_some_wait_and_all_are_rendered(db: Database) -> None:
     images = await _fill(db, 25)
-    runs = SizeRuns(Messenger(db, Nobody()), waiting=10)
+    runs = SizeRuns(Messenger(db, NoRelay()), waiting=10)
     begun = await _start(db)
     shown: list[int] = []
     handled = 0
@@ -106,7 +97,7 @@ async def test_only_images_that_may_lack_a_size(db: Database) -> None:
     await _fill(db, 1, deleted_at=utc_now())
     begun = await _start(db)
     await _fill(db, 2)  # they come later, and have the sizes
-    runs = SizeRuns(Messenger(db, Nobody()), waiting=10)
+    runs = SizeRuns(Messenger(db, NoRelay()), waiting=10)
     await runs.advance()
     sent = await _sent(db)
     await _handle(db, sent)
@@ -119,7 +110,7 @@ async def test_only_images_that_may_lack_a_size(db: Database) -> None:
 
 async def test_another_request_begins_anew(db: Database) -> None:
     images = await _fill(db, 6)
-    runs = SizeRuns(Messenger(db, Nobody()), waiting=4)
+    runs = SizeRuns(Messenger(db, NoRelay()), waiting=4)
     first = await _start(db)
     await runs.advance()
     await asyncio.gather(*(_start(db) for _ in range(3)))
@@ -136,7 +127,7 @@ async def test_another_request_begins_anew(db: Database) -> None:
 
 async def test_without_images_there_is_nothing_to_do(db: Database) -> None:
     await _start(db)
-    await SizeRuns(Messenger(db, Nobody()), waiting=4).advance()
+    await SizeRuns(Messenger(db, NoRelay()), waiting=4).advance()
 
     assert (await _progress(db))["progress"] == 100
 

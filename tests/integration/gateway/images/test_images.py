@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import delete, event, insert, select, text, update
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.test_bad_input import problem
+from sqlalchemy import event, insert, select, text
+from tests.integration.gateway.support import Picture, change, count, many, problem, upload
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
@@ -20,39 +17,9 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image, Rendition
-from heliograph_common.db.work_models import Work
 from heliograph_gateway.images.queries import EXAMINED, ImageFilter, page_of_images
 from heliograph_gateway.images.schemas import ImagePage
 from heliograph_gateway.renditions.schemas import SignedUrl
-
-Picture = Callable[..., bytes]
-
-
-async def upload(client: httpx2.AsyncClient, data: bytes, **parameters: str) -> dict[str, Any]:
-    answer = await client.post("/v1/images", content=data, params=parameters, headers={"Content-Type": "image/png"})
-    assert answer.status_code in {200, 201}, answer.text
-    image: dict[str, Any] = answer.json()
-    return image
-
-
-async def change(db: Database, image_id: str, **values: Any) -> None:
-    """Changes its row. One that is over has no work left, as a worker would have seen to."""
-    async with db.transaction() as connection:
-        await connection.execute(update(Image).where(Image.id == UUID(image_id)).values(values))
-        if {values.get("processing_status"), values.get("analysis_status")} & {"complete", "failed"}:
-            await connection.execute(delete(Work).where(Work.target == UUID(image_id)))
-
-
-async def count(bus: Bus, stream: str, subject: str, *, expected: int) -> int:
-    """How many messages of ``subject`` there are, once there are ``expected`` or ten seconds have passed."""
-    found = 0
-    for _ in range(200):
-        state = (await bus.jetstream.stream_info(stream, subjects_filter=subject)).state
-        found = (state.subjects or {}).get(subject, 0)
-        if found >= expected:
-            break
-        await asyncio.sleep(0.05)
-    return found
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(ann: httpx2.AsyncClient, picture: Picture) -> None:
@@ -164,18 +131,6 @@ async def test_a_page_reads_only_its_owners_index(db: Database) -> None:
             assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 40, wanted
 
 
-async def many(db: Database, owner: str, total: int, rare: Sequence[int] = (), *, first: int = 1) -> None:
-    """So many rows of an owner, those of the numbers ``rare`` with another name; later numbers are newer."""
-    statement = text(
-        "INSERT INTO images (id, owner, name, source, sha256, bytes, mime_type, width, height) "
-        "SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid, :owner, "
-        "CASE WHEN n = ANY(:rare) THEN 'rare-' || n ELSE 'common' END, 'upload', 'x' || n, 1, 'image/png', 1, 1 "
-        "FROM generate_series(:first, :first + :total - 1) AS n"
-    )
-    async with db.transaction(statement_seconds=60) as connection:
-        await connection.execute(statement, {"owner": owner, "total": total, "rare": list(rare), "first": first})
-
-
 async def test_creation_bounds_are_exact(dated: dict[str, str], ann: httpx2.AsyncClient, db: Database) -> None:
     async with db.transaction() as connection:
         moment = (await connection.execute(select(Image.created_at).where(Image.id == UUID(dated["mid"])))).scalar_one()
@@ -264,14 +219,6 @@ async def test_only_a_failed_image_is_tried_again(
 
 
 # -- renditions --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def blobs(gateway: Gateway) -> Any:
-    """The test's own way to the object store."""
-    blobs = MinioBlobs(gateway.settings.s3)
-    yield blobs
-    await blobs.close()
 
 
 async def _render(db: Database, image: dict[str, Any], name: str) -> str:

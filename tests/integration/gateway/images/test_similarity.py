@@ -10,26 +10,16 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import insert, text
-from tests.integration.gateway.images.test_images import change, upload
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import change, image_row, problem, upload
 
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image
-from heliograph_common.ids import new_id
 from heliograph_gateway.images.schemas import NearPage
 from heliograph_gateway.images.similarity.queries import Similar, candidates
 
 Picture = Callable[..., bytes]
 _CENTRE = -0x0123456789ABCDEF
-
-
-def _row(owner: str, phash: int | None, **values: Any) -> dict[str, Any]:
-    image_id = new_id()
-    return {
-        "id": image_id, "owner": owner, "name": "a.png", "source": "upload", "sha256": image_id.hex * 2, "bytes": 1,
-        "mime_type": "image/png", "width": 1, "height": 1, "phash": phash, "deleted_at": None, **values,
-    }  # fmt: skip
 
 
 def _flipped(phash: int, count: int, chance: random.Random) -> int:
@@ -48,13 +38,13 @@ async def _fill(db: Database, rows: list[dict[str, Any]]) -> None:
 async def library(db: Database) -> list[dict[str, Any]]:
     """Some thousand images around one; half of them another owner's, some deleted or without a hash."""
     chance = random.Random(7)
-    rows = [_row("ann", _CENTRE)]
+    rows = [image_row("ann", _CENTRE)]
     for _ in range(3000):
         owner = chance.choice(("ann", "bob"))
         near = _flipped(_CENTRE, chance.randrange(0, 20), chance)
         phash = chance.choice((near, chance.getrandbits(64) - (1 << 63), None))
         deleted = utc_now() if chance.random() < 0.1 else None
-        rows.append(_row(owner, phash, source=chance.choice(("upload", "dropbox")), deleted_at=deleted))
+        rows.append(image_row(owner, phash, source=chance.choice(("upload", "dropbox")), deleted_at=deleted))
     await _fill(db, rows)
     return rows
 

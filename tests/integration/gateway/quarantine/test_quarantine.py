@@ -9,8 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import text
-from tests.integration.gateway.images.test_images import count
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import count, problem
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts import subjects

@@ -13,8 +13,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 from sqlalchemy import insert, select, text
-from tests.integration.gateway.conftest import Gateway, running
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import Gateway, problem, running
 
 from heliograph_client import AsyncClient, Connection
 from heliograph_common.bus.connection import Bus

@@ -11,17 +11,8 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import insert
-from tests.integration.gateway.conftest import running
-from tests.integration.gateway.uploads.direct.test_direct_uploads import (
-    age,
-    announce,
-    blobs,
-    complete,
-    objects,
-    rows,
-    send,
-    sent,
-)
+from tests.integration.gateway.support import running
+from tests.integration.gateway.uploads.direct.support import age, announce, complete, objects, rows, send, sent
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs
@@ -35,8 +26,6 @@ from heliograph_common.ids import new_id
 from heliograph_common.testing.blobs import MemoryBlobs
 from heliograph_gateway.settings import GatewaySettings
 from heliograph_gateway.uploads.collector import GRACE, ORPHAN_AGE, UploadCollector
-
-__all__ = ["blobs"]  # a fixture
 
 Picture = Callable[..., bytes]
 SOURCES = (DirectUpload, TusUpload)
@@ -120,7 +109,7 @@ async def test_an_old_upload_whose_file_is_new(db: Database) -> None:
     assert await collector(db, store, ahead=4 * ORPHAN_AGE).collect_orphans() == 1
 
 
-class Listed(MemoryBlobs):
+class CountingBlobs(MemoryBlobs):
     """Counts what of a listing was read."""
 
     listed = 0
@@ -133,7 +122,7 @@ class Listed(MemoryBlobs):
 
 
 async def test_uploads_of_today_are_not_looked_at(db: Database) -> None:
-    store = Listed()
+    store = CountingBlobs()
     for _ in range(20):
         await store.put(keys.upload(new_id(), "file"), b"x", content_type="text/plain")
 

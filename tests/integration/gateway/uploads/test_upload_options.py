@@ -7,9 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.integration.gateway.conftest import Gateway, running
-from tests.integration.gateway.images.test_images import change, count, upload
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now

@@ -5,25 +5,16 @@ from __future__ import annotations
 import pytest
 
 from heliograph_common.bus.health import BusHealth
-
-
-class Clock:
-    """Seconds that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from heliograph_common.testing.clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def health(clock: Clock) -> BusHealth:
+def health(clock: ManualClock) -> BusHealth:
     return BusHealth(clock)
 
 
@@ -31,7 +22,7 @@ def test_nothing_noted_is_nothing_wrong(health: BusHealth) -> None:
     assert (health.down_for(), health.reason()) == (0.0, None)
 
 
-def test_a_failure_counts_from_its_first_note(health: BusHealth, clock: Clock) -> None:
+def test_a_failure_counts_from_its_first_note(health: BusHealth, clock: ManualClock) -> None:
     health.failed("pull a", "first")
     clock.now += 3
     health.failed("pull a", "second")
@@ -40,7 +31,7 @@ def test_a_failure_counts_from_its_first_note(health: BusHealth, clock: Clock) -
     assert health.reason() == "pull a: second"
 
 
-def test_a_success_ends_it_for_its_kind_alone(health: BusHealth, clock: Clock) -> None:
+def test_a_success_ends_it_for_its_kind_alone(health: BusHealth, clock: ManualClock) -> None:
     health.failed("pull a", "gone")
     clock.now += 1
     health.failed("pull b", "gone too")
@@ -52,7 +43,7 @@ def test_a_success_ends_it_for_its_kind_alone(health: BusHealth, clock: Clock) -
     assert health.down_for() == 0
 
 
-def test_the_kind_that_fails_longest_decides(health: BusHealth, clock: Clock) -> None:
+def test_the_kind_that_fails_longest_decides(health: BusHealth, clock: ManualClock) -> None:
     health.failed("publish WORK", "full")
     clock.now += 5
     health.failed("connection", "lost")
@@ -61,7 +52,7 @@ def test_the_kind_that_fails_longest_decides(health: BusHealth, clock: Clock) ->
     assert health.reason() == "publish WORK: full"
 
 
-def test_families_choose_what_counts(health: BusHealth, clock: Clock) -> None:
+def test_families_choose_what_counts(health: BusHealth, clock: ManualClock) -> None:
     health.failed("publish WORK", "full")
     clock.now += 5
     assert health.down_for("connection", "pull") == 0
@@ -72,7 +63,7 @@ def test_families_choose_what_counts(health: BusHealth, clock: Clock) -> None:
     assert health.down_for("publish") == 7
 
 
-def test_a_note_that_does_not_last_is_void_unless_repeated(health: BusHealth, clock: Clock) -> None:
+def test_a_note_that_does_not_last_is_void_unless_repeated(health: BusHealth, clock: ManualClock) -> None:
     health.failed("publish WORK", "full", lasts=10)
     clock.now += 9
     health.failed("publish WORK", "full", lasts=10)

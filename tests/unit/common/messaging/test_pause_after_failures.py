@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from heliograph_common.messaging.pause_after_failures import PauseAfterFailures
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from heliograph_common.testing.clock import ManualClock
 
 
 def _run(limit: PauseAfterFailures, good: int, failed: int) -> float | None:
@@ -22,19 +16,19 @@ def _run(limit: PauseAfterFailures, good: int, failed: int) -> float | None:
 
 
 def test_a_few_are_fine() -> None:
-    assert _run(PauseAfterFailures(clock=Clock()), good=0, failed=19) is None
+    assert _run(PauseAfterFailures(clock=ManualClock()), good=0, failed=19) is None
 
 
 def test_nearly_all_are_too_many() -> None:
-    assert _run(PauseAfterFailures(clock=Clock()), good=10, failed=20) == 60
+    assert _run(PauseAfterFailures(clock=ManualClock()), good=10, failed=20) == 60
 
 
 def test_many_among_more_good_ones_are_fine() -> None:
-    assert _run(PauseAfterFailures(clock=Clock()), good=100, failed=50) is None
+    assert _run(PauseAfterFailures(clock=ManualClock()), good=100, failed=50) is None
 
 
 def test_old_ones_are_forgotten() -> None:
-    clock = Clock()
+    clock = ManualClock()
     limit = PauseAfterFailures(window=60, clock=clock)
     assert _run(limit, good=0, failed=19) is None
     clock.now = 61
@@ -42,6 +36,6 @@ def test_old_ones_are_forgotten() -> None:
 
 
 def test_pauses_grow_until_something_succeeds() -> None:
-    limit = PauseAfterFailures(pause=10, longest=30, clock=Clock())
+    limit = PauseAfterFailures(pause=10, longest=30, clock=ManualClock())
     assert [_run(limit, good=0, failed=20) for _ in range(3)] == [10, 20, 30]
     assert _run(limit, good=1, failed=20) == 10

@@ -11,28 +11,18 @@ from typing import Any, cast
 
 import pytest
 from fastapi.routing import APIRoute
-from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
+from tests.openapi import APP, DOCUMENT, validator
 
 from heliograph_common.http.problems import MEDIA_TYPE
-from heliograph_common.runtime.health import Health
-from heliograph_gateway.app import ROUTERS, api
+from heliograph_gateway.app import ROUTERS
 from heliograph_gateway.http.problems import KINDS
-from heliograph_gateway.http.services import Services
 from heliograph_gateway.openapi import document as openapi
-from heliograph_gateway.settings import GatewaySettings
 
 Operation = dict[str, Any]
 
 
-class _NoServices:
-    def get(self, _: type) -> None:
-        return None
-
-
-APP = api(cast("Services", _NoServices()), Health(), GatewaySettings())
-DOCUMENT = APP.openapi()
 OPERATIONS = list(openapi.operations(DOCUMENT))
 _NOT_IN_IT = {"/openapi.json"}
 _OPEN = {"showTusAbilities", "showTusUploadAbilities"}
@@ -44,12 +34,6 @@ def _id(value: object) -> str:
 
 
 every_operation = pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=_id)
-
-
-def validator(schema: dict[str, Any]) -> Draft202012Validator:
-    """Of a schema that refers to the document's components."""
-    whole = {**schema, "components": DOCUMENT["components"]}
-    return Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def test_it_is_openapi_3_1() -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.integration.common.ingest.test_collect import Nobody
-from tests.integration.gateway.conftest import png
+from tests.corpus.pictures import png
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.port import BlobInfo, Sink
@@ -24,6 +23,7 @@ from heliograph_common.ingest.accept import Accepted, Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.settings import GatewayOwnSettings
 from heliograph_gateway.uploads.direct.queries import UploadRow
 from heliograph_gateway.uploads.direct.service import DirectUploads, key_of
@@ -77,13 +77,13 @@ class Eventful(MemoryBlobs):
             await step()
 
 
-class World:
+class InterruptedUploads:
     """Direct uploads over one database and one object store."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.blobs = Eventful()
-        ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
+        ingest = Ingest(database, Messenger(database, NoRelay()), self.blobs, waiting_before_low=100)
         limits = LimitSettings(file_bytes=100_000)
         self.uploads = DirectUploads(
             database,
@@ -110,9 +110,9 @@ class World:
 
 
 @pytest.fixture
-async def world(db: Database) -> World:
+async def direct(db: Database) -> InterruptedUploads:
     """Everything direct uploads need."""
-    return World(db)
+    return InterruptedUploads(db)
 
 
 async def refusal(awaitable: Awaitable[object], slug: str) -> Problem:
@@ -126,115 +126,115 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-async def test_what_is_stored_is_what_was_hashed(world: World) -> None:
+async def test_what_is_stored_is_what_was_hashed(direct: InterruptedUploads) -> None:
     good, other = png(seed=1), png(seed=2)
-    row = await world.begun(good, sha256=sha256(good))
-    world.blobs.after["download"] = lambda: world.write(row, other)  # the signed URL can still be written to
-    accepted = await world.uploads.complete(OWNER, row.id)
+    row = await direct.begun(good, sha256=sha256(good))
+    direct.blobs.after["download"] = lambda: direct.write(row, other)  # the signed URL can still be written to
+    accepted = await direct.uploads.complete(OWNER, row.id)
 
     assert accepted.row.sha256 == sha256(good)
-    assert await world.blobs.get(keys.original(sha256(good))) == good
-    assert await world.blobs.head(keys.original(sha256(other))) is None
+    assert await direct.blobs.get(keys.original(sha256(good))) == good
+    assert await direct.blobs.head(keys.original(sha256(other))) is None
 
 
-async def test_a_file_that_is_replaced_between_look_and_read(world: World) -> None:
+async def test_a_file_that_is_replaced_between_look_and_read(direct: InterruptedUploads) -> None:
     good = png(seed=1)
     for late in (png(seed=2), good + b"\0" * 90_000, good[:-1]):
-        row = await world.begun(good, sha256=sha256(good))
-        world.blobs.after["head"] = lambda row=row, late=late: world.write(row, late)  # type: ignore[misc]
-        await refusal(world.uploads.complete(OWNER, row.id), "upload-mismatch")
-        assert (await world.uploads.find(OWNER, row.id)).state == "refused"
+        row = await direct.begun(good, sha256=sha256(good))
+        direct.blobs.after["head"] = lambda row=row, late=late: direct.write(row, late)  # type: ignore[misc]
+        await refusal(direct.uploads.complete(OWNER, row.id), "upload-mismatch")
+        assert (await direct.uploads.find(OWNER, row.id)).state == "refused"
 
-    assert world.blobs.downloads == 3
-    assert world.blobs.bytes_read < 3 * (len(good) + _BLOCK)  # and not to the end of the large one
-    assert await world.count(Image) == 0
+    assert direct.blobs.downloads == 3
+    assert direct.blobs.bytes_read < 3 * (len(good) + _BLOCK)  # and not to the end of the large one
+    assert await direct.count(Image) == 0
 
 
-async def test_a_file_larger_than_announced_is_not_read(world: World) -> None:
-    row = await world.begun(png())
-    await world.write(row, b"\0" * 10_000_000)
-    problem = await refusal(world.uploads.complete(OWNER, row.id), "upload-mismatch")
+async def test_a_file_larger_than_announced_is_not_read(direct: InterruptedUploads) -> None:
+    row = await direct.begun(png())
+    await direct.write(row, b"\0" * 10_000_000)
+    problem = await refusal(direct.uploads.complete(OWNER, row.id), "upload-mismatch")
 
     assert "10,000,000" in problem.detail
-    assert world.blobs.downloads == 0
+    assert direct.blobs.downloads == 0
 
 
-async def test_an_upload_aborted_while_it_is_completed_makes_no_image(world: World) -> None:
+async def test_an_upload_aborted_while_it_is_completed_makes_no_image(direct: InterruptedUploads) -> None:
     for moment in ("head", "download", "put"):
-        row = await world.begun(png())
-        world.blobs.after[moment] = lambda row=row: world.uploads.abort(OWNER, row.id)  # type: ignore[misc]
-        await refusal(world.uploads.complete(OWNER, row.id), "not-found")
-        assert world.blobs.after == {}
+        row = await direct.begun(png())
+        direct.blobs.after[moment] = lambda row=row: direct.uploads.abort(OWNER, row.id)  # type: ignore[misc]
+        await refusal(direct.uploads.complete(OWNER, row.id), "not-found")
+        assert direct.blobs.after == {}
 
-    assert await world.count(Image) == await world.count(OutboxRow) == await world.count(DirectUpload) == 0
+    assert await direct.count(Image) == await direct.count(OutboxRow) == await direct.count(DirectUpload) == 0
 
 
-async def test_one_that_is_quicker_decides(world: World) -> None:
+async def test_one_that_is_quicker_decides(direct: InterruptedUploads) -> None:
     """Another request completes or refuses the upload at each moment of this one's work."""
     for seed, moment in enumerate(("head", "download", "put")):
-        row = await world.begun(png(seed=seed))
+        row = await direct.begun(png(seed=seed))
         done: list[Accepted] = []
 
         async def quicker(row: UploadRow = row, done: list[Accepted] = done) -> None:
-            done.append(await world.uploads.complete(OWNER, row.id))
+            done.append(await direct.uploads.complete(OWNER, row.id))
 
-        world.blobs.after[moment] = quicker
-        slower = await world.uploads.complete(OWNER, row.id)
+        direct.blobs.after[moment] = quicker
+        slower = await direct.uploads.complete(OWNER, row.id)
         assert (done[0].created, slower.created) == (True, False), moment
         assert done[0].row.id == slower.row.id
-    assert await world.count(Image) == 3
+    assert await direct.count(Image) == 3
 
-    row = await world.begun(png(seed=7))
+    row = await direct.begun(png(seed=7))
 
     async def refused() -> None:
-        await world.write(row, b"no picture")
-        await refusal(world.uploads.complete(OWNER, row.id), "upload-mismatch")
+        await direct.write(row, b"no picture")
+        await refusal(direct.uploads.complete(OWNER, row.id), "upload-mismatch")
 
-    world.blobs.after["download"] = refused
-    await refusal(world.uploads.complete(OWNER, row.id), "upload-mismatch")
-    assert await world.count(Image) == 3
+    direct.blobs.after["download"] = refused
+    await refusal(direct.uploads.complete(OWNER, row.id), "upload-mismatch")
+    assert await direct.count(Image) == 3
 
 
-async def test_a_refusal_that_comes_too_late_is_none(world: World) -> None:
+async def test_a_refusal_that_comes_too_late_is_none(direct: InterruptedUploads) -> None:
     good = png()
-    row = await world.begun(good)
+    row = await direct.begun(good)
 
     async def completed() -> None:
-        await world.write(row, good)
-        await world.uploads.complete(OWNER, row.id)
+        await direct.write(row, good)
+        await direct.uploads.complete(OWNER, row.id)
 
-    await world.write(row, b"x")
-    world.blobs.after["head"] = completed
-    accepted = await world.uploads.complete(OWNER, row.id)
+    await direct.write(row, b"x")
+    direct.blobs.after["head"] = completed
+    accepted = await direct.uploads.complete(OWNER, row.id)
 
     assert accepted.row.sha256 == sha256(good)
-    assert (await world.uploads.find(OWNER, row.id)).state == "complete"
+    assert (await direct.uploads.find(OWNER, row.id)).state == "complete"
 
 
-async def test_an_outage_at_any_moment_leaves_the_upload_open(world: World) -> None:
-    row = await world.begun(png())
+async def test_an_outage_at_any_moment_leaves_the_upload_open(direct: InterruptedUploads) -> None:
+    row = await direct.begun(png())
 
     async def down() -> None:
-        world.blobs.down = True
+        direct.blobs.down = True
 
     for moment in ("head", "download"):
-        world.blobs.after[moment] = down
+        direct.blobs.after[moment] = down
         with pytest.raises(BlobsUnavailable):
-            await world.uploads.complete(OWNER, row.id)
-        world.blobs.down = False
-        assert (await world.uploads.find(OWNER, row.id)).state == "open"
+            await direct.uploads.complete(OWNER, row.id)
+        direct.blobs.down = False
+        assert (await direct.uploads.find(OWNER, row.id)).state == "open"
 
-    world.blobs.after["put"] = down  # the object cannot be deleted then, which is the collector's business
-    accepted = await world.uploads.complete(OWNER, row.id)
-    world.blobs.down = False
+    direct.blobs.after["put"] = down  # the object cannot be deleted then, which is the collector's business
+    accepted = await direct.uploads.complete(OWNER, row.id)
+    direct.blobs.down = False
     assert accepted.created
-    assert await world.blobs.head(key_of(row.id)) is not None
+    assert await direct.blobs.head(key_of(row.id)) is not None
 
 
-async def test_few_are_read_at_one_time(world: World) -> None:
-    rows = [await world.begun(png(seed=seed)) for seed in range(8)]
-    world.blobs.seconds = 0.5  # long enough for the next to come, however busy the machine is
-    await asyncio.gather(*(world.uploads.complete(OWNER, row.id) for row in rows))
+async def test_few_are_read_at_one_time(direct: InterruptedUploads) -> None:
+    rows = [await direct.begun(png(seed=seed)) for seed in range(8)]
+    direct.blobs.seconds = 0.5  # long enough for the next to come, however busy the machine is
+    await asyncio.gather(*(direct.uploads.complete(OWNER, row.id) for row in rows))
 
-    assert world.blobs.downloads == 8
-    assert world.blobs.most_at_once == 2
+    assert direct.blobs.downloads == 8
+    assert direct.blobs.most_at_once == 2

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
+
+from heliograph_common.blobs.minio import MinioBlobs
+from heliograph_gateway.settings import GatewaySettings
 
 ROOT = "/v1/uploads/tus"
 VERSION = {"Tus-Resumable": "1.0.0"}
@@ -85,3 +90,22 @@ async def until(tus: Tus, url: str, offset: int) -> None:
     async with asyncio.timeout(10):
         while await tus.offset(url) != offset:
             await asyncio.sleep(0.02)
+
+
+async def image_at(client: httpx2.AsyncClient, answer: httpx2.Response, content: bytes) -> dict[str, Any]:
+    """The image that ``answer`` names; its original is checked to be ``content``."""
+    image: dict[str, Any] = (await client.get(answer.headers["heliograph-image"])).json()
+    assert image["sha256"] == hashlib.sha256(content).hexdigest()
+    signed = await client.get(f"{image['links']['original']}?url=1")
+    async with httpx2.AsyncClient(trust_env=False) as s3:
+        assert (await s3.get(signed.json()["url"])).content == content
+    return image
+
+
+async def stored_objects(settings: GatewaySettings) -> list[str]:
+    """The objects of unfinished uploads."""
+    blobs = MinioBlobs(settings.s3)
+    try:
+        return [info.key async for info in blobs.list("uploads/")]
+    finally:
+        await blobs.close()

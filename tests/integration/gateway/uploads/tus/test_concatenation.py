@@ -7,22 +7,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import httpx2
-import pytest
-from tests.integration.gateway.conftest import Gateway, running
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.uploads.tus.support import ROOT, Tus, metadata
-from tests.integration.gateway.uploads.tus.test_protocol import image_at, stored_objects
+from tests.integration.gateway.support import Gateway, problem, running
+from tests.integration.gateway.uploads.tus.support import ROOT, Tus, image_at, metadata, stored_objects
 
 from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings
 
 Picture = Callable[..., bytes]
-
-
-@pytest.fixture
-def tus(ann: httpx2.AsyncClient) -> Tus:
-    """Ann's tus client."""
-    return Tus(ann)
 
 
 async def part(tus: Tus, content: bytes, *, with_creation: bool = False) -> str:

@@ -11,8 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.integration.gateway.conftest import png
-from tests.integration.gateway.display_sizes.test_size_runs import Nobody
+from tests.corpus.pictures import png
 
 from heliograph_common.blobs.port import Sink
 from heliograph_common.db.engine import Database
@@ -22,13 +21,14 @@ from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.settings import LimitSettings
 from heliograph_common.testing.blobs import MemoryBlobs
+from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.settings import GatewayOwnSettings
 from heliograph_gateway.uploads.options import UploadOptions
 from heliograph_gateway.uploads.tus.body import Body
 from heliograph_gateway.uploads.tus.service import Announced, Progress, ResumableUploads
 
 
-class Fault:
+class FailingStep:
     """Lets the step ``at`` fail, once; ``done``: after it was done."""
 
     def __init__(self, at: int, *, done: bool) -> None:
@@ -50,7 +50,7 @@ class Fault:
 class BreakingDatabase:
     """Transactions that may fail."""
 
-    def __init__(self, inner: Database, fault: Fault) -> None:
+    def __init__(self, inner: Database, fault: FailingStep) -> None:
         self._inner = inner
         self._fault = fault
 
@@ -66,7 +66,7 @@ class BreakingDatabase:
 class BreakingBlobs(MemoryBlobs):
     """Puts, gets and deletions that may fail."""
 
-    fault = Fault(0, done=False)
+    fault = FailingStep(0, done=False)
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         async with self.fault.step(lambda: BlobsUnavailable("the test says so")):
@@ -88,16 +88,16 @@ def _body(content: bytes) -> Body:
     return Body(chunks(), announced=len(content), checksum=None)
 
 
-class World:
+class FaultyUploads:
     """Uploads of one owner over a database and a store that fail at one step."""
 
-    def __init__(self, db: Database, owner: str, fault: Fault) -> None:
+    def __init__(self, db: Database, owner: str, fault: FailingStep) -> None:
         self.db = db
         self.owner = owner
         database = cast("Database", BreakingDatabase(db, fault))
         self.blobs = BreakingBlobs()
         self.blobs.fault = fault
-        ingest = Ingest(database, Messenger(database, Nobody()), self.blobs, waiting_before_low=100)
+        ingest = Ingest(database, Messenger(database, NoRelay()), self.blobs, waiting_before_low=100)
         self.tus = ResumableUploads(database, ingest, self.blobs, LimitSettings(), GatewayOwnSettings())
 
     async def images(self) -> list[UUID]:
@@ -135,18 +135,18 @@ async def test_any_step_may_fail(db: Database, done: bool) -> None:
     steps = await _steps(db, content)
     assert steps >= 15, "creation, two parts, three looks, and all that makes the image"
     for at in range(1, steps + 1):
-        fault = Fault(at, done=done)
-        world = World(db, f"owner-{done}-{at}", fault)
-        progress = await world.upload(content)
+        fault = FailingStep(at, done=done)
+        uploads = FaultyUploads(db, f"owner-{done}-{at}", fault)
+        progress = await uploads.upload(content)
         assert fault.steps >= at, "the fault struck"
-        assert await world.images() == [progress.image_id]
-        original = [info.key async for info in world.blobs.list("originals/")]
-        assert [await world.blobs.get(key) for key in original] == [content]
+        assert await uploads.images() == [progress.image_id]
+        original = [info.key async for info in uploads.blobs.list("originals/")]
+        assert [await uploads.blobs.get(key) for key in original] == [content]
 
 
 async def _steps(db: Database, content: bytes) -> int:
-    fault = Fault(0, done=False)
-    world = World(db, "nobody", fault)
-    await world.upload(content)
-    assert [info.key async for info in world.blobs.list("uploads/")] == []
+    fault = FailingStep(0, done=False)
+    uploads = FaultyUploads(db, "nobody", fault)
+    await uploads.upload(content)
+    assert [info.key async for info in uploads.blobs.list("uploads/")] == []
     return fault.steps

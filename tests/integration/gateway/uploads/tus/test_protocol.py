@@ -10,40 +10,13 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from tests.integration.gateway.conftest import Gateway, running
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.uploads.tus.support import BYTES, ROOT, VERSION, Tus, metadata
+from tests.integration.gateway.support import Gateway, problem, running
+from tests.integration.gateway.uploads.tus.support import BYTES, ROOT, VERSION, Tus, image_at, metadata, stored_objects
 
-from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings
 
 Picture = Callable[..., bytes]
-
-
-@pytest.fixture
-def tus(ann: httpx2.AsyncClient) -> Tus:
-    """Ann's tus client."""
-    return Tus(ann)
-
-
-async def image_at(client: httpx2.AsyncClient, answer: httpx2.Response, content: bytes) -> dict[str, Any]:
-    """The image that ``answer`` names; its original is checked to be ``content``."""
-    image: dict[str, Any] = (await client.get(answer.headers["heliograph-image"])).json()
-    assert image["sha256"] == hashlib.sha256(content).hexdigest()
-    signed = await client.get(f"{image['links']['original']}?url=1")
-    async with httpx2.AsyncClient(trust_env=False) as s3:
-        assert (await s3.get(signed.json()["url"])).content == content
-    return image
-
-
-async def stored_objects(settings: GatewaySettings) -> list[str]:
-    """The objects of unfinished uploads."""
-    blobs = MinioBlobs(settings.s3)
-    try:
-        return [info.key async for info in blobs.list("uploads/")]
-    finally:
-        await blobs.close()
 
 
 # -- core and creation -------------------------------------------------------------------------------------------------

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx2
-import pytest
 from sqlalchemy import delete, func, insert, select, update
-from tests.integration.gateway.conftest import Gateway, png, running
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.uploads.tus.support import ROOT, VERSION, Tus, cut_patch, metadata, until
-from tests.integration.gateway.uploads.tus.test_protocol import image_at, stored_objects
+from tests.corpus.pictures import png
+from tests.integration.gateway.support import Gateway, problem, running
+from tests.integration.gateway.uploads.tus.support import (
+    ROOT,
+    VERSION,
+    Tus,
+    cut_patch,
+    image_at,
+    metadata,
+    stored_objects,
+    until,
+)
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
@@ -23,12 +30,6 @@ from heliograph_gateway.uploads.collector import UploadCollector
 from heliograph_gateway.uploads.tus.checks import MAX_PARTS
 
 Picture = Callable[..., bytes]
-
-
-@pytest.fixture
-def tus(ann: httpx2.AsyncClient) -> Tus:
-    """Ann's tus client."""
-    return Tus(ann)
 
 
 # -- connections -------------------------------------------------------------------------------------------------------

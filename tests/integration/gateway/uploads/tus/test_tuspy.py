@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.uploads.tus.support import ROOT, Tus
-from tests.integration.gateway.uploads.tus.test_protocol import image_at
+from tests.integration.gateway.support import Gateway
+from tests.integration.gateway.uploads.tus.support import ROOT, Tus, image_at
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from tusclient.storage.filestorage import FileStorage

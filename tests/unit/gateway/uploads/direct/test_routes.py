@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.gateway.conftest import Connect
-from tests.unit.gateway.openapi.test_document import DOCUMENT, validator
+from tests.openapi import DOCUMENT, validator
+from tests.unit.gateway.support import Connect
 
 from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.http.problems import Problem

@@ -43,7 +43,7 @@ _PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
-class World:
+class FilledStack:
     """A running stack and what was put into it."""
 
     stack: Stack
@@ -68,7 +68,7 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
+async def filled_stack() -> AsyncIterator[FilledStack]:
     """Starts it, fills it, and takes it down with all that is in it."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-conformance-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
@@ -83,7 +83,7 @@ async def world() -> AsyncIterator[World]:
                 issuer=environment["HELIOGRAPH_AUTH__ISSUER"],
                 audience=environment["HELIOGRAPH_AUTH__AUDIENCE"],
             )
-            made = World(stack, folder, auth, [], [])
+            made = FilledStack(stack, folder, auth, [], [])
             await _upload(made, [small_picture(seed) for seed in range(4)])
             await _litter(made)
             yield made
@@ -99,7 +99,7 @@ def small_picture(seed: int) -> bytes:
     return picture(seed, random.Random(seed)).data
 
 
-async def _upload(here: World, files: list[bytes]) -> None:
+async def _upload(here: FilledStack, files: list[bytes]) -> None:
     """Pictures of ann, the last of them broken, so that it fails and can be retried."""
     headers = {"Authorization": f"Bearer {here.token('ann', WRITER)}"}
     async with httpx2.AsyncClient(base_url=here.api, headers=headers, timeout=20, trust_env=False) as client:
@@ -116,7 +116,7 @@ async def _upload(here: World, files: list[bytes]) -> None:
     raise TimeoutError(f"the first pictures are not done: {states}")
 
 
-async def _litter(here: World) -> None:
+async def _litter(here: FilledStack) -> None:
     """Dead letters of ann's pictures, and some that are no messages at all."""
     client = await nats.connect(here.stack.connection.nats)
     try:

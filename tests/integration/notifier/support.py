@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import msgspec
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,10 +24,11 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, encode, envelope
-from heliograph_common.contracts.messages import ImageReady, Stages
+from heliograph_common.contracts.messages import Body, ImageReady, Stages
 from heliograph_common.ids import new_id
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import AuthSettings, NatsSettings
+from heliograph_common.telemetry import metrics
 from heliograph_notifier.transports.server import EventServer
 
 READY = "dev.heliograph.image.ready"
@@ -209,3 +211,86 @@ def token(
 
 StartNotifier = Callable[..., Awaitable[Notifier]]
 """Starts a notifier with the given socket settings."""
+
+
+class Stream:
+    """A parsed event stream (WHATWG HTML section 9.2.6)."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.response = response
+        self.last_event_id = ""
+        self.retry = ""
+        self.comments = 0
+        self._lines = response.aiter_lines()
+
+    async def next(self, timeout: float = 20) -> tuple[str, Any]:
+        """Type and data of the next event; remembers ids, retry times and comments on the way."""
+        kind = ""
+        data = ""
+        async with asyncio.timeout(timeout):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if line.startswith(":"):
+                    self.comments += 1
+                elif name == "id":
+                    self.last_event_id = value
+                elif name == "retry":
+                    self.retry = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    data = value
+                elif line == "" and data:
+                    return kind, msgspec.json.decode(data)
+        return "", None
+
+    async def ids(self, count: int) -> list[str]:
+        events = [await self.next() for _ in range(count)]
+        assert all(kind == READY for kind, _ in events), events
+        return [data["id"] for _, data in events]
+
+
+@asynccontextmanager
+async def stream(
+    notifier: Notifier,
+    owner: str = "ann",
+    *,
+    cursor: str = "",
+    query: str = "",
+    lifetime: timedelta = timedelta(hours=1),
+) -> AsyncIterator[Stream]:
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token(owner, lifetime=lifetime)}"}
+    if cursor:
+        headers["Last-Event-ID"] = cursor
+    async with (
+        httpx2.AsyncClient(timeout=30, trust_env=False) as client,
+        client.stream("GET", notifier.http_url + query, headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "text/event-stream"
+        assert response.headers["cache-control"] == "no-store"
+        yield Stream(response)
+
+
+@asynccontextmanager
+async def admin_socket(
+    notifier: Notifier, bearer: str | None = None, query: str = "", **options: Any
+) -> AsyncIterator[Socket]:
+    """A socket as the old pages open it: without a subprotocol."""
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    url = f"ws://127.0.0.1:{notifier.port}/api/ws/admin{query}"
+    async with connect(url, additional_headers=headers, proxy=None, close_timeout=1, **options) as connection:
+        yield Socket(connection)
+
+
+async def tell(bus: Bus, owner: str, *bodies: Body) -> None:
+    """Publishes events of an owner."""
+    for body in bodies:
+        message = envelope(body, owner=owner)
+        headers = {HEADER_MESSAGE_ID: str(message.id)}
+        await bus.jetstream.publish(subjects.event(body.type), encode(message), headers=headers)
+
+
+def drops() -> float:
+    """Clients closed for being slow so far."""
+    return metrics.REGISTRY.get_sample_value("heliograph_socket_drops_total") or 0.0
