@@ -10,7 +10,7 @@ from pathlib import Path
 from heliograph_common.settings import NatsSettings
 
 
-class Server:
+class NatsServer:
     """A nats-server with JetStream on a free port, whose data outlive a restart."""
 
     def __init__(self, folder: Path) -> None:

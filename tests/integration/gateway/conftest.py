@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.components import provisioned_bus
 from tests.corpus.pictures import png
 from tests.integration.gateway.support import Gateway, running
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
-from heliograph_common.bus.provision import provision
 from heliograph_common.db.engine import Database
 from heliograph_gateway.settings import GatewaySettings
 
@@ -21,13 +21,8 @@ from heliograph_gateway.settings import GatewaySettings
 @pytest.fixture
 async def bus(make_settings: Callable[..., Any]) -> AsyncIterator[Bus]:
     """The test's own connection, over which streams and consumers were made."""
-    settings = make_settings(GatewaySettings)
-    bus = Bus(settings.nats, client_name="test")
-    await bus.start()
-    await bus.wait_connected()
-    await provision(bus.jetstream, settings.nats)
-    yield bus
-    await bus.stop(2)
+    async with provisioned_bus(make_settings(GatewaySettings).nats) as bus:
+        yield bus
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx2
 from sqlalchemy import delete, text, update
+from tests.components import started
 
 from heliograph_common.auth.tokens import issue_token
 from heliograph_common.bus.connection import Bus
@@ -57,15 +58,10 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     """A gateway in this process."""
     health = Health(cache_seconds=0)
     components: Sequence[Component] = await build(settings, health)
-    for component in components:
-        await component.start()
-    health.phase = "serving"
-    port = next(component.port for component in components if isinstance(component, HttpServer))
-    try:
+    async with started(components, stop_seconds=3):
+        health.phase = "serving"
+        port = next(component.port for component in components if isinstance(component, HttpServer))
         yield Gateway(port, settings, health)
-    finally:
-        for component in reversed(components):
-            await component.stop(3)
 
 
 def problem(answer: httpx2.Response, slug: str) -> dict[str, Any]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -27,38 +24,12 @@ from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, encode, enve
 from heliograph_common.contracts.messages import Body, ImageReady, Stages
 from heliograph_common.ids import new_id
 from heliograph_common.runtime.health import Health
-from heliograph_common.settings import AuthSettings, NatsSettings
+from heliograph_common.settings import AuthSettings
 from heliograph_common.telemetry import metrics
 from heliograph_notifier.transports.server import EventServer
 
 READY = "dev.heliograph.image.ready"
 AUTH = AuthSettings(secret=SecretStr("a secret for tests, long enough to be one"))
-
-
-class NatsServer:
-    """nats-server with JetStream on a port of its own; its data outlive a restart."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.settings = NatsSettings(url=f"nats://127.0.0.1:{port}")
-        self._config = folder / "nats.conf"
-        self._config.write_text(
-            f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{folder}/data", sync_interval: always }}\n'
-        )
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            ".venv/bin/nats-server", "-c", str(self._config), stdout=quiet, stderr=quiet
-        )
-
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(how)
-            await self._process.wait()
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 from tests.contracts.asyncapi import DOCUMENT, messages_of, told_apart
 from tests.contracts.make_samples import samples
-from tests.integration.notifier.support import NatsServer, Notifier, StartNotifier, admin_socket, stream, tell, token
+from tests.integration.notifier.support import Notifier, StartNotifier, admin_socket, stream, tell, token
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.messages import ImageEvent

@@ -9,13 +9,13 @@ import httpx2
 import pytest
 from tests.integration.notifier.support import (
     READY,
-    NatsServer,
     Notifier,
     Publisher,
     StartNotifier,
     stream,
     token,
 )
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -11,10 +10,10 @@ from uuid import UUID
 import pytest
 from nats.js.errors import NotFoundError
 from sqlalchemy import delete, update
+from tests.components import started
 from tests.integration.thumbnailer.support import Gate, Library, event_types, no_work, running, state
+from tests.polling import until
 
-from heliograph_common.bus.life_signs import LifeSigns
-from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, RenderImage, ThumbnailsReady
@@ -22,9 +21,6 @@ from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
-from heliograph_common.ingest.sniff import Limits
-from heliograph_common.messaging.worker import Worker, WorkerSettings
-from heliograph_thumbnailer.handler import RenderHandler
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
@@ -49,12 +45,12 @@ async def analysis_commands(library: Library) -> list[tuple[str, str, UUID, str]
 
 async def rendered(library: Library) -> None:
     """Returns once no command to render waits or is in hand."""
-    async with asyncio.timeout(30):
-        while True:
-            infos = [await library.bus.jetstream.consumer_info("WORK", spec.durable) for spec in THUMBNAILER]
-            if not any((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos):
-                return
-            await asyncio.sleep(0.05)
+
+    async def none_left() -> bool:
+        infos = [await library.bus.jetstream.consumer_info("WORK", spec.durable) for spec in THUMBNAILER]
+        return not any((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+
+    await until(none_left)
 
 
 async def render_again(library: Library, image_id: UUID) -> None:
@@ -62,12 +58,12 @@ async def render_again(library: Library, image_id: UUID) -> None:
     async with library.messenger.transaction() as transaction:
         await transaction.connection.execute(delete(Rendition).where(Rendition.image_id == image_id))
         await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
-    async with asyncio.timeout(30):
-        while True:
-            async with library.database.transaction() as connection:
-                if len(await renditions_of(connection, image_id)) == 6:
-                    break
-            await asyncio.sleep(0.05)
+
+    async def all_there() -> bool:
+        async with library.database.transaction() as connection:
+            return len(await renditions_of(connection, image_id)) == 6
+
+    await until(all_there)
     await rendered(library)
 
 
@@ -118,25 +114,10 @@ class CrashingAfterThumbnails:
 async def test_it_is_sent_once_though_the_render_is_delivered_again(library: Library, make_jpeg: Picture) -> None:
     pool = RenderPool(1)
     renderer = CrashingAfterThumbnails(pool)
-    worker = Worker(
-        "thumbnailer",
-        PullSource(
-            library.bus,
-            THUMBNAILER,
-            ack_wait=library.settings.nats.ack_wait,
-            signs=LifeSigns(library.settings.nats, client_name="test"),
-        ),
-        RenderHandler(library.blobs, renderer, Limits(), max_attempts=3),
-        library.messenger,
-        WorkerSettings(slots=1),
-    )
-    await pool.start()
-    await worker.start()
-    image = (await library.accept(make_jpeg(), analysis_profile="food")).row
-    row = await library.finished(image.id)
-    await rendered(library)
-    await worker.stop(5)
-    await pool.stop()
+    async with started([pool]), library.worker(renderer):
+        image = (await library.accept(make_jpeg(), analysis_profile="food")).row
+        row = await library.finished(image.id)
+        await rendered(library)
 
     assert (row.processing_status, renderer.renders) == ("complete", 2)
     assert [found[2] for found in await analysis_commands(library)] == [image.id]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from nats.errors import Error as NatsError
-from tests.nats_server import Server
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
@@ -95,7 +95,7 @@ async def test_what_is_settled_is_not_held(signs: LifeSigns, source: PullSource)
 
 
 async def test_signs_go_on_after_a_restart_of_the_server(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+    server = NatsServer(tmp_path)
     await server.start()
     settings = server.settings.model_copy(update={"ack_wait": ACK_WAIT})
     bus, signs = Bus(settings, client_name="test"), LifeSigns(settings, client_name="test")

@@ -11,7 +11,8 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.msg import Msg
-from tests.nats_server import Server
+from tests.components import provisioned_bus
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.ordered import Discontinuity, OrderedReader, StreamedMessage
@@ -24,22 +25,17 @@ STREAM = subjects.EVENTS_STREAM
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    server = Server(tmp_path)
+async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    server = NatsServer(tmp_path)
     await server.start()
     yield server
     await server.stop()
 
 
 @pytest.fixture
-async def bus(server: Server) -> AsyncIterator[Bus]:
-    bus = Bus(server.settings, client_name="test")
-    await bus.start()
-    async with asyncio.timeout(10):
-        await bus.wait_connected()
-    await provision(bus.jetstream, server.settings)
-    yield bus
-    await bus.stop(3)
+async def bus(server: NatsServer) -> AsyncIterator[Bus]:
+    async with provisioned_bus(server.settings) as bus:
+        yield bus
 
 
 async def publish(bus: Bus, *numbers: int) -> None:
@@ -136,7 +132,7 @@ async def _limited(
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_is_lost_or_repeated_through_restarts_of_the_server(
-    server: Server, bus: Bus, how: signal.Signals
+    server: NatsServer, bus: Bus, how: signal.Signals
 ) -> None:
     async with reading(reader_of(bus)) as items:
         got: list[int] = []
@@ -182,7 +178,7 @@ async def test_a_lost_message_is_read_again(bus: Bus) -> None:
         assert lost.is_set()
 
 
-async def test_a_replaced_stream_is_told(server: Server, bus: Bus) -> None:
+async def test_a_replaced_stream_is_told(server: NatsServer, bus: Bus) -> None:
     async with reading(reader_of(bus)) as items:
         await publish(bus, 1)
         assert await take(items, 1) == [1]
@@ -322,7 +318,7 @@ async def test_a_start_beyond_the_end_is_told_as_rewound(bus: Bus) -> None:
         assert (broken.reason, broken.next_seq) == ("rewound", 2)
 
 
-async def test_state_tells_bounds_and_keeps_the_epoch_over_a_restart(server: Server, bus: Bus) -> None:
+async def test_state_tells_bounds_and_keeps_the_epoch_over_a_restart(server: NatsServer, bus: Bus) -> None:
     reader = reader_of(bus)
     empty = await reader.stream_state()
     assert (empty.first_seq, empty.last_seq) == (1, 0)

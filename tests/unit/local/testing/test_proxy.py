@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.chaos.proxy import Proxy
+
+from heliograph_local.testing.proxy import TcpProxy
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -18,11 +19,11 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def test_a_standstill_holds_back_and_ends_nothing() -> None:
     async with await asyncio.start_server(_echo, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Proxy(lambda: port) as proxy:
+        async with TcpProxy(lambda: port) as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             writer.write(b"before")
             assert await reader.readexactly(6) == b"before"
-            proxy.stall()
+            proxy.pause()
             writer.write(b"meanwhile")
             late_reader, late_writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             late_writer.write(b"late")
@@ -43,7 +44,7 @@ async def test_the_end_of_a_server_ends_its_connections() -> None:
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Proxy(lambda: port) as proxy:
+        async with TcpProxy(lambda: port) as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             async with asyncio.timeout(10):
                 assert await reader.read() == b""
