@@ -52,7 +52,7 @@ def short(make_settings: Callable[..., Any]) -> DatabaseSettings:
 @pytest.fixture
 async def between(short: DatabaseSettings) -> AsyncIterator[proxy.TcpProxy]:
     """What stands between the database and those who use ``hidden``."""
-    async with proxy.TcpProxy(make_url(short.url.get_secret_value()).port or 5432) as found:
+    async with proxy.TcpProxy(lambda: make_url(short.url.get_secret_value()).port or 5432) as found:
         yield found
 
 
