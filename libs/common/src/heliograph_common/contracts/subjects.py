@@ -15,7 +15,7 @@ DEAD_SUBJECTS = ("dead.*",)
 
 
 class Priority(StrEnum):
-    """How urgent a render is; workers take a lower one only when no higher one waits."""
+    """Priority of a render. Workers take a lower one only when no higher one is waiting."""
 
     HIGH = "high"
     NORMAL = "normal"
