@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.architecture import echo
-from tests.charts.conftest import LAB_HELM
+from tests.charts.support import LAB_HELM
 
 ROOT = Path(__file__).parents[2]
 MOST_EDITS = 8
@@ -129,7 +129,8 @@ def test_a_service_costs_at_most_eight_edits(tmp_path: Path, capsys: pytest.Capt
     copy.run("make", "-o", "setup", "check")
     copy.run(
         pytest_here, "-q", "-p", "no:cacheprovider", *LISTS, "tests/architecture/test_skaffold.py",
-        "tests/contracts/test_messages.py", "tests/contracts/test_asyncapi.py", "tests/unit/common/test_streams.py",
+        "tests/contracts/test_messages.py", "tests/contracts/test_asyncapi.py",
+        "tests/unit/common/contracts/test_streams.py",
     )  # fmt: skip
 
     names = copy.run(python, "-c", BUILD).split()

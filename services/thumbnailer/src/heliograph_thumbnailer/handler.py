@@ -134,7 +134,7 @@ class RenderHandler:
         except NotFound as error:
             raise OriginalMissingError("the object store has lost the original: upload the picture again") from error
         if hashed.sha256 != image.sha256:
-            raise BlobUnreadable("the object store returned other bytes than were stored")
+            raise BlobUnreadable("the object store returned different bytes than were stored")
         original.flush()
 
     async def _upload(self, by_name: Mapping[str, str], renditions: Sequence[Rendition]) -> None:

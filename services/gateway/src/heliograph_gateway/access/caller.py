@@ -69,7 +69,7 @@ class Callers:
     async def _look(self, headers: Headers) -> Principal:
         token = bearer_token(headers, challenge=CHALLENGE)
         if token is None:
-            raise unauthenticated("the request has no `Authorization: Bearer` header", challenge=CHALLENGE)
+            raise unauthenticated("The request has no `Authorization` header.", challenge=CHALLENGE)
         return await self._verifier.verify(token)
 
 

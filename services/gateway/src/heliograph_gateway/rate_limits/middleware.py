@@ -156,8 +156,8 @@ def _policy(limited: _Limited) -> str:
 def _refusal(limited: _Limited, seconds: int) -> Problem:
     limit = limited.limit
     detail = (
-        f"{limited.name} takes {limit.quota} requests of one caller in {limit.window_seconds} s, and {limit.burst} at once; "
-        f"come back in {seconds} s"
+        f"Limit exceeded: {limited.name} allows {limit.quota} requests per caller in {limit.window_seconds} s and bursts of "
+        f"{limit.burst}. Try again in {seconds} s."
     )
     extra: dict[str, Any] = {"violated-policies": [limited.name]}
     if not limited.route.path.startswith("/v1/"):

@@ -14,7 +14,7 @@ from heliograph_notifier.protocol.codes import CloseCode
 log = structlog.get_logger(__name__)
 
 _BATCH_SECONDS = 0.25
-_REASON = "this process ends; come back with your cursor"
+_REASON = "The server is shutting down. Reconnect with your cursor."
 
 
 async def drain(hub: Hub, *, notice: float, spread: float, deadline: float) -> None:

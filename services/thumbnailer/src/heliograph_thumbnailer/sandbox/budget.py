@@ -22,8 +22,8 @@ class MemoryBudget:
         """``ImageTooLarge`` where ``size`` bytes can never be had."""
         if size > self.total:
             raise ImageTooLarge(
-                f"rendering needs about {size >> 20:,} MiB and this worker may use {self.total >> 20:,}: "
-                "scale the picture down or give the worker more memory"
+                f"rendering needs about {size >> 20:,} MiB of memory and the worker has {self.total >> 20:,} MiB: "
+                "scale the image down or give the worker more memory"
             )
 
     @asynccontextmanager

@@ -247,7 +247,7 @@ class ResumableUploads:
         """Why parts are missing: another request finished the upload, or they are lost."""
         if (await self.look(row.id, row.owner)).position != row.position:
             return await self._changed(row)
-        return Problem(NOT_FOUND, "bytes of the upload are gone; begin a new one")
+        return Problem(NOT_FOUND, "Bytes of the upload are missing from the object store. Create a new upload.")
 
     async def _discard(self, prefix: str) -> bool:
         """Deletes objects that are needed no more; those that cannot be deleted now are collected with their upload."""
