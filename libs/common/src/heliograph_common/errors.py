@@ -31,7 +31,7 @@ class HeliographError(Exception):
 
 
 class Permanent(HeliographError):
-    """Trying again cannot help: mend the input or the request."""
+    """Trying again cannot help: correct the input or the request."""
 
 
 class Temporary(HeliographError):
@@ -47,7 +47,7 @@ class RejectedImage(Permanent):
 
 
 class BadImage(RejectedImage):
-    """The bytes are broken: export the picture anew and send it again."""
+    """The bytes are broken: export the picture again and send it again."""
 
 
 class EmptyImage(BadImage):
@@ -67,7 +67,7 @@ class MalformedMessage(Permanent):
 
 
 class Unpublishable(Permanent):
-    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
+    """No server will ever store this message: fix what its reason names, such as its size, and send it again."""
 
 
 class NotFound(Permanent):
@@ -75,7 +75,7 @@ class NotFound(Permanent):
 
 
 class Conflict(Permanent):
-    """The state of the thing forbids the request: read it again and decide anew."""
+    """The state of the resource forbids the request: read it again, then decide."""
 
 
 class BlobUnreadable(Temporary):

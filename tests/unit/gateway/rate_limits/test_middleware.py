@@ -169,10 +169,10 @@ async def test_a_bad_token_takes_nothing_from_anyone(connect: Connect, buckets: 
 
 async def test_callers_without_a_token_share_the_bucket_of_their_owner(buckets: MemoryRateLimits) -> None:
     """On the old routes of an installation that names one; elsewhere they are to be refused, and have none."""
-    async with _throttled(buckets, TWO, anonymous_owner="house", caller="") as anyone:
+    async with _throttled(buckets, TWO, anonymous_owner="guest", caller="") as anyone:
         told = [(await anyone.get(path)).headers.get("ratelimit") for path in ("/images", "/images", "/v1/images")]
-    async with _throttled(buckets, TWO, caller="house") as house:
-        told.append((await house.get("/images")).headers["ratelimit"])
+    async with _throttled(buckets, TWO, caller="guest") as guest:
+        told.append((await guest.get("/images")).headers["ratelimit"])
 
     assert told == ['"GET /images";r=1;t=10', '"GET /images";r=0;t=10', None, '"GET /images";r=0;t=10']
 

@@ -62,7 +62,7 @@ class OrderedReader:
 
     Args:
         start_seq: the first stream sequence to read; ``None`` reads what is published from the first connection on.
-        heartbeat: seconds between the server's signs of life; the reader starts anew after 2.5 of them are missing.
+        heartbeat: seconds between the server's signs of life; the reader starts again after 2.5 of them are missing.
     """
 
     def __init__(

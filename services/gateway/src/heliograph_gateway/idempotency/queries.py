@@ -104,7 +104,7 @@ class IdempotencyKeys:
 
     async def keep(self, claim: Claim, answer: Answer) -> None:
         """Keeps the answer, unless the claim has passed to someone else. Without the database it is not kept: the client
-        has its answer, and a repetition is carried out anew once the lease is over."""
+        has its answer, and a repetition is carried out again once the lease is over."""
         try:
             async with self._database.transaction() as connection:
                 await connection.execute(update(IdempotencyKey).where(*_mine(claim)).values(vars(answer)))

@@ -74,7 +74,7 @@ class Session:
         return False
 
     def follow(self, wanted: Filter, cursor: str | None = None) -> None:
-        """Starts the events, anew where they have started already."""
+        """Starts the events, again where they have started already."""
         if self._principal is None or self._client.closed:
             return
         self._stop_following()
