@@ -29,7 +29,7 @@ async def test_killed_server_comes_back_on_its_port_with_its_data(up: Up, server
     assert after["pid"] != before["pid"]
     assert (after["port"], after["restarts"]) == (before["port"], before["restarts"] + 1)
     assert await Marks(up.connection).find(server, mark)
-    assert f"{server} died (killed by SIGKILL); it is started again" in (up.folder.logs / "up.log").read_text()
+    assert f"{server} died (killed by SIGKILL); restarting in" in (up.folder.logs / "up.log").read_text()
 
 
 async def test_server_that_is_taken_down_stays_down_until_it_is_brought_up(up: Up) -> None:

@@ -95,7 +95,7 @@ class StreamFull(BusUnavailable):
 
 
 class BlobsUnavailable(Unavailable):
-    """The object store cannot be reached or refuses: look at the S3 endpoint and its credentials."""
+    """The object store cannot be reached or refuses: check the S3 endpoint and its credentials."""
 
 
 class DatabaseUnavailable(Unavailable):

@@ -64,7 +64,7 @@ class CircuitOpenError(Permanent):
 
 
 class OriginalMissingError(Permanent):
-    """The object store has lost the original: upload the picture again."""
+    """The object store has lost the original: upload the image again."""
 
 
 class RenderHandler:
@@ -132,7 +132,7 @@ class RenderHandler:
         try:
             await self._blobs.download_to(keys.original(image.sha256, image.incarnation), hashed)
         except NotFound as error:
-            raise OriginalMissingError("the object store has lost the original: upload the picture again") from error
+            raise OriginalMissingError("the object store has lost the original: upload the image again") from error
         if hashed.sha256 != image.sha256:
             raise BlobUnreadable("the object store returned different bytes than were stored")
         original.flush()

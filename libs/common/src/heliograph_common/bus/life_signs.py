@@ -81,7 +81,7 @@ class LifeSigns:
         await self._ended.wait()
         if self._stopping:
             await asyncio.Event().wait()
-        raise BusUnavailable("no signs of life are sent any more") from self._failure
+        raise BusUnavailable("the message heartbeat has stopped") from self._failure
 
     def _wake(self) -> None:
         loop = self._loop

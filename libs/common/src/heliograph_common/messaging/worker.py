@@ -134,7 +134,7 @@ class Worker(Generic[_Claim]):
         """
         left = self._paused_until - time.monotonic()
         if left > 0:
-            raise Unavailable(f"nearly everything failed; see the log and the dead letters. It goes on in {left:.0f} s")
+            raise Unavailable(f"too many failures, paused; see the log and the dead letters. Continues in {left:.0f} s")
 
     async def _dispatch(self) -> None:
         while not self._stopping:
@@ -228,7 +228,7 @@ class Worker(Generic[_Claim]):
                         unconfirmed = 0 if await self._wait_until_available(unconfirmed) else unconfirmed + 1
                         if unconfirmed > _UNCONFIRMED:
                             raise Temporary(
-                                f"{error}; it failed {unconfirmed} times though the servers answer"
+                                f"{error}; it failed {unconfirmed} times although all servers are available"
                             ) from error
                         outage = None
                     else:

@@ -135,7 +135,7 @@ class RenderPool:
         with self._wall_limit(child):
             answer = await self._answer(child)
         if not isinstance(answer, Header) or min(answer.width, answer.height, answer.frames) < 1:
-            raise RenderCrashed("the render process sent nonsense: no header")
+            raise RenderCrashed("the render process sent an invalid answer: no header")
         return answer
 
     def _predict(self, child: Child, header: Header, size: int, job: RenderJob) -> int:
@@ -154,7 +154,7 @@ class RenderPool:
             while True:
                 event = await self._answer(child)
                 if isinstance(event, Header):
-                    raise RenderCrashed("the render process sent nonsense: a second header")
+                    raise RenderCrashed("the render process sent an invalid answer: a second header")
                 yield event
                 if isinstance(event, VariantsDone):
                     return
@@ -185,7 +185,7 @@ class RenderPool:
         try:
             return _opened(*await child.receive())
         except (ValueError, msgspec.ValidationError) as error:
-            raise RenderCrashed(f"the render process sent nonsense: {error}") from error
+            raise RenderCrashed(f"the render process sent an invalid answer: {error}") from error
 
     @contextlib.asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
