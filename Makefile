@@ -7,7 +7,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
 
-.PHONY: help setup up down test coverage conformance check lock docs migration format e2e chaos bench clean
+.PHONY: help setup up down test coverage conformance check lock generate migration format e2e chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ down: setup ## Stop what `make up ARGS=--detach` started
 test: setup ## Run the tests: unit, ports, integration on real servers (ARGS=path::test runs just that)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+coverage: setup ## Run the tests and fail where they reach less of the code than before
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 conformance: setup ## Does it do what its documents and the standards say (ARGS=fuzz,tokens picks some)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
@@ -34,13 +40,17 @@ check: setup ## Check style, types, import rules, locks and charts
 	@$(BIN)/lint-imports
 	@scripts/lock.sh --check
 	@$(BIN)/python scripts/settings_reference.py --check
+	@scripts/check_hosted.sh
 	@scripts/check_charts.sh
 
 lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
 	@scripts/lock.sh $(ARGS)
 
-docs: setup ## Write the pages that are made from the code: docs/reference
+generate: setup ## Write what is made from the code: settings reference, chart values, dashboards, message samples
 	@$(BIN)/python scripts/settings_reference.py
+	@$(BIN)/python scripts/chart_values.py
+	@$(BIN)/python scripts/chart_dashboards.py
+	@$(BIN)/python -m tests.contracts.make_samples
 
 migration: setup ## Write the next migration from the tables' difference (NAME="lanes of the outbox")
 	@$(BIN)/python scripts/new_migration.py "$(NAME)"

@@ -151,7 +151,7 @@ def main() -> int:
             if sys.argv[1:] != ["--check"]:
                 path.write_text(content, encoding="utf-8")
     if stale and sys.argv[1:] == ["--check"]:
-        print(f"{', '.join(stale)}: stale; run: python scripts/chart_dashboards.py", file=sys.stderr)
+        print(f"{', '.join(stale)}: stale; run: make generate", file=sys.stderr)
         return 1
     return 0
 

@@ -33,7 +33,7 @@ _BOUNDS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<"
 
 _INTRODUCTION = """# Settings
 
-<!-- Written by scripts/settings_reference.py from the settings classes. Change those, then run: make docs -->
+<!-- Written by scripts/settings_reference.py from the settings classes. Change those, then run: make generate -->
 
 Services read their settings from environment variables. A variable with two underscores in a row belongs to a group, and
 can be read from a file instead (for mounted secrets): add `_FILE` to its name and give the path, such as
@@ -206,7 +206,7 @@ def main() -> int:
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == made:
         return 0
     if sys.argv[1:] == ["--check"]:
-        print(f"{PAGE.relative_to(ROOT)} does not fit the settings classes; run: make docs", file=sys.stderr)
+        print(f"{PAGE.relative_to(ROOT)} does not fit the settings classes; run: make generate", file=sys.stderr)
         return 1
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(made, encoding="utf-8")

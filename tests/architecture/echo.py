@@ -66,7 +66,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliograph_common.contracts.streams import ECHO
 from heliograph_common.messaging.worker import WorkerSettings
 from heliograph_common.runtime.backbone import Backbone
 from heliograph_common.runtime.health import Health
@@ -81,7 +80,7 @@ async def build(settings: EchoSettings, health: Health) -> Sequence[Component]:
     """The echo's components in the order of their start."""
     backbone = Backbone.connect(NAME, settings, health)
     workers = WorkerSettings(slots=settings.echo.slots)
-    return [*backbone.components, *backbone.worker(EchoHandler(), [ECHO], workers, patience=5.0, available=())]
+    return [*backbone.components, *backbone.worker(EchoHandler(), workers, patience=5.0, available=())]
 ''',
     f"{PACKAGE}/handler.py": '''"""Handles ``echo.image``: the image is named in the log."""
 
@@ -160,7 +159,7 @@ _MESSAGE = '''class EchoImage(Command, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "echo.image"
     kind: ClassVar[str] = "echo"
-    receivers: ClassVar[Mapping[str, str]] = {subjects.echo(): "By echoes."}
+    receivers: ClassVar[Mapping[str, Receiver]] = {subjects.echo(): Receiver("By echoes.", durable="echo")}
 
     image_id: UUID
 
@@ -171,7 +170,6 @@ _MESSAGE = '''class EchoImage(Command, frozen=True, kw_only=True):
 
 
 '''
-_CONSUMER = 'ECHO = ConsumerSpec(durable="echo", stream=subjects.WORK_STREAM, filter_subject=subjects.echo())\n'
 
 
 def _replaced(pattern: str, by: str | Callable[[re.Match[str]], str]) -> Callable[[str], str]:
@@ -187,11 +185,13 @@ def _before(pattern: str, text: str) -> Callable[[str], str]:
     return _replaced(pattern, lambda found: text + found[0])
 
 
-def _another_artifact(text: str) -> str:
-    """The notifier's, with our name."""
-    found = re.search(r"^( *)- image: heliograph/notifier\n(?:\1 +.*\n)*", text, re.MULTILINE)
-    assert found, "the notifier is no artifact"
-    return text.replace(found[0], found[0] + found[0].replace("notifier", "echo"))
+def _another_image(text: str) -> str:
+    """The notifier's artifact and values, with our name."""
+    for pattern in (r"^( *)- image: heliograph/notifier\n(?:\1 +.*\n)*", r"^(?: *notifier\.image\..*\n)+"):
+        found = re.search(pattern, text, re.MULTILINE)
+        assert found, f"nothing looks like {pattern}"
+        text = text.replace(found[0], found[0] + found[0].replace("notifier", "echo"))
+    return text
 
 
 EDITS: dict[str, Callable[[str], str]] = {
@@ -200,14 +200,11 @@ EDITS: dict[str, Callable[[str], str]] = {
     "libs/local/src/heliograph_local/services.py": _replaced(
         r"^(SERVICES = \(.*)\)$", r'\1, Service("echo", "heliograph_echo"))'
     ),
-    "skaffold.yaml": _another_artifact,
+    "skaffold.yaml": _another_image,
     "charts/heliograph/values.yaml": _before(r"^(?:#.*\n)+notifier:\n", _SECTION),
     "libs/common/src/heliograph_common/contracts/subjects.py": _before(r"^def event\(", _SUBJECT),
     "libs/common/src/heliograph_common/contracts/messages.py": _replaced(
         r"^(COMMANDS: .*)\)$", lambda found: f"{_MESSAGE}{found[1]}, EchoImage)"
-    ),
-    "libs/common/src/heliograph_common/contracts/streams.py": _replaced(
-        r"^(CONSUMERS: .* = )(.*)$", lambda found: f"{_CONSUMER}{found[1]}(*{found[2]}, ECHO)"
     ),
 }
 """By the file that is edited."""

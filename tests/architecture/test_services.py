@@ -73,6 +73,7 @@ def test_the_chart_has_a_component_for_every_service() -> None:
 
 def test_skaffold_builds_every_image() -> None:
     skaffold = yaml.safe_load((ROOT / "skaffold.yaml").read_text(encoding="utf-8"))
-    built = {artifact["image"]: artifact["docker"]["dockerfile"] for artifact in skaffold["build"]["artifacts"]}
+    files = {artifact["image"]: artifact["docker"]["dockerfile"] for artifact in skaffold["build"]["artifacts"]}
+    built = {image: file for image, file in files.items() if file.startswith("services/")}
     wanted = {f"heliograph/{service}": f"services/{service}/Dockerfile" for service in SERVICES}
-    assert built == wanted, "name it in skaffold.yaml: build.artifacts"
+    assert built == wanted, "name it in skaffold.yaml: build.artifacts and setValueTemplates"

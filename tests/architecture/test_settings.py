@@ -36,7 +36,7 @@ def test_the_reference_is_up_to_date() -> None:
     made = settings_reference.page(
         {name: settings_reference.settings_class(name) for name in settings_reference.SERVICES}
     )
-    assert settings_reference.PAGE.read_text(encoding="utf-8") == made, "run: make docs"
+    assert settings_reference.PAGE.read_text(encoding="utf-8") == made, "run: make generate"
 
 
 def test_a_setting_has_its_variable_type_default_and_readers() -> None:

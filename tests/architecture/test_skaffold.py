@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,16 @@ def test_forwarded_services_and_the_job_of_verify_are_those_of_the_charts() -> N
     assert (container["name"], container["image"]) == (case["container"]["name"], case["container"]["image"])
     addresses = {entry["value"] for entry in container["env"] if "value" in entry}
     assert addresses == {"http://heliograph-gateway", "ws://heliograph-notifier/v1/events"}
+
+
+def test_the_client_of_verify_needs_only_what_its_image_has() -> None:
+    program = "import sys, tests.e2e.verify; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    roots = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not roots & {"scripts", "yaml", "heliograph_local"}
+    assert {name for name in done.stdout.split() if name.startswith("tests.")} <= {"tests.e2e"} | {
+        f"tests.e2e.{path.stem}" for path in (ROOT / "tests/e2e").glob("*.py")
+    }
 
 
 def _release(name: str) -> dict[str, Any]:

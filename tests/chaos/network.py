@@ -12,10 +12,9 @@ from pathlib import Path
 from subprocess import DEVNULL, run
 from typing import Any
 
-from tests.chaos.proxy import Proxy
-
 from heliograph_local.services import Service
 from heliograph_local.stack import Stack
+from heliograph_local.testing.proxy import TcpProxy
 
 SERVERS = ("nats", "postgres", "s3")
 _ISOLATED = "HELIOGRAPH_CHAOS_ISOLATED"
@@ -41,7 +40,7 @@ class ProxiedStack(Stack):
 
     def __init__(self, data: Path, services: Sequence[Service], **options: Any) -> None:
         super().__init__(data, services, **options)
-        self.proxies = {name: Proxy(lambda name=name: self._port(name)) for name in SERVERS}  # type: ignore[misc]
+        self.proxies = {name: TcpProxy(lambda name=name: self._port(name)) for name in SERVERS}  # type: ignore[misc]
         self._proxying = AsyncExitStack()
 
     async def __aenter__(self) -> ProxiedStack:
@@ -80,7 +79,7 @@ class ProxiedStack(Stack):
 async def stalled(stack: Stack, server: str) -> AsyncIterator[None]:
     """Within the block nothing passes between the services and ``server``."""
     assert isinstance(stack, ProxiedStack)
-    stack.proxies[server].stall()
+    stack.proxies[server].pause()
     try:
         yield
     finally:

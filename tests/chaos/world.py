@@ -33,7 +33,7 @@ from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
 
-_ROOT = Path(__file__).parents[2]  # services of our own (``flock``) are found from here
+_ROOT = Path(__file__).parents[2]  # services of our own (``thumbnailers``) are found from here
 _STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
 _SAY_EVERY = 3.0
 _NEVER_MET = '{"quota": 1000000, "window_seconds": 1, "burst": 1000000}'

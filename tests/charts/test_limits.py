@@ -4,7 +4,7 @@ settings read them."""
 from __future__ import annotations
 
 import pytest
-from tests.charts.conftest import COMPONENTS, ROOT, Manifest, Render, environment, pick, yaml
+from tests.charts.support import COMPONENTS, ROOT, Manifest, Render, environment, pick, yaml
 
 from heliograph_common.settings import NatsSettings
 from heliograph_gateway.settings import GatewaySettings

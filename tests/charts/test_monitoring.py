@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from tests.charts.conftest import Manifest, Render, pick
+from tests.charts.support import Manifest, Render, pick
 
 from heliograph_common.telemetry import metrics
 

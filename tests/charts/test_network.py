@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.charts.conftest import COMPONENTS, Manifest, Render, pick
+from tests.charts.support import COMPONENTS, Manifest, Render, pick
 
 PRODUCTION = ("k8s/production.yaml",)
 

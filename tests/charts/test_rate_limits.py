@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.charts.conftest import Manifest, Render, environment, pick
+from tests.charts.support import Manifest, Render, environment, pick
 
 from heliograph_gateway.settings import GatewaySettings, RateLimitSettings, RatePolicy
 

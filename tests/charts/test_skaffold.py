@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.charts.conftest import ROOT, Manifest, Render, pick, pod_of, yaml
+from tests.charts.support import ROOT, Manifest, Render, pick, pod_of, yaml
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 CONFIG: Manifest = yaml.safe_load((ROOT / "skaffold.yaml").read_text(encoding="utf-8"))

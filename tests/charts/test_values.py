@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from scripts import chart_dashboards, chart_values
-from tests.charts.conftest import ROOT
+from tests.charts.support import ROOT
 
 Refusal = Callable[..., str]
 PRODUCTION = ("k8s/production.yaml",)

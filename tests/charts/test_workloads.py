@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.charts.conftest import COMPONENTS, ROOT, Manifest, Render, environment, pick, pod_of, yaml
+from tests.charts.support import COMPONENTS, ROOT, Manifest, Render, environment, pick, pod_of, yaml
 
 PRODUCTION = ("k8s/production.yaml",)
 

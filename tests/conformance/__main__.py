@@ -9,41 +9,41 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tests.conformance import asyncapi, fuzz, generated, tokens, tools, tus
+from tests.conformance.stack import WRITER, FilledStack, filled_stack
 from tests.conformance.table import Row, Verdict, console, say, show
-from tests.conformance.world import WRITER, World, world
 
 _FUZZ_SECONDS = 900  # far more than it takes: what bounds it is the number of cases
 _VERDICTS: dict[bool | None, Verdict] = {True: "ok", False: "FAILED", None: "not run"}
 
 
-async def _fuzz(here: World, seed: int) -> list[Row]:
+async def _fuzz(here: FilledStack, seed: int) -> list[Row]:
     return await asyncio.to_thread(fuzz.run, here, seed, _FUZZ_SECONDS)
 
 
-async def _client(here: World, _: int) -> list[Row]:
+async def _client(here: FilledStack, _: int) -> list[Row]:
     return await asyncio.to_thread(generated.run, here)
 
 
-async def _asyncapi(here: World, _: int) -> list[Row]:
+async def _asyncapi(here: FilledStack, _: int) -> list[Row]:
     return await asyncio.to_thread(asyncapi.run, here)
 
 
-async def _tokens(here: World, _: int) -> list[Row]:
+async def _tokens(here: FilledStack, _: int) -> list[Row]:
     return await tokens.run(here)
 
 
-async def _tus(here: World, _: int) -> list[Row]:
+async def _tus(here: FilledStack, _: int) -> list[Row]:
     return await asyncio.to_thread(_tus_rows, here)
 
 
-def _tus_rows(here: World) -> list[Row]:
+def _tus_rows(here: FilledStack) -> list[Row]:
     folder = here.folder / "tus"
     folder.mkdir()
     found = tus.run(here.api, here.token("tus", WRITER), folder)
     return [Row(f"tus: {case}", "as tus 1.0 says", detail, _VERDICTS[passed]) for case, passed, detail in found]
 
 
-Part = Callable[[World, int], Awaitable[list[Row]]]
+Part = Callable[[FilledStack, int], Awaitable[list[Row]]]
 PARTS: dict[str, tuple[str, Part]] = {
     "client": ("A client generated from the OpenAPI document", _client),
     "asyncapi": ("The AsyncAPI document", _asyncapi),
@@ -57,7 +57,7 @@ async def run(chosen: list[str], seed: int) -> list[Row]:
     """Runs the parts one after the other on one stack."""
     rows: list[Row] = []
     say("starting the stack")
-    async with world() as here:
+    async with filled_stack() as here:
         for name in chosen:
             title, part = PARTS[name]
             began = time.monotonic()

@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 
 import httpx2
+from tests.conformance.stack import FilledStack
 from tests.conformance.table import Row, row
 from tests.conformance.tools import install_from_npm
-from tests.conformance.world import World
 
 _SECONDS = 180
 
 
-def run(here: World) -> list[Row]:
+def run(here: FilledStack) -> list[Row]:
     """One row: what the parser says."""
     case = "AsyncAPI document: @asyncapi/parser"
     folder, problem = install_from_npm(Path(__file__).parent / "asyncapi_parser")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.stack import ADMIN, READER, WRITER, FilledStack
 from tests.conformance.table import Row, say
 from tests.conformance.tools import ROOT, tool
-from tests.conformance.world import ADMIN, READER, WRITER, World
 
 _SHOWN = 20_000
 
@@ -36,7 +36,7 @@ ROLES = (
 )
 
 
-def run(here: World, seed: int, seconds: int) -> list[Row]:
+def run(here: FilledStack, seed: int, seconds: int) -> list[Row]:
     """One row an operation and role."""
     rows: list[Row] = []
     for role in ROLES:
@@ -44,7 +44,7 @@ def run(here: World, seed: int, seconds: int) -> list[Row]:
     return rows
 
 
-def _as(here: World, role: Role, seed: int, seconds: int) -> list[Row]:
+def _as(here: FilledStack, role: Role, seed: int, seconds: int) -> list[Row]:
     folder = here.folder / f"fuzz-{role.name}"
     folder.mkdir()
     (folder / "auth.json").write_text(json.dumps(_identities(here, role)))
@@ -73,7 +73,7 @@ def _as(here: World, role: Role, seed: int, seconds: int) -> list[Row]:
     return _rows(role, folder)
 
 
-def _identities(here: World, role: Role) -> dict[str, Any]:
+def _identities(here: FilledStack, role: Role) -> dict[str, Any]:
     """Two owners who must not see each other's things (schemathesis reads the Web Fuzzing Commons' format)."""
     names = ["ann", "bob"] if role.scopes != ADMIN else ["root"]
     return {
@@ -87,7 +87,7 @@ def _identities(here: World, role: Role) -> dict[str, Any]:
     }
 
 
-def _settings(here: World, folder: Path) -> str:
+def _settings(here: FilledStack, folder: Path) -> str:
     """One worker: threads that parse source at one time confuse CPython 3.11 (gh-106905), and runs repeat better."""
     names = [each["name"] for each in json.loads((folder / "auth.json").read_text())["auth"]]
     peers = f"peers = {json.dumps(names)}" if len(names) > 1 else ""

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import httpx2
+from tests.conformance.stack import WRITER, FilledStack, small_picture
 from tests.conformance.table import Row, row
 from tests.conformance.tools import tool
-from tests.conformance.world import WRITER, World, small_picture
 
 _PACKAGE = "generated_client"
 _CALL = Path(__file__).parent / "generated_call.py"
@@ -25,7 +25,7 @@ content_type_overrides:
 """
 
 
-def run(here: World) -> list[Row]:
+def run(here: FilledStack) -> list[Row]:
     """One row a step; later steps are not tried when one fails."""
     folder = here.folder / "generated"
     folder.mkdir()
@@ -54,7 +54,7 @@ def _step(name: str, command: list[str], folder: Path) -> Row:
     return row(f"openapi-python-client: {name}", "done", got)
 
 
-def _called(here: World, folder: Path) -> list[Row]:
+def _called(here: FilledStack, folder: Path) -> list[Row]:
     environment = os.environ | {
         "PYTHONPATH": str(folder / "client"),
         "CONFORMANCE_API": here.api,

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import jwt
 from tests.conformance.attacks import Attack, Forge, Keys, on_a_shared_secret, on_published_keys
+from tests.conformance.stack import FilledStack
 from tests.conformance.table import Row, row, say
-from tests.conformance.world import World
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
@@ -86,10 +86,10 @@ class Target:
         )
 
 
-async def run(here: World) -> list[Row]:
+async def run(here: FilledStack) -> list[Row]:
     """All rows."""
     target = Target(here.api, here.events)
-    attacker = Issuer(Keys.make(), away=False)
+    attacker = KeyServer(Keys.make(), away=False)
     with _issuing(attacker):
         forge = Forge(here.auth, attacker.url)
         rows = [await target.try_all("secret", attack) for attack in on_a_shared_secret(forge)]
@@ -126,7 +126,7 @@ async def _around(target: Target, forge: Forge) -> list[Row]:
 
 
 @dataclass
-class Issuer:
+class KeyServer:
     """A key set on this machine. ``away``: it answers 503. ``fetches``: how often it was asked."""
 
     keys: Keys
@@ -137,7 +137,7 @@ class Issuer:
 
 
 @contextmanager
-def _issuing(issuer: Issuer) -> Iterator[None]:
+def _issuing(issuer: KeyServer) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.fetches.append(time.monotonic())
@@ -158,9 +158,9 @@ def _issuing(issuer: Issuer) -> Iterator[None]:
         thread.join()
 
 
-async def _key_set(here: World, forge: Forge) -> list[Row]:
+async def _key_set(here: FilledStack, forge: Forge) -> list[Row]:
     keys = Keys.make()
-    issuer = Issuer(keys)
+    issuer = KeyServer(keys)
     rows: list[Row] = []
 
     def token(key: object, kid: str) -> str:
@@ -189,7 +189,7 @@ async def _key_set(here: World, forge: Forge) -> list[Row]:
 
 
 @asynccontextmanager
-async def _others(here: World, jwks_url: str) -> AsyncIterator[Target]:
+async def _others(here: FilledStack, jwks_url: str) -> AsyncIterator[Target]:
     """Another gateway and notifier over the same servers, with a key set instead of the secret."""
     processes = []
     ports = {}

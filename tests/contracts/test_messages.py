@@ -44,12 +44,12 @@ def test_every_released_version_can_be_read(sample: Path) -> None:
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.type)
 def test_every_version_has_a_sample(body: type[Body]) -> None:
     missing = [v for v in range(1, body.version + 1) if not (GOLDEN / f"{body.type}.v{v}.json").exists()]
-    assert not missing, "write it: python -m tests.contracts.make_samples"
+    assert not missing, "run: make generate"
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.type)
 def test_every_field_is_in_a_sample(body: type[Body]) -> None:
-    assert not unsampled(body), "write one: python -m tests.contracts.make_samples"
+    assert not unsampled(body), "run: make generate"
 
 
 @pytest.mark.parametrize("body", EVENTS, ids=lambda body: body.type)

@@ -106,3 +106,21 @@ def jpeg_turned(orientation: int, width: int = 320, height: int = 240) -> bytes:
     }[orientation](upright)
     data = bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(stored), 95, "RGB", "444"))
     return insert_segments(data, jpeg_segment(0xE1, b"Exif\0\0" + exif(orientation)))
+
+
+def png(width: int = 8, height: int = 6, seed: int = 0, level: int = -1) -> bytes:
+    """A small PNG; other seeds give other bytes. ``level`` 0 has the same size everywhere: other ones depend on zlib."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    row = b"\0" + bytes((seed + 40 * x) % 256 for x in range(3 * width))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    comment = chunk(b"tEXt", b"Comment\0" + str(seed).encode())
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + comment
+        + chunk(b"IDAT", zlib.compress(row * height, level))
+        + chunk(b"IEND", b"")
+    )

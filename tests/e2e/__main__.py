@@ -22,7 +22,7 @@ from tests.e2e.shell import ROOT, Failed
 
 
 @dataclass(frozen=True)
-class Row:
+class StepResult:
     """What became of a step."""
 
     name: str
@@ -35,7 +35,7 @@ class Table:
     """Runs steps one by one; after a failure the rest is skipped."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[StepResult] = []
 
     @property
     def failed(self) -> bool:
@@ -46,13 +46,13 @@ class Table:
         """One step; ``skip`` is the reason not to take it."""
         began = time.monotonic()
         if skip or self.failed:
-            row = Row(name, "skipped", 0.0, skip or "a step before failed")
+            row = StepResult(name, "skipped", 0.0, skip or "a step before failed")
         else:
             try:
-                row = Row(name, "passed", 0.0, action())
+                row = StepResult(name, "passed", 0.0, action())
             except Exception as error:  # noqa: BLE001 - any failure is the step's result
-                row = Row(name, "FAILED", 0.0, str(error) if isinstance(error, Failed) else repr(error))
-        row = Row(row.name, row.result, time.monotonic() - began, row.told)
+                row = StepResult(name, "FAILED", 0.0, str(error) if isinstance(error, Failed) else repr(error))
+        row = StepResult(row.name, row.result, time.monotonic() - began, row.told)
         self.rows.append(row)
         print(f"{row.result:8}{row.seconds:6.0f} s  {row.name}: {row.told}", flush=True)  # noqa: T201
 

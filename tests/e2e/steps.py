@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import calendar
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from scripts.chart_values import components
 from tests.e2e import client, images
 from tests.e2e.installation import KINDS, NAMESPACE, RELEASE, STACK, Installation
 from tests.e2e.shell import ROOT, Failed
-
-from heliograph_client.errors import Rejected
+from tests.e2e.uploads import upload_pictures
 
 _KILL_PAUSE = 2.0
-_FEWEST = 10
 
 WAIT_SCRIPT = ROOT / "charts/heliograph/files/wait_for_provision.py"
 EMPTY_DATABASE = """
@@ -98,29 +94,6 @@ def helm_test(site: Installation) -> str:
 def uploads(site: Installation) -> str:
     """Pictures through the Service, events on a socket, renditions fetched."""
     return asyncio.run(upload_pictures(site.site()))
-
-
-async def upload_pictures(site: client.Site) -> str:
-    """As ``uploads``, of any installation."""
-    began = time.monotonic()
-    refused: list[str] = []
-    async with client.listening(site) as listener, site.client() as api:
-        uploaded = []
-        for name, content in client.pictures():
-            try:
-                uploaded.append(await api.upload(content, name=name))
-            except Rejected as error:  # at once, with its reason
-                refused.append(f"{name} ({str(error).partition(';')[0]})")
-        images = await client.finish(api, {str(image.id) for image in uploaded})
-        await listener.until({str(image.id) for image in uploaded if image.created}, "image.ready", 30)
-        with tempfile.TemporaryDirectory() as folder:
-            for image in images:
-                await client.fetch(api, image, Path(folder))
-    if len(images) < _FEWEST:
-        raise Failed(f"only {len(images)} pictures; refused: {refused}")
-    files = sum(len(image.renditions) for image in images)
-    told = f"; refused: {', '.join(refused)}" if refused else ""
-    return f"{len(images)} pictures, {files} renditions fetched in {time.monotonic() - began:.0f} s{told}"
 
 
 def waiting(site: Installation) -> str:

@@ -9,7 +9,7 @@ import sys
 
 from tests.e2e.client import Site, token_for
 from tests.e2e.shell import Failed
-from tests.e2e.steps import upload_pictures
+from tests.e2e.uploads import upload_pictures
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""One suite over the buckets in PostgreSQL and their twin, and what only the real ones can show."""
+"""One suite over the buckets in PostgreSQL and their fake, and what only the real ones can show."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ async def test_full_buckets_are_forgotten(limits: RateLimits) -> None:
 
 
 async def test_while_nobody_knows_it_says_so(database_settings: Any) -> None:
-    twin = MemoryRateLimits()
-    twin.down = True
+    fake = MemoryRateLimits()
+    fake.down = True
     nobody = database_settings.model_copy(
         update={"url": type(database_settings.url)("postgresql+psycopg://127.0.0.1:9/")}
     )
     away = PostgresRateLimits(SingleStatements(nobody, application="test"))
-    limits: tuple[RateLimits, ...] = (twin, away)
+    limits: tuple[RateLimits, ...] = (fake, away)
     for each in limits:
         with pytest.raises(DatabaseUnavailable):
             await each.take("a", SLOW)

@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "HELIOGRAPH_LIMITS__WAITING_BEFORE_LOW": "100000",
     "HELIOGRAPH_DATABASE__POOL_SIZE": "3",  # of 200 connections; a worker of one slot needs few
 }
-WORLD = {"thumbnailers": 1, "thumbnailer": "tests.chaos.flock"}
+WORLD = {"thumbnailers": 1, "thumbnailer": "tests.chaos.thumbnailers"}
 
 _IN_HAND = "SELECT count(*) FROM images WHERE processing_status = 'processing'"
 
@@ -94,10 +94,10 @@ async def _all_busy(world: World) -> None:
 
 async def _workers(world: World) -> list[psutil.Process]:
     """The processes of all workers, once each has its render process."""
-    flock = psutil.Process(world.faults.pid("thumbnailer"))
+    parent = psutil.Process(world.faults.pid("thumbnailer"))
     with suppress(TimeoutError):
         async with asyncio.timeout(60):
-            while len(found := [each for each in flock.children() if _renders(each)]) < WORKERS:
+            while len(found := [each for each in parent.children() if _renders(each)]) < WORKERS:
                 await asyncio.sleep(0.2)
     return found
 

@@ -14,7 +14,7 @@ import httpx2
 import jwt
 import pytest
 from tests.corpus.cases import cases
-from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.support import MULTIPART, Gateway, exchange, part, problem
 
 from heliograph_gateway.http.problems import KINDS
 
@@ -25,16 +25,6 @@ _KIND = {
     "UnsupportedImage": "unsupported-image",
     "ImageTooLarge": "image-too-large",
 }
-
-
-def problem(answer: httpx2.Response, slug: str) -> dict[str, Any]:
-    """The problem of ``answer``, which is checked to be one of ``slug``."""
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    body: dict[str, Any] = answer.json()
-    assert body["type"] == f"/problems/{slug}", body
-    assert body["status"] == answer.status_code or "images" in body
-    assert {"title", "detail", "remedy", "trace_id"} <= body.keys()
-    return body
 
 
 async def test_hostile_files_are_refused_by_their_header(ann: httpx2.AsyncClient) -> None:
@@ -58,13 +48,6 @@ async def test_giant_jpeg_is_refused_naming_limit_and_remedy(photos: Path, ann: 
     assert answer.status_code == 413
     assert "50.0" in body["detail"]
     assert body["remedy"] == "Scale the image down or ask an administrator to raise the limit."
-
-
-MULTIPART = "multipart/form-data; boundary=b"
-
-
-def part(disposition: bytes, data: bytes) -> bytes:
-    return b"--b\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + data + b"\r\n"
 
 
 WRONG_BODIES = [
@@ -143,21 +126,6 @@ async def test_none_of_several_files_accepted_is_a_problem_that_lists_them(ann: 
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
-
-
-async def exchange(port: int, *pieces: bytes) -> bytes:
-    """What the server says to ``pieces`` until it closes the connection; sending goes on whatever comes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        try:
-            writer.write(piece)
-            await writer.drain()
-        except ConnectionError:
-            break
-    async with asyncio.timeout(20):
-        answer = await reader.read()
-    writer.close()
-    return answer
 
 
 def _head(gateway: Gateway, *lines: str) -> bytes:

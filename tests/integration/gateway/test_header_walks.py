@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.corpus.repeats import HOSTILE, MEGABYTE
 from tests.heartbeat import Heartbeat
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.test_bad_input import problem
+from tests.integration.gateway.support import Gateway, problem
 
 from heliograph_common.ingest.sniff import Limits
 from heliograph_common.ingest.spool import Spool

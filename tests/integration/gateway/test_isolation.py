@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx2
 from fastapi.routing import APIRoute
-from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.test_images import change, upload
-from tests.integration.gateway.tus_client import BYTES, VERSION, metadata
+from tests.integration.gateway.support import Gateway, change, upload
+from tests.integration.gateway.uploads.tus.support import BYTES, VERSION, metadata
 
 from heliograph_common.db.engine import Database
 from heliograph_gateway.app import ROUTERS

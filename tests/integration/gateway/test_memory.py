@@ -11,7 +11,8 @@ import time
 import httpx2
 import psutil
 import pytest
-from tests.integration.gateway.conftest import EVERY_SCOPE, png
+from tests.corpus.pictures import png
+from tests.integration.gateway.support import EVERY_SCOPE
 
 from heliograph_common.auth.tokens import issue_token
 from heliograph_common.bus.connection import Bus

@@ -12,8 +12,7 @@ import httpx2
 import msgspec
 import pytest
 from sqlalchemy import Row, func, select
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.test_images import change, count, upload
+from tests.integration.gateway.support import change, count, problem, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters

@@ -10,9 +10,7 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
-from tests.integration.gateway.conftest import running
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.test_images import count, upload
+from tests.integration.gateway.support import count, problem, running, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_gateway.settings import GatewaySettings
@@ -158,7 +156,7 @@ async def test_a_postgresql_that_does_not_answer_costs_no_500(
     gateway_settings: GatewaySettings, bus: Bus, picture: Picture
 ) -> None:
     url = make_url(gateway_settings.database.url.get_secret_value())
-    async with TcpProxy(url.port or 5432) as between:
+    async with TcpProxy(lambda: url.port or 5432) as between:
         hidden = SecretStr(url.set(port=between.port).render_as_string(hide_password=False))
         short = {"url": hidden, "statement_timeout": 1.0, "connect_timeout": 2.0}
         settings = gateway_settings.model_copy(update={"database": gateway_settings.database.model_copy(update=short)})

@@ -12,9 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import func, select
-from tests.integration.gateway.conftest import Gateway, running
-from tests.integration.gateway.test_bad_input import problem
-from tests.integration.gateway.test_images import change, count, upload
+from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
 
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.minio import MinioBlobs

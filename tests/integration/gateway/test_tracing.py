@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.integration.gateway.test_images import count
+from tests.integration.gateway.support import count
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.settings import TelemetrySettings

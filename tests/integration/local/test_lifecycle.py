@@ -13,14 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from nats.js.errors import ServiceUnavailableError
+from tests.integration.local.support import Marks, Up, dev
 
 from heliograph_local.errors import AlreadyRunning, NotRunning, StartFailed
 from heliograph_local.faults import Faults
 from heliograph_local.folder import Folder
 from heliograph_local.services import Service
 from heliograph_local.stack import Stack
-
-from .conftest import Marks, Up, dev
 
 SERVERS = ("nats", "postgres", "s3")
 

@@ -11,10 +11,9 @@ import uuid
 import psutil
 import psycopg
 import pytest
+from tests.integration.local.support import Marks, Up, dev, eventually
 
 from heliograph_local.faults import Faults
-
-from .conftest import Marks, Up, dev, eventually
 
 SERVERS = ("nats", "postgres", "s3")
 

@@ -15,6 +15,7 @@ import pytest
 import urllib3
 from minio import Minio
 from nats.aio.client import Client
+from tests.integration.local.support import eventually
 
 from heliograph_local.testing import Bucket, Database, NatsAccount, Servers
 from heliograph_local.testing.worlds import (
@@ -25,8 +26,6 @@ from heliograph_local.testing.worlds import (
     drop_database,
     free_account,
 )
-
-from .conftest import eventually
 
 
 def test_databases_are_copies_of_the_template(servers: Servers, database: Database) -> None:

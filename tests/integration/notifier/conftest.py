@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.components import provisioned_bus, started
+from tests.integration.notifier.support import AUTH, Notifier, Publisher, StartNotifier
+from tests.nats_server import NatsServer
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.bus.provision import provision
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import CompatSettings, HttpSettings
 from heliograph_notifier.bootstrap import build
 from heliograph_notifier.settings import NotifierSettings, SocketSettings
 from heliograph_notifier.transports.server import EventServer
-
-ROOT = Path(__file__).parents[3]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier  # noqa: E402
 
 
 @pytest.fixture
@@ -37,13 +32,8 @@ async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
 @pytest.fixture
 async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     """The test's own connection, with the streams provisioned."""
-    bus = Bus(nats_server.settings, client_name="test")
-    await bus.start()
-    async with asyncio.timeout(10):
-        await bus.wait_connected()
-    await provision(bus.jetstream, nats_server.settings)
-    yield bus
-    await bus.stop(2)
+    async with provisioned_bus(nats_server.settings) as bus:
+        yield bus
 
 
 @pytest.fixture
@@ -69,17 +59,17 @@ async def start_notifier(nats_server: NatsServer, bus: Bus) -> AsyncIterator[Sta
         health = Health(cache_seconds=0)
         components = await build(settings, health)
         stack = AsyncExitStack()
-        for component in components:
-            stack.push_async_callback(component.stop, 5.0)
-            await component.start()
+        await stack.enter_async_context(started(components))
         health.phase = "serving"
         server = components[-1]
         assert isinstance(server, EventServer)
         notifier = Notifier(server.port, health, server, stack)
         running.append(notifier)
-        async with asyncio.timeout(10):
-            while not (await health.report()).ready:
-                await asyncio.sleep(0.02)
+
+        async def ready() -> bool:
+            return (await health.report()).ready
+
+        await until(ready, 10)
         return notifier
 
     yield start

@@ -15,29 +15,23 @@ import msgspec
 import pytest
 from tests.contracts import compat
 from tests.contracts.make_samples import samples
-from tests.integration.notifier.helpers import Notifier, Publisher, Socket, StartNotifier, token
-from tests.integration.notifier.test_slow import drops
-from websockets.asyncio.client import connect
+from tests.integration.notifier.support import (
+    Notifier,
+    Publisher,
+    Socket,
+    StartNotifier,
+    admin_socket,
+    drops,
+    tell,
+    token,
+)
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.typing import Origin
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.contracts import subjects
-from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, encode, envelope
-from heliograph_common.contracts.messages import Body, ImageEvent, ImageFailed
+from heliograph_common.contracts.messages import ImageEvent, ImageFailed
 
 ADMIN = ("admin",)
-
-
-@asynccontextmanager
-async def admin_socket(
-    notifier: Notifier, bearer: str | None = None, query: str = "", **options: Any
-) -> AsyncIterator[Socket]:
-    """A socket as the old pages open it: without a subprotocol."""
-    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    url = f"ws://127.0.0.1:{notifier.port}/api/ws/admin{query}"
-    async with connect(url, additional_headers=headers, proxy=None, close_timeout=1, **options) as connection:
-        yield Socket(connection)
 
 
 @asynccontextmanager
@@ -57,14 +51,6 @@ async def refusal(notifier: Notifier, bearer: str | None = None, query: str = ""
     problem = json.loads(response.body)
     assert problem["status"] == response.status_code
     return response.status_code, problem["detail"]
-
-
-async def tell(bus: Bus, owner: str, *bodies: Body) -> None:
-    """Publishes events of an owner."""
-    for body in bodies:
-        message = envelope(body, owner=owner)
-        headers = {HEADER_MESSAGE_ID: str(message.id)}
-        await bus.jetstream.publish(subjects.event(body.type), encode(message), headers=headers)
 
 
 async def test_the_four_events_of_all_owners_in_the_old_shape(notifier: Notifier, bus: Bus) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import httpx2
 from tests.contracts.asyncapi import DOCUMENT, messages_of, told_apart
 from tests.contracts.make_samples import samples
-from tests.integration.notifier.helpers import NatsServer, Notifier, StartNotifier, token
-from tests.integration.notifier.test_admin_socket import admin_socket, tell
-from tests.integration.notifier.test_sse import stream
+from tests.integration.notifier.support import Notifier, StartNotifier, admin_socket, stream, tell, token
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.messages import ImageEvent

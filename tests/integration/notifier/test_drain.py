@@ -6,8 +6,7 @@ import asyncio
 import time
 
 import pytest
-from tests.integration.notifier.helpers import Notifier, Publisher, StartNotifier, token
-from tests.integration.notifier.test_sse import stream
+from tests.integration.notifier.support import Notifier, Publisher, StartNotifier, stream, token
 from websockets.exceptions import InvalidStatus
 
 

@@ -7,7 +7,8 @@ import signal
 
 import nats
 import pytest
-from tests.integration.notifier.helpers import NatsServer, Notifier, Publisher, StartNotifier, token
+from tests.integration.notifier.support import Notifier, Publisher, StartNotifier, token
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision

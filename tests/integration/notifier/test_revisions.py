@@ -9,8 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from tests.integration.notifier.helpers import Notifier, token
-from tests.integration.notifier.test_admin_socket import tell
+from tests.integration.notifier.support import Notifier, tell, token
 
 from heliograph_client import AsyncClient, Client, Connection, Event, Reset
 from heliograph_common.bus.connection import Bus

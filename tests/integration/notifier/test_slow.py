@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 
-from tests.integration.notifier.helpers import Notifier, Publisher, Socket, StartNotifier, token
+from tests.integration.notifier.support import Notifier, Publisher, Socket, StartNotifier, drops, token
 from websockets.exceptions import ConnectionClosed
-
-from heliograph_common.telemetry import metrics
 
 BIG = "x" * 20_000
 """A name that makes events large, so that kernel buffers fill after few of them."""
@@ -29,11 +27,6 @@ async def open_raw(notifier: Notifier, query: str = "") -> sockets.socket:
     await loop.sock_sendall(raw, request.encode())
     assert b"101" in await loop.sock_recv(raw, 1024)
     return raw
-
-
-def drops() -> float:
-    """Clients closed for being slow so far."""
-    return metrics.REGISTRY.get_sample_value("heliograph_socket_drops_total") or 0.0
 
 
 async def until_gone(notifier: Notifier) -> None:

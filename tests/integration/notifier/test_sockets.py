@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from pydantic import SecretStr
-from tests.integration.notifier.helpers import AUTH, READY, Notifier, Publisher, StartNotifier, token
+from tests.integration.notifier.support import AUTH, READY, Notifier, Publisher, StartNotifier, token
 from websockets.exceptions import InvalidStatus
 
 from heliograph_common.settings import AuthSettings

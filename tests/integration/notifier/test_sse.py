@@ -3,78 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import httpx2
-import msgspec
 import pytest
-from tests.integration.notifier.helpers import READY, NatsServer, Notifier, Publisher, StartNotifier, token
+from tests.integration.notifier.support import (
+    READY,
+    Notifier,
+    Publisher,
+    StartNotifier,
+    stream,
+    token,
+)
+from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.provision import provision
 from heliograph_common.contracts import subjects
-
-
-class Stream:
-    """A parsed event stream (WHATWG HTML section 9.2.6)."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.response = response
-        self.last_event_id = ""
-        self.retry = ""
-        self.comments = 0
-        self._lines = response.aiter_lines()
-
-    async def next(self, timeout: float = 20) -> tuple[str, Any]:
-        """Type and data of the next event; remembers ids, retry times and comments on the way."""
-        kind = ""
-        data = ""
-        async with asyncio.timeout(timeout):
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if line.startswith(":"):
-                    self.comments += 1
-                elif name == "id":
-                    self.last_event_id = value
-                elif name == "retry":
-                    self.retry = value
-                elif name == "event":
-                    kind = value
-                elif name == "data":
-                    data = value
-                elif line == "" and data:
-                    return kind, msgspec.json.decode(data)
-        return "", None
-
-    async def ids(self, count: int) -> list[str]:
-        events = [await self.next() for _ in range(count)]
-        assert all(kind == READY for kind, _ in events), events
-        return [data["id"] for _, data in events]
-
-
-@asynccontextmanager
-async def stream(
-    notifier: Notifier,
-    owner: str = "ann",
-    *,
-    cursor: str = "",
-    query: str = "",
-    lifetime: timedelta = timedelta(hours=1),
-) -> AsyncIterator[Stream]:
-    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token(owner, lifetime=lifetime)}"}
-    if cursor:
-        headers["Last-Event-ID"] = cursor
-    async with (
-        httpx2.AsyncClient(timeout=30, trust_env=False) as client,
-        client.stream("GET", notifier.http_url + query, headers=headers) as response,
-    ):
-        assert response.status_code == 200
-        assert response.headers["content-type"] == "text/event-stream"
-        assert response.headers["cache-control"] == "no-store"
-        yield Stream(response)
 
 
 async def get(notifier: Notifier, method: str = "GET", query: str = "", **headers: str) -> httpx2.Response:

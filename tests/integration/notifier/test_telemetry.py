@@ -11,7 +11,8 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
-from tests.integration.notifier.helpers import AUTH, NatsServer, Notifier, Publisher, StartNotifier
+from tests.integration.notifier.support import AUTH, Notifier, Publisher, StartNotifier
+from tests.nats_server import NatsServer
 from websockets.exceptions import InvalidStatus
 
 from heliograph_common.runtime.health import Health

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from tests.corpus import pictures
 from tests.corpus.cases import RENDER, Case, cases
-from tests.integration.stack.conftest import Running
+from tests.integration.stack.support import Running
 
 from heliograph_client import AsyncClient
 from heliograph_client.errors import ProblemError

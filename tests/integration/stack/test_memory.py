@@ -7,7 +7,7 @@ import asyncio
 import psutil
 import pytest
 from tests.corpus import pictures
-from tests.integration.stack.conftest import Running
+from tests.integration.stack.support import Running
 
 from heliograph_client import AsyncClient
 

@@ -10,8 +10,8 @@ import nats
 import pytest
 from nats.aio.msg import Msg
 from tests.contracts.asyncapi import DOCUMENT, told_apart
-from tests.integration.gateway.conftest import png
-from tests.integration.stack.conftest import Running
+from tests.corpus.pictures import png
+from tests.integration.stack.support import Running
 
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.asyncapi import message_id

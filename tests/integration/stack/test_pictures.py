@@ -10,7 +10,7 @@ import httpx2
 import numpy as np
 import pytest
 import pyvips
-from tests.integration.stack.conftest import Running
+from tests.integration.stack.support import Running
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.settings import S3Settings

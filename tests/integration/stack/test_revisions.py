@@ -8,7 +8,7 @@ from contextlib import aclosing
 import psycopg
 import pytest
 from tests.corpus import pictures
-from tests.integration.stack.conftest import Running
+from tests.integration.stack.support import Running
 
 from heliograph_client import AsyncClient, Event, Image
 

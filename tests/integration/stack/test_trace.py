@@ -8,7 +8,7 @@ import secrets
 import httpx2
 import pytest
 from tests.corpus import pictures
-from tests.integration.stack.conftest import Running, SpanSeen
+from tests.integration.stack.support import Running, SpanSeen
 
 pytestmark = pytest.mark.xdist_group("stack")
 

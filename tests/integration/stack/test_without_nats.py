@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from tests.corpus import pictures
-from tests.integration.stack.conftest import Running
+from tests.integration.stack.support import Running
 
 pytestmark = pytest.mark.xdist_group("stack")
 

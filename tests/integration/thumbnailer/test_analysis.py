@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -11,11 +10,10 @@ from uuid import UUID
 import pytest
 from nats.js.errors import NotFoundError
 from sqlalchemy import delete, update
-from tests.integration.thumbnailer.conftest import Gate, World, no_work, running, state
-from tests.integration.thumbnailer.test_rendering import event_types
+from tests.components import started
+from tests.integration.thumbnailer.support import Gate, Library, event_types, no_work, running, state
+from tests.polling import until
 
-from heliograph_common.bus.life_signs import LifeSigns
-from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, RenderImage, ThumbnailsReady
@@ -23,9 +21,6 @@ from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
-from heliograph_common.ingest.sniff import Limits
-from heliograph_common.messaging.worker import Worker, WorkerSettings
-from heliograph_thumbnailer.handler import RenderHandler
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
@@ -34,13 +29,13 @@ from heliograph_thumbnailer.settings import ThumbnailerSettings
 Picture = Callable[..., bytes]
 
 
-async def asked(world: World) -> list[tuple[str, str, UUID, str]]:
+async def analysis_commands(library: Library) -> list[tuple[str, str, UUID, str]]:
     """Subject, owner, image and profile of the commands to analyse that wait, oldest first."""
     found: list[tuple[str, str, UUID, str]] = []
     sequence = 1
     with contextlib.suppress(NotFoundError):
         while True:
-            message = await world.bus.jetstream.get_msg("WORK", sequence, subject="work.analyze.*", next=True)
+            message = await library.bus.jetstream.get_msg("WORK", sequence, subject="work.analyze.*", next=True)
             envelope = decode(message.data or b"")
             body = body_of(envelope, AnalyzeImage)
             found.append((message.subject or "", envelope.owner, body.image_id, body.profile))
@@ -48,55 +43,55 @@ async def asked(world: World) -> list[tuple[str, str, UUID, str]]:
     return found
 
 
-async def rendered(world: World) -> None:
+async def rendered(library: Library) -> None:
     """Returns once no command to render waits or is in hand."""
-    async with asyncio.timeout(30):
-        while True:
-            infos = [await world.bus.jetstream.consumer_info("WORK", spec.durable) for spec in THUMBNAILER]
-            if not any((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos):
-                return
-            await asyncio.sleep(0.05)
+
+    async def none_left() -> bool:
+        infos = [await library.bus.jetstream.consumer_info("WORK", spec.durable) for spec in THUMBNAILER]
+        return not any((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+
+    await until(none_left)
 
 
-async def render_again(world: World, image_id: UUID) -> None:
+async def render_again(library: Library, image_id: UUID) -> None:
     """Has a render command handled for an image whose renditions are all lost."""
-    async with world.messenger.transaction() as transaction:
+    async with library.messenger.transaction() as transaction:
         await transaction.connection.execute(delete(Rendition).where(Rendition.image_id == image_id))
         await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=image_id), owner="ann")
-    async with asyncio.timeout(30):
-        while True:
-            async with world.database.transaction() as connection:
-                if len(await renditions_of(connection, image_id)) == 6:
-                    break
-            await asyncio.sleep(0.05)
-    await rendered(world)
+
+    async def all_there() -> bool:
+        async with library.database.transaction() as connection:
+            return len(await renditions_of(connection, image_id)) == 6
+
+    await until(all_there)
+    await rendered(library)
 
 
 @pytest.mark.usefixtures("thumbnailer")
-async def test_it_is_sent_with_the_thumbnails_and_not_again(world: World, make_jpeg: Picture) -> None:
-    plain = (await world.accept(make_jpeg(seed=1))).row
-    await world.finished(plain.id)
-    image = (await world.accept(make_jpeg(seed=2), analysis_profile="food")).row
-    row = await world.finished(image.id)
-    await rendered(world)
+async def test_it_is_sent_with_the_thumbnails_and_not_again(library: Library, make_jpeg: Picture) -> None:
+    plain = (await library.accept(make_jpeg(seed=1))).row
+    await library.finished(plain.id)
+    image = (await library.accept(make_jpeg(seed=2), analysis_profile="food")).row
+    row = await library.finished(image.id)
+    await rendered(library)
 
     command = ("work.analyze.food", "ann", image.id, "food")
-    assert await asked(world) == [command]
+    assert await analysis_commands(library) == [command]
     assert (row.processing_status, row.analysis_status) == ("complete", "pending")
-    assert await event_types(world, image.id) == [
+    assert await event_types(library, image.id) == [
         "image.stored", "image.thumbnails_ready", "image.variants_ready", "image.ready",
     ]  # fmt: skip
-    thumbnails = await world.bus.jetstream.get_last_msg("EVENTS", "events.image.thumbnails_ready")
-    ready = await world.bus.jetstream.get_last_msg("EVENTS", "events.image.ready")
+    thumbnails = await library.bus.jetstream.get_last_msg("EVENTS", "events.image.thumbnails_ready")
+    ready = await library.bus.jetstream.get_last_msg("EVENTS", "events.image.ready")
     told = [body_of(decode(thumbnails.data or b""), ThumbnailsReady), body_of(decode(ready.data or b""), ImageReady)]
     assert [(body.stages.analysis, body.progress) for body in told] == [("pending", 48), ("pending", 80)]
 
-    await render_again(world, image.id)
+    await render_again(library, image.id)
     for status in ("complete", "failed"):
-        async with world.database.transaction() as connection:
+        async with library.database.transaction() as connection:
             await connection.execute(update(Image).where(Image.id == image.id).values(analysis_status=status))
-        await render_again(world, image.id)
-    assert await asked(world) == [command]
+        await render_again(library, image.id)
+    assert await analysis_commands(library) == [command]
 
 
 class CrashingAfterThumbnails:
@@ -116,68 +111,53 @@ class CrashingAfterThumbnails:
                     raise RenderCrashed("the render process died: signal 9", delay=0.01)
 
 
-async def test_it_is_sent_once_though_the_render_is_delivered_again(world: World, make_jpeg: Picture) -> None:
+async def test_it_is_sent_once_though_the_render_is_delivered_again(library: Library, make_jpeg: Picture) -> None:
     pool = RenderPool(1)
     renderer = CrashingAfterThumbnails(pool)
-    worker = Worker(
-        "thumbnailer",
-        PullSource(
-            world.bus,
-            THUMBNAILER,
-            ack_wait=world.settings.nats.ack_wait,
-            signs=LifeSigns(world.settings.nats, client_name="test"),
-        ),
-        RenderHandler(world.blobs, renderer, Limits(), max_attempts=3),
-        world.messenger,
-        WorkerSettings(slots=1),
-    )
-    await pool.start()
-    await worker.start()
-    image = (await world.accept(make_jpeg(), analysis_profile="food")).row
-    row = await world.finished(image.id)
-    await rendered(world)
-    await worker.stop(5)
-    await pool.stop()
+    async with started([pool]), library.worker(renderer):
+        image = (await library.accept(make_jpeg(), analysis_profile="food")).row
+        row = await library.finished(image.id)
+        await rendered(library)
 
     assert (row.processing_status, renderer.renders) == ("complete", 2)
-    assert [found[2] for found in await asked(world)] == [image.id]
+    assert [found[2] for found in await analysis_commands(library)] == [image.id]
 
 
 @pytest.mark.parametrize("stage", ["thumbnails", "variants"])
 async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
-    stage: str, world: World, gate: Gate, make_jpeg: Picture
+    stage: str, library: Library, gate: Gate, make_jpeg: Picture
 ) -> None:
-    image = (await world.accept(make_jpeg())).row
-    await state(world, image.id, "processing")
+    image = (await library.accept(make_jpeg())).row
+    await state(library, image.id, "processing")
     if stage == "variants":
         gate.thumbnails.set()
-        await state(world, image.id, "complete")
-    again = await world.accept(make_jpeg(), analysis_profile="describe")
-    before = len(await asked(world)) if stage == "thumbnails" else 0
+        await state(library, image.id, "complete")
+    again = await library.accept(make_jpeg(), analysis_profile="describe")
+    before = len(await analysis_commands(library)) if stage == "thumbnails" else 0
     gate.thumbnails.set()
     gate.variants.set()
-    row = await world.finished(image.id)
-    await rendered(world)
+    row = await library.finished(image.id)
+    await rendered(library)
 
     assert (again.created, again.row.id, before) == (False, image.id, 0)
     assert (row.analysis_profile, row.analysis_status) == ("describe", "pending")
-    assert [found[2:] for found in await asked(world)] == [(image.id, "describe")]
+    assert [found[2:] for found in await analysis_commands(library)] == [(image.id, "describe")]
 
 
 async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
-    world: World, gate: Gate, make_jpeg: Picture, make_settings: Callable[..., Any]
+    library: Library, gate: Gate, make_jpeg: Picture, make_settings: Callable[..., Any]
 ) -> None:
-    image = (await world.accept(make_jpeg(), analysis_profile="food")).row
-    await state(world, image.id, "processing")
-    async with world.database.transaction() as connection:
+    image = (await library.accept(make_jpeg(), analysis_profile="food")).row
+    await state(library, image.id, "processing")
+    async with library.database.transaction() as connection:
         gone = update(Image).where(Image.id == image.id).values(deleted_at=image.created_at)
         await connection.execute(gone)
     gate.thumbnails.set()
     gate.variants.set()
-    await no_work(world)
+    await no_work(library)
     async with running(make_settings(ThumbnailerSettings)):
-        broken = (await world.accept(make_jpeg(900, 900)[:2500], analysis_profile="food")).row
-        row = await world.finished(broken.id)
+        broken = (await library.accept(make_jpeg(900, 900)[:2500], analysis_profile="food")).row
+        row = await library.finished(broken.id)
 
     assert (row.processing_status, row.analysis_status) == ("failed", "pending")
-    assert await asked(world) == []
+    assert await analysis_commands(library) == []

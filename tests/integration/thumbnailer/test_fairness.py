@@ -13,9 +13,10 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import func, select
-from tests.integration.gateway.conftest import Gateway, png
-from tests.integration.gateway.conftest import running as running_gateway
-from tests.integration.thumbnailer.conftest import World, running
+from tests.corpus.pictures import png
+from tests.integration.gateway.support import Gateway
+from tests.integration.gateway.support import running as running_gateway
+from tests.integration.thumbnailer.support import Library, running
 
 from heliograph_common.contracts.envelope import decode
 from heliograph_common.db.image_models import Image
@@ -33,19 +34,19 @@ _COMPLETE = Image.processing_status == "complete"
 
 
 @pytest.fixture
-async def gateway(world: World, make_settings: Callable[..., Any]) -> AsyncIterator[Gateway]:
+async def gateway(library: Library, make_settings: Callable[..., Any]) -> AsyncIterator[Gateway]:
     """A gateway over the same servers, with the settings that an installation has by itself."""
     async with running_gateway(make_settings(GatewaySettings, http={"port": 0})) as found:
         yield found
 
 
-async def accept_all(world: World, owner: str) -> None:
+async def accept_all(library: Library, owner: str) -> None:
     """Takes in many distinct pictures as uploads do, some at a time."""
     seeds = iter(range(PICTURES))
 
     async def some() -> None:
         for seed in seeds:
-            await world.accept(png(seed=seed), name=f"{seed}.png", owner=owner)
+            await library.accept(png(seed=seed), name=f"{seed}.png", owner=owner)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
@@ -60,16 +61,16 @@ async def upload(gateway: Gateway, owner: str) -> dict[str, Any]:
     return image
 
 
-async def many(world: World, *conditions: Any) -> int:
+async def many(library: Library, *conditions: Any) -> int:
     """How many of the busy owner's images fulfil ``conditions``."""
     statement = select(func.count()).select_from(Image).where(Image.owner == "busy", *conditions)
-    async with world.database.transaction() as connection:
+    async with library.database.transaction() as connection:
         return int((await connection.execute(statement)).scalar_one())
 
 
-async def queued_at(world: World, image_id: UUID) -> datetime:
+async def queued_at(library: Library, image_id: UUID) -> datetime:
     """When NATS had the image's messages: the event of its acceptance is published together with its command."""
-    consumer = await world.bus.jetstream.subscribe("events.image.stored", ordered_consumer=True)
+    consumer = await library.bus.jetstream.subscribe("events.image.stored", ordered_consumer=True)
     try:
         while True:
             message = await consumer.next_msg(timeout=10)
@@ -79,43 +80,43 @@ async def queued_at(world: World, image_id: UUID) -> datetime:
         await consumer.unsubscribe()
 
 
-async def started_before(world: World, row: ImageRow, since: datetime) -> int:
+async def started_before(library: Library, row: ImageRow, since: datetime) -> int:
     """How many of the busy owner's renders began between ``since`` and the beginning of ``row``'s."""
-    return await many(world, Image.last_processing_attempt.between(since, row.last_processing_attempt))
+    return await many(library, Image.last_processing_attempt.between(since, row.last_processing_attempt))
 
 
 @pytest.mark.timeout(300)
 async def test_a_newcomer_overtakes_thousands(
-    world: World, gateway: Gateway, make_settings: Callable[..., Any]
+    library: Library, gateway: Gateway, make_settings: Callable[..., Any]
 ) -> None:
-    await accept_all(world, "busy")
-    async with world.database.transaction() as connection:
+    await accept_all(library, "busy")
+    async with library.database.transaction() as connection:
         priorities = Counter((await connection.execute(select(Image.priority))).scalars())
     assert LIMIT < priorities["normal"] <= LIMIT + AT_ONCE  # those of one moment do not see each other
     early = await upload(gateway, "early")
 
     async with running(make_settings(ThumbnailerSettings, render={"slots": SLOTS})):
         # The worst case: the busy owner's first ones are unfinished, and stand before the newcomer.
-        row = await world.finished(UUID(early["id"]))
+        row = await library.finished(UUID(early["id"]))
         assert (
-            await many(world, Image.last_processing_attempt < row.last_processing_attempt)
+            await many(library, Image.last_processing_attempt < row.last_processing_attempt)
             <= priorities["normal"] + SLOTS
         )
 
         for number in range(NEWCOMERS):
             image = await upload(gateway, f"newcomer-{number}")
-            row = await world.finished(UUID(image["id"]))
+            row = await library.finished(UUID(image["id"]))
             # Those in hand, and those that were pulled but had not begun. Nothing of this depends on how many wait.
-            assert await started_before(world, row, await queued_at(world, row.id)) <= 3 * SLOTS
+            assert await started_before(library, row, await queued_at(library, row.id)) <= 3 * SLOTS
             # Beside it, until it is complete, the other slots go on.
             begun = Image.last_processing_attempt.between(row.created_at, row.processing_completed_at)
-            assert await many(world, begun) <= 20 * SLOTS
+            assert await many(library, begun) <= 20 * SLOTS
 
-        done = await many(world, _COMPLETE)
+        done = await many(library, _COMPLETE)
         async with asyncio.timeout(60):
-            while await many(world, _COMPLETE) < done + 20:  # the busy owner's go on
+            while await many(library, _COMPLETE) < done + 20:  # the busy owner's go on
                 await asyncio.sleep(0.1)
 
-    assert await many(world, Image.processing_status == "failed") == 0
-    waiting = (await world.bus.jetstream.stream_info("WORK")).state.messages
-    assert waiting == PICTURES - await many(world, _COMPLETE) > PICTURES / 2  # each of the rest has its command
+    assert await many(library, Image.processing_status == "failed") == 0
+    waiting = (await library.bus.jetstream.stream_info("WORK")).state.messages
+    assert waiting == PICTURES - await many(library, _COMPLETE) > PICTURES / 2  # each of the rest has its command

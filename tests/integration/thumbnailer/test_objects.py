@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.integration.thumbnailer.conftest import Gate, World, running, state
+from tests.integration.thumbnailer.support import Gate, Library, running, state
 
 from heliograph_common.blobs import keys
 from heliograph_common.db.statements import renditions_of
@@ -15,17 +15,17 @@ Picture = Callable[..., bytes]
 
 
 async def test_a_damaged_original_fails_its_image_alone_until_it_is_uploaded_again(
-    world: World, make_jpeg: Picture, make_settings: Callable[..., ThumbnailerSettings]
+    library: Library, make_jpeg: Picture, make_settings: Callable[..., ThumbnailerSettings]
 ) -> None:
-    damaged = (await world.accept(make_jpeg())).row
-    good = (await world.accept(make_jpeg(seed=1))).row
+    damaged = (await library.accept(make_jpeg())).row
+    good = (await library.accept(make_jpeg(seed=1))).row
     other = make_jpeg(seed=2)[: damaged.bytes].ljust(damaged.bytes, b"\0")
-    await world.blobs.put(keys.original(damaged.sha256), other, content_type="image/jpeg")
+    await library.blobs.put(keys.original(damaged.sha256), other, content_type="image/jpeg")
     async with running(make_settings(ThumbnailerSettings)):
-        assert (await world.finished(good.id)).processing_status == "complete"
-        failed = await world.finished(damaged.id)
-        healed = await world.accept(make_jpeg())
-        complete = await world.finished(damaged.id)
+        assert (await library.finished(good.id)).processing_status == "complete"
+        failed = await library.finished(damaged.id)
+        healed = await library.accept(make_jpeg())
+        complete = await library.finished(damaged.id)
 
     assert failed.processing_status == "failed"
     assert "the object store returned different bytes than were stored" in failed.processing_error
@@ -34,18 +34,18 @@ async def test_a_damaged_original_fails_its_image_alone_until_it_is_uploaded_aga
 
 
 async def test_a_key_that_is_given_up_while_a_picture_is_rendered_is_not_used(
-    world: World, gate: Gate, make_jpeg: Picture
+    library: Library, gate: Gate, make_jpeg: Picture
 ) -> None:
-    image = (await world.accept(make_jpeg())).row
-    await state(world, image.id, "processing")
-    async with world.database.transaction() as connection:
+    image = (await library.accept(make_jpeg())).row
+    await state(library, image.id, "processing")
+    async with library.database.transaction() as connection:
         await incarnations.give_up_renditions(connection, image.sha256)
     gate.thumbnails.set()
     gate.variants.set()
-    assert (await world.finished(image.id)).processing_status == "complete"
+    assert (await library.finished(image.id)).processing_status == "complete"
 
-    async with world.database.transaction() as connection:
+    async with library.database.transaction() as connection:
         renditions = await renditions_of(connection, image.id)
     assert {keys.split(each.key)[1] for each in renditions} == {1}
     for each in renditions:
-        assert await world.blobs.head(each.key) is not None
+        assert await library.blobs.head(each.key) is not None

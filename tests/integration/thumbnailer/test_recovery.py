@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import resource
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
-from tests.integration.thumbnailer.conftest import World, running
+from tests.components import started
+from tests.integration.thumbnailer.support import Library, running
+from tests.polling import until
 
-from heliograph_common.bus.life_signs import LifeSigns
-from heliograph_common.bus.publish import publish
-from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import RenderImage
-from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
 from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.errors import Stale
 from heliograph_common.ingest.accept import Ingest
-from heliograph_common.ingest.sniff import Limits
-from heliograph_common.messaging.relay import Relay
-from heliograph_common.messaging.transaction import Messenger
-from heliograph_common.messaging.worker import Worker, WorkerSettings
+from heliograph_common.runtime.backbone import Backbone
+from heliograph_common.runtime.health import Health
 from heliograph_thumbnailer import queries as store
-from heliograph_thumbnailer.handler import RenderHandler
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.sandbox.zygote import RenderCrashed, RenderUnavailable
@@ -70,102 +63,74 @@ class OutOfProcesses:
             raise
 
 
-async def test_want_of_a_render_process_costs_no_attempt(world: World, make_jpeg: Callable[..., bytes]) -> None:
+async def test_want_of_a_render_process_costs_no_attempt(library: Library, make_jpeg: Callable[..., bytes]) -> None:
     """However long: what nobody confirms would be a failure of the picture after four tries."""
-    accepted = await world.accept(make_jpeg())
+    accepted = await library.accept(make_jpeg())
     pool = RenderPool(1)
-    await pool.start()
-    machine = OutOfProcesses(pool, times=4)  # and the render itself, which is asked first
-    worker = Worker(
-        "thumbnailer",
-        PullSource(
-            world.bus,
-            THUMBNAILER,
-            ack_wait=world.settings.nats.ack_wait,
-            signs=LifeSigns(world.settings.nats, client_name="test"),
-        ),
-        RenderHandler(world.blobs, pool, Limits(), max_attempts=1),
-        world.messenger,
-        WorkerSettings(slots=1),
-        available=(machine.ready,),
-    )
-    await worker.start()
-    row = await world.finished(accepted.row.id)
-    await worker.stop(5)
-    await pool.stop()
+    async with started([pool]):
+        machine = OutOfProcesses(pool, times=4)  # and the render itself, which is asked first
+        async with library.worker(pool, max_attempts=1, available=(machine.ready,)):
+            row = await library.finished(accepted.row.id)
     assert (row.processing_status, row.processing_attempts) == ("complete", 0)
 
 
 async def test_three_crashes_open_the_circuit_and_retry_closes_it(
-    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+    library: Library, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
 ) -> None:
-    accepted = await world.accept(make_jpeg())
+    accepted = await library.accept(make_jpeg())
     renderer = CrashingRenderer()
-    worker = Worker(
-        "thumbnailer",
-        PullSource(
-            world.bus,
-            THUMBNAILER,
-            ack_wait=world.settings.nats.ack_wait,
-            signs=LifeSigns(world.settings.nats, client_name="test"),
-        ),
-        RenderHandler(world.blobs, renderer, Limits(), max_attempts=3),
-        world.messenger,
-        WorkerSettings(slots=1),
-    )
-    await worker.start()
-    row = await world.finished(accepted.row.id)
-    await worker.stop(5)
+    async with library.worker(renderer):
+        row = await library.finished(accepted.row.id)
     assert renderer.calls == 3
     assert (row.processing_status, row.processing_attempts, row.processing_retryable) == ("failed", 3, True)
     assert "signal 11" in row.processing_error
 
     async with running(make_settings(ThumbnailerSettings)):
-        async with world.messenger.transaction() as transaction:
+        async with library.messenger.transaction() as transaction:
             # A stray command finds the circuit open and does nothing.
             await transaction.request(subjects.render(Priority.HIGH), RenderImage(image_id=row.id), owner="ann")
         await asyncio.sleep(1)
-        assert (await world.image(row.id)).processing_status == "failed"
-        async with world.messenger.transaction() as transaction:
+        assert (await library.image(row.id)).processing_status == "failed"
+        async with library.messenger.transaction() as transaction:
             assert await statements.reset_processing(transaction.connection, row.id) is not None
             await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=row.id), owner="ann")
-        row = await world.finished(row.id)
+        row = await library.finished(row.id)
     assert (row.processing_status, row.processing_attempts, row.processing_error) == ("complete", 0, None)
 
 
 @pytest.mark.usefixtures("thumbnailer")
 async def test_a_command_for_a_complete_picture_renders_only_what_is_missing(
-    world: World, make_jpeg: Callable[..., bytes]
+    library: Library, make_jpeg: Callable[..., bytes]
 ) -> None:
-    accepted = await world.accept(make_jpeg())
-    row = await world.finished(accepted.row.id)
-    async with world.messenger.transaction() as transaction:
+    accepted = await library.accept(make_jpeg())
+    row = await library.finished(accepted.row.id)
+    async with library.messenger.transaction() as transaction:
         lost = delete(Rendition).where(Rendition.image_id == row.id, Rendition.name == "300")
         await transaction.connection.execute(lost)
         changed = update(DisplaySize).where(DisplaySize.name == "1038x1278").values(width=500, height=500)
         await transaction.connection.execute(changed)
         await transaction.request(subjects.render(Priority.NORMAL), RenderImage(image_id=row.id), owner="ann")
-    async with asyncio.timeout(30):
-        while True:
-            async with world.database.transaction() as connection:
-                found = {one.name: one for one in await statements.renditions_of(connection, row.id)}
-            if "300" in found and found["1038x1278"].width == 500:
-                break
-            await asyncio.sleep(0.1)
+
+    async def rendered() -> dict[str, Any] | None:
+        async with library.database.transaction() as connection:
+            found = {one.name: one for one in await statements.renditions_of(connection, row.id)}
+        return found if "300" in found and found["1038x1278"].width == 500 else None
+
+    found = await until(rendered)
     assert len(found) == 6
     assert found["150"].created_at < found["300"].created_at
-    assert (await world.finished(row.id)).render_fence > row.render_fence
+    assert (await library.finished(row.id)).render_fence > row.render_fence
 
 
-async def test_a_stale_attempt_cannot_write(world: World, make_jpeg: Callable[..., bytes]) -> None:
-    accepted = await world.accept(make_jpeg())
-    async with world.database.transaction() as connection:
+async def test_a_stale_attempt_cannot_write(library: Library, make_jpeg: Callable[..., bytes]) -> None:
+    accepted = await library.accept(make_jpeg())
+    async with library.database.transaction() as connection:
         first = await store.claim(connection, accepted.row.id, 1)
-    async with world.database.transaction() as connection:
+    async with library.database.transaction() as connection:
         second = await store.claim(connection, accepted.row.id, 2)
     assert first is not None
     assert second is not None
-    async with world.database.transaction() as connection:
+    async with library.database.transaction() as connection:
         with pytest.raises(Stale):
             await store.save_variants(connection, first, [])
         with pytest.raises(Stale):
@@ -175,37 +140,33 @@ async def test_a_stale_attempt_cannot_write(world: World, make_jpeg: Callable[..
 
 
 async def test_a_deleted_picture_is_not_rendered(
-    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+    library: Library, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
 ) -> None:
-    accepted = await world.accept(make_jpeg())
-    async with world.database.transaction() as connection:
+    accepted = await library.accept(make_jpeg())
+    async with library.database.transaction() as connection:
         gone = update(Image).where(Image.id == accepted.row.id).values(deleted_at=accepted.row.created_at)
         await connection.execute(gone)
-    async with running(make_settings(ThumbnailerSettings)), asyncio.timeout(20):
-        while True:
-            info = await world.bus.jetstream.consumer_info("WORK", "thumbnailer-normal")
-            if (info.num_pending, info.num_ack_pending) == (0, 0) and info.delivered and info.delivered.stream_seq:
-                break
-            await asyncio.sleep(0.05)
-    async with world.database.transaction() as connection:
+
+    async def done_with() -> bool:
+        info = await library.bus.jetstream.consumer_info("WORK", "thumbnailer-normal")
+        taken = info.delivered is not None and bool(info.delivered.stream_seq)
+        return taken and (info.num_pending, info.num_ack_pending) == (0, 0)
+
+    async with running(make_settings(ThumbnailerSettings)):
+        await until(done_with)
+    async with library.database.transaction() as connection:
         assert await statements.renditions_of(connection, accepted.row.id) == []
 
 
 async def test_work_from_its_rows_alone(
-    world: World, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
+    library: Library, make_jpeg: Callable[..., bytes], make_settings: Callable[..., Any]
 ) -> None:
     settings = make_settings(ThumbnailerSettings).model_copy(update={"render_source": "postgresql"})
-    relay = Relay(
-        world.database, partial(publish, world.bus), lambda: world.bus.connected, hold_back=settings.held_back()
-    )
-    await relay.start()
-    messenger = Messenger(world.database, relay)
-    holding = dataclasses.replace(world, ingest=Ingest(world.database, messenger, world.blobs, waiting_before_low=100))
-    await world.relay.stop(1)  # it would sweep the commands into NATS, as a service without the setting does
-    accepted = await holding.accept(make_jpeg())
-    async with running(settings):
-        row = await world.finished(accepted.row.id)
-    await relay.stop(2)
+    await library.backbone.relay.stop(1)  # it would sweep the commands into NATS, as a service without the setting does
+    backbone = Backbone.connect("gateway", settings, Health())
+    holding = Library(backbone, Ingest(backbone.database, backbone.messenger, backbone.blobs, waiting_before_low=100))
+    async with started(backbone.components), running(settings):
+        row = await library.finished((await holding.accept(make_jpeg())).row.id)
     assert row.processing_status == "complete"
-    info = await world.bus.jetstream.stream_info("WORK")
+    info = await library.bus.jetstream.stream_info("WORK")
     assert info.state.last_seq == 0  # no command ever went through NATS

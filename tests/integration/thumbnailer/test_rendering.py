@@ -5,40 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from nats.js.api import DeliverPolicy
+from tests.integration.thumbnailer.support import event_types
 
-from heliograph_common.contracts.envelope import decode
 from heliograph_common.db.statements import renditions_of
 
 pytestmark = pytest.mark.usefixtures("thumbnailer")
 
 
-async def event_types(world: Any, image_id: object) -> list[str]:
-    """The types of all events about an image so far, in stream order."""
-    subscription = await world.bus.jetstream.subscribe(
-        "events.image.*", ordered_consumer=True, deliver_policy=DeliverPolicy.ALL
-    )
-    found = []
-    try:
-        while True:
-            message = await subscription.next_msg(timeout=0.5)
-            envelope = decode(message.data)
-            if envelope.data["image_id"] == str(image_id):
-                found.append(envelope.type)
-    except TimeoutError:
-        await subscription.unsubscribe()
-    return found
-
-
-async def test_a_picture_gets_all_its_renditions(world: Any, make_jpeg: Any) -> None:
-    accepted = await world.accept(make_jpeg(1200, 800))
-    row = await world.finished(accepted.row.id)
+async def test_a_picture_gets_all_its_renditions(library: Any, make_jpeg: Any) -> None:
+    accepted = await library.accept(make_jpeg(1200, 800))
+    row = await library.finished(accepted.row.id)
     assert (row.processing_status, row.thumbnail_status, row.variant_status) == ("complete",) * 3
     assert row.processing_error is None
     assert row.thumbhash
     assert row.dominant_color
     assert row.phash is not None
-    async with world.database.transaction() as connection:
+    async with library.database.transaction() as connection:
         renditions = await renditions_of(connection, row.id)
     assert [(one.name, one.width, one.height) for one in renditions if one.kind == "thumbnail"] == [
         ("150", 150, 100),
@@ -48,36 +30,36 @@ async def test_a_picture_gets_all_its_renditions(world: Any, make_jpeg: Any) -> 
     assert {one.name for one in renditions if one.kind == "variant"} == {"1080x1920", "2160x3840", "1038x1278"}
     assert all(one.limited for one in renditions if one.kind == "variant")
     for one in renditions:
-        info = await world.blobs.head(one.key)
+        info = await library.blobs.head(one.key)
         assert info is not None
         assert info.size == one.bytes
 
 
-async def test_events_come_in_order(world: Any, make_jpeg: Any) -> None:
-    accepted = await world.accept(make_jpeg())
-    await world.finished(accepted.row.id)
-    types = await event_types(world, accepted.row.id)
+async def test_events_come_in_order(library: Any, make_jpeg: Any) -> None:
+    accepted = await library.accept(make_jpeg())
+    await library.finished(accepted.row.id)
+    types = await event_types(library, accepted.row.id)
     assert types == ["image.stored", "image.thumbnails_ready", "image.variants_ready", "image.ready"]
 
 
-async def test_the_same_picture_twice_is_one_image(world: Any, make_jpeg: Any) -> None:
-    first = await world.accept(make_jpeg())
-    again = await world.accept(make_jpeg(), name="b.jpg")
+async def test_the_same_picture_twice_is_one_image(library: Any, make_jpeg: Any) -> None:
+    first = await library.accept(make_jpeg())
+    again = await library.accept(make_jpeg(), name="b.jpg")
     assert first.created
     assert not again.created
     assert again.row.id == first.row.id
-    other_owner = await world.accept(make_jpeg(), owner="bob")
+    other_owner = await library.accept(make_jpeg(), owner="bob")
     assert other_owner.created
 
 
-async def test_a_broken_picture_fails_with_its_reason_and_a_dead_letter(world: Any, make_jpeg: Any) -> None:
-    accepted = await world.accept(make_jpeg(900, 900)[:2500])
-    row = await world.finished(accepted.row.id)
+async def test_a_broken_picture_fails_with_its_reason_and_a_dead_letter(library: Any, make_jpeg: Any) -> None:
+    accepted = await library.accept(make_jpeg(900, 900)[:2500])
+    row = await library.finished(accepted.row.id)
     assert row.processing_status == "failed"
     assert row.processing_error
     assert row.processing_retryable is False
-    assert await event_types(world, accepted.row.id) == ["image.stored", "image.failed"]
-    dead = await world.bus.jetstream.get_last_msg("DEAD", "dead.thumbnailer")
+    assert await event_types(library, accepted.row.id) == ["image.stored", "image.failed"]
+    dead = await library.bus.jetstream.get_last_msg("DEAD", "dead.thumbnailer")
     assert row.processing_error in dead.data.decode()
-    info = await world.bus.jetstream.consumer_info("WORK", "thumbnailer-normal")
+    info = await library.bus.jetstream.consumer_info("WORK", "thumbnailer-normal")
     assert (info.num_pending, info.num_ack_pending) == (0, 0)

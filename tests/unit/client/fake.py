@@ -1,6 +1,6 @@
 """A server with the API's shapes, on loopback: HTTP by uvicorn, events by websockets, in a thread with an event loop.
 
-It keeps what it was asked (``requests``, ``subscriptions``), answers from memory, and misbehaves as told: ``faults`` are
+It keeps what it received (``requests``, ``subscriptions``), answers from memory, and misbehaves as told: ``faults`` are
 answers given in the place of the right one, ``sockets`` are scripts for the next connections to the event stream.
 """
 
@@ -38,7 +38,7 @@ Script = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 
 
 @dataclass
-class UploadOptions:
+class ReceivedRequest:
     """One HTTP request."""
 
     method: str
@@ -80,7 +80,7 @@ class FakeServer:
 
     def reset(self) -> None:
         """Forgets everything."""
-        self.requests: list[UploadOptions] = []
+        self.requests: list[ReceivedRequest] = []
         self.faults: dict[str, deque[Response]] = defaultdict(deque)
         self.sockets: deque[Script | Response] = deque()
         self.subscriptions: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ class FakeServer:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
 
-    def asked(self, method: str, path: str = "/v1/images") -> list[UploadOptions]:
+    def received(self, method: str, path: str = "/v1/images") -> list[ReceivedRequest]:
         """The requests of one kind."""
         return [each for each in self.requests if (each.method, each.path) == (method, path)]
 
@@ -264,7 +264,9 @@ class FakeServer:
         async def handle(request: Request) -> Response:
             body = await request.body()
             self.requests.append(
-                UploadOptions(request.method, request.url.path, dict(request.query_params), dict(request.headers), body)
+                ReceivedRequest(
+                    request.method, request.url.path, dict(request.query_params), dict(request.headers), body
+                )
             )
             if faults := self.faults[f"{request.method} {request.url.path}"]:
                 return faults.popleft()
@@ -301,7 +303,7 @@ class FakeServer:
 
     async def _store(self, request: Request) -> Response:
         body = await request.body()
-        self.requests.append(UploadOptions("PUT", "/store", dict(request.query_params), dict(request.headers), body))
+        self.requests.append(ReceivedRequest("PUT", "/store", dict(request.query_params), dict(request.headers), body))
         if faults := self.faults["PUT /store"]:
             return faults.popleft()
         self.uploads[request.path_params["upload_id"]]["content"] = body
@@ -348,7 +350,7 @@ class FakeServer:
         return JSONResponse({"url": f"{self.api}/files/{key}", "expires_at": "2026-01-02T03:04:05Z"})
 
     async def _file(self, request: Request) -> Response:
-        self.requests.append(UploadOptions("GET", "/files", {}, dict(request.headers)))
+        self.requests.append(ReceivedRequest("GET", "/files", {}, dict(request.headers)))
         if faults := self.faults["GET /files"]:
             return faults.popleft()
         return Response(self.content[request.path_params["key"]])

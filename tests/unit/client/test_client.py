@@ -38,11 +38,11 @@ async def test_uploads_a_file_with_its_name_and_progress(fake: FakeServer, clien
     path.write_bytes(bytes(CHUNK * 2 + 5))
     told: list[tuple[int, int | None]] = []
     image = await client.upload(path, priority="high", on_progress=lambda sent, total: told.append((sent, total)))
-    [asked] = fake.asked("POST")
-    assert asked.body == path.read_bytes()
-    assert asked.query == {"name": "Æ & b.jpg", "priority": "high"}
-    assert asked.headers["content-length"] == str(CHUNK * 2 + 5)
-    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    [request] = fake.received("POST")
+    assert request.body == path.read_bytes()
+    assert request.query == {"name": "Æ & b.jpg", "priority": "high"}
+    assert request.headers["content-length"] == str(CHUNK * 2 + 5)
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert told == [(sent, CHUNK * 2 + 5) for sent in (0, CHUNK, 2 * CHUNK, 2 * CHUNK + 5)]
     assert image.created is True
     assert image.status == "pending"
@@ -64,7 +64,7 @@ async def test_uploads_open_files_and_streams(fake: FakeServer, client: AsyncCli
         yield b"eam"
 
     await client.upload(stream(), name="s.jpg")
-    assert [asked.body for asked in fake.asked("POST")] == [b"file", b"a stream"]
+    assert [request.body for request in fake.received("POST")] == [b"file", b"a stream"]
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -75,14 +75,14 @@ async def test_a_busy_server_is_asked_again_with_the_whole_body(
     path = tmp_path / "a.jpg"
     path.write_bytes(b"x" * 1000)
     await client.upload(path)
-    assert [len(asked.body) for asked in fake.asked("POST")] == [1000, 1000, 1000]
+    assert [len(request.body) for request in fake.received("POST")] == [1000, 1000, 1000]
 
 
 async def test_gives_up_after_the_policys_attempts(fake: FakeServer, client: AsyncClient) -> None:
     fake.faults[IMAGES] += [busy() for _ in range(9)]
     with pytest.raises(Unavailable, match="a server is away; do it right"):
         await client.upload(b"x")
-    assert len(fake.asked("POST")) == 4
+    assert len(fake.received("POST")) == 4
 
 
 async def test_retry_after_is_honoured(fake: FakeServer, client: AsyncClient) -> None:
@@ -96,7 +96,7 @@ async def test_a_server_that_asks_for_too_long_is_not_waited_for(fake: FakeServe
     fake.faults[IMAGES].append(busy(503, seconds=3600))
     with pytest.raises(Unavailable):
         await client.upload(b"x")
-    assert len(fake.asked("POST")) == 1
+    assert len(fake.received("POST")) == 1
 
 
 async def test_a_stream_that_cannot_be_read_again_is_not_sent_again(fake: FakeServer, client: AsyncClient) -> None:
@@ -106,7 +106,7 @@ async def test_a_stream_that_cannot_be_read_again_is_not_sent_again(fake: FakeSe
     fake.faults[IMAGES].append(busy())
     with pytest.raises(Unavailable):
         await client.upload(stream())
-    assert len(fake.asked("POST")) == 1
+    assert len(fake.received("POST")) == 1
 
 
 @asynccontextmanager
@@ -231,12 +231,12 @@ async def test_a_file_that_shrinks_while_it_is_sent(client: AsyncClient, tmp_pat
 async def test_lists_all_pages_and_stops_where_it_is_left(fake: FakeServer, client: AsyncClient) -> None:
     names = [fake.add_image(f"{number}.jpg")["name"] for number in range(5)]
     assert [image.name async for image in client.list()] == names[::-1]
-    assert len(fake.asked("GET")) == 3
+    assert len(fake.received("GET")) == 3
     images = client.list(status="complete")
     assert (await anext(images)).name == "4.jpg"
     await images.aclose()
-    assert fake.asked("GET")[-1].query == {"status": "complete", "limit": "100"}
-    assert len(fake.asked("GET")) == 4
+    assert fake.received("GET")[-1].query == {"status": "complete", "limit": "100"}
+    assert len(fake.received("GET")) == 4
 
 
 async def test_downloads_without_showing_the_token(fake: FakeServer, client: AsyncClient, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ async def test_downloads_without_showing_the_token(fake: FakeServer, client: Asy
     saved = await client.download(image.renditions[0], tmp_path / "thumbnail.jpg")
     assert saved.read_bytes() == b"thumbnail"
     assert (await client.download(image.original, tmp_path / "o")).read_bytes() == b"original"
-    assert "authorization" not in fake.asked("GET", "/files")[0].headers
+    assert "authorization" not in fake.received("GET", "/files")[0].headers
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o", "thumbnail.jpg"]
 
 
@@ -288,7 +288,7 @@ async def test_administrators_requests_show_the_administrators_token(fake: FakeS
             await client.drop_dead_letter("7")
         assert (await client.queue()).waiting == 3
         assert await client.set_display_sizes([size]) == [size]
-        shown = {asked.headers["authorization"] for asked in fake.requests}
+        shown = {request.headers["authorization"] for request in fake.requests}
         assert shown == {f"Bearer {ADMIN_TOKEN}"}
         assert await client.display_sizes() == [size]
         assert fake.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"

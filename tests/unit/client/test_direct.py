@@ -24,8 +24,8 @@ async def test_a_file_goes_to_the_object_store(fake: FakeServer, client: AsyncCl
     path.write_bytes(bytes(CHUNK + 5))
     told: list[tuple[int, int | None]] = []
     image = await client.upload_direct(path, priority="high", on_progress=lambda *sent: told.append(sent))
-    [announced] = fake.asked("POST", "/v1/uploads")
-    [put] = fake.asked("PUT", "/store")
+    [announced] = fake.received("POST", "/v1/uploads")
+    [put] = fake.received("PUT", "/store")
 
     assert json.loads(announced.body) == {
         "name": "Æ.jpg",
@@ -46,14 +46,14 @@ async def test_what_the_server_has_is_not_sent(fake: FakeServer, client: AsyncCl
     again = await client.upload_direct(b"picture", name="b")
 
     assert (again.id, again.created) == (first.id, False)
-    assert fake.asked("PUT", "/store") == []
+    assert fake.received("PUT", "/store") == []
 
 
 async def test_an_open_file_is_read_twice_from_where_it_stands(fake: FakeServer, client: AsyncClient) -> None:
     file = io.BytesIO(b"skipped-file")
     file.seek(8)
     await client.upload_direct(file)
-    assert fake.asked("PUT", "/store")[0].body == b"file"
+    assert fake.received("PUT", "/store")[0].body == b"file"
 
     async def stream() -> AsyncIterator[bytes]:
         yield b"once"
@@ -65,7 +65,7 @@ async def test_an_open_file_is_read_twice_from_where_it_stands(fake: FakeServer,
 async def test_a_busy_object_store_is_tried_again(fake: FakeServer, client: AsyncClient) -> None:
     fake.faults[STORE] += [busy(), Response("slow down", 503)]
     assert (await client.upload_direct(b"picture")).created
-    assert [asked.body for asked in fake.asked("PUT", "/store")] == [b"picture"] * 3
+    assert [request.body for request in fake.received("PUT", "/store")] == [b"picture"] * 3
 
     fake.faults[STORE] += [busy()] * 10
     with pytest.raises(Unavailable):
@@ -76,7 +76,7 @@ async def test_a_refusal_of_the_object_store_is_not_taken_for_one_of_the_token(
     fake: FakeServer, client: AsyncClient
 ) -> None:
     fake.faults[STORE].append(Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml"))
-    with pytest.raises(UnexpectedAnswer, match="object store refuses the file with 403"):
+    with pytest.raises(UnexpectedAnswer, match="object store rejected the file with status 403"):
         await client.upload_direct(b"picture")
 
 

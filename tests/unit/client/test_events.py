@@ -8,26 +8,11 @@ from contextlib import aclosing
 
 import pytest
 from tests.unit.client.fake import TOKEN, FakeServer, busy, problem, script
+from tests.unit.client.support import first, ids
 
-from heliograph_client import AsyncClient, Connection, Event, Reset, RetryPolicy
+from heliograph_client import AsyncClient, Connection, Event, RetryPolicy
 from heliograph_client.errors import EventsRefused, ProblemError, Unauthorised, Unreachable
 from heliograph_client.events import EventStream
-
-
-async def first(client: AsyncClient, count: int, **arguments: object) -> list[Event | Reset]:
-    """The first items of the stream."""
-    found: list[Event | Reset] = []
-    async with aclosing(client.events(**arguments)) as items:  # type: ignore[arg-type]
-        async for item in items:
-            found.append(item)
-            if len(found) == count:
-                break
-    return found
-
-
-def ids(items: list[Event | Reset]) -> list[str]:
-    """The ids of events, and the reasons of resets."""
-    return [item.id if isinstance(item, Event) else f"reset: {item.reason}" for item in items]
 
 
 async def test_an_event_arrives_typed(fake: FakeServer, client: AsyncClient) -> None:

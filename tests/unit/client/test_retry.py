@@ -14,10 +14,10 @@ POLICY = RetryPolicy(attempts=5, first=0.5, longest=8, patience=30)
 
 
 @given(st.integers(1, 4), st.none() | st.floats(0, 30))
-def test_waits_are_bounded_and_never_shorter_than_asked(failures: int, asked: float | None) -> None:
-    delay = POLICY.delay(failures, asked)
+def test_waits_are_bounded_and_never_shorter_than_asked(failures: int, server_delay: float | None) -> None:
+    delay = POLICY.delay(failures, server_delay)
     assert delay is not None
-    assert (asked or 0) <= delay <= (8 if asked is None else asked + 0.5)
+    assert (server_delay or 0) <= delay <= (8 if server_delay is None else server_delay + 0.5)
 
 
 @given(st.integers(1, 10_000))

@@ -8,8 +8,7 @@ from contextlib import aclosing, closing
 
 import pytest
 from tests.unit.client.fake import FakeServer, script
-from tests.unit.client.test_events import first, ids
-from tests.unit.client.test_waiting import reads, until
+from tests.unit.client.support import first, ids, reads, until
 
 from heliograph_client import AsyncClient, Client, Connection, Event, RetryPolicy
 from heliograph_client.models import Image, Stages

@@ -1,4 +1,4 @@
-"""The synchronous twin: the same methods, from any thread."""
+"""The synchronous client: the same methods, from any thread."""
 
 from __future__ import annotations
 

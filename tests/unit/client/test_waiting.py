@@ -8,22 +8,11 @@ import uuid
 
 import pytest
 from tests.unit.client.fake import TOKEN, FakeServer
+from tests.unit.client.support import reads, until
 
 from heliograph_client import AsyncClient, Connection, RetryPolicy
 from heliograph_client.errors import NotFound, WaitTimeout
 from heliograph_client.models import Stages
-
-
-async def until(condition: object, seconds: float = 10) -> None:
-    """Waits until ``condition()`` is true."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
-
-
-def reads(fake: FakeServer, image_id: str) -> int:
-    """How often an image was asked for."""
-    return len(fake.asked("GET", f"/v1/images/{image_id}"))
 
 
 async def test_what_is_finished_is_answered_at_once(fake: FakeServer, client: AsyncClient) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import httpx2
 import pytest
+from tests.unit.gateway.support import Connect, Failing, Scopes, no_lags
 
-from heliograph_common.auth.principal import Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.port import Blobs
-from heliograph_common.bus.dead_letters import StoredLetter
-from heliograph_common.bus.lag import Lag
-from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_common.errors import BusUnavailable, Unauthenticated
-from heliograph_common.ingest.accept import Accepted, Ingest
+from heliograph_common.ingest.accept import Ingest
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.runtime.health import Health
@@ -35,47 +29,6 @@ from heliograph_gateway.settings import GatewaySettings, RateLimitSettings
 from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.form.service import FormUploads
 from heliograph_gateway.uploads.tus.service import ResumableUploads
-
-
-class Failing:
-    """Database, messenger, ingest and dead letters in one, of which every use raises ``error``."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        raise self.error
-        yield
-
-    async def accept(self, *_: Any, **__: Any) -> Accepted:
-        raise self.error
-
-    async def page(self, **_: Any) -> list[StoredLetter]:
-        raise self.error
-
-    async def get(self, _: int) -> StoredLetter | None:
-        raise self.error
-
-    async def drop(self, _: int) -> bool:
-        raise self.error
-
-
-class Scopes:
-    """Takes tokens of the form ``subject:scope scope``."""
-
-    async def verify(self, token: str) -> Principal:
-        subject, _, scopes = token.partition("|")
-        if not subject:
-            raise Unauthenticated("the token is malformed")
-        return Principal(subject, frozenset(scopes.split()), utc_now())
-
-
-async def _no_lags() -> Sequence[Lag]:
-    raise BusUnavailable("no nats here")
-
-
-Connect = Callable[..., httpx2.AsyncClient]
 
 
 @pytest.fixture
@@ -110,7 +63,7 @@ def connect() -> Connect:
                 FormUploads: FormUploads(ingest, limits),
                 ResumableUploads: ResumableUploads(database, ingest, blobs, limits, own_settings),
                 DirectUploads: DirectUploads(database, ingest, blobs, limits, own_settings, signed_url_seconds=60),
-                Queue: Queue(database, _no_lags),
+                Queue: Queue(database, no_lags),
                 DeadLetterStore: failing,
             }
         )

@@ -1,4 +1,4 @@
-"""Typed client of Heliograph: ``AsyncClient``, its twin ``Client`` for code without an event loop, and their errors.
+"""Typed client of Heliograph: ``AsyncClient``, ``Client`` for code without an event loop, and their errors.
 
     async with AsyncClient() as client:
         image = await client.upload("sunrise.jpg")

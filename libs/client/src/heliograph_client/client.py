@@ -1,4 +1,4 @@
-"""The asynchronous client: the routes of the API as methods. ``sync.py`` is its twin for code without an event loop.
+"""The asynchronous client: the routes of the API as methods. ``sync.py`` wraps it for code without an event loop.
 
 Uses transport.py for HTTP, events.py for the event stream, waiting.py for both. Every method raises what errors.py draws:
 ``ProblemError`` when the server refuses, ``Unreachable`` when none answers, each after the retries of ``RetryPolicy``.
@@ -269,6 +269,6 @@ class AsyncClient(Administration):
                     file.write(chunk)
             if file.tell() != rendition.bytes:
                 raise Unreachable(
-                    f"{rendition.name} ended after {file.tell():,} of {rendition.bytes:,} bytes; try again"
+                    f"{rendition.name} ended after {file.tell():,} of {rendition.bytes:,} bytes; download it again"
                 )
         return target

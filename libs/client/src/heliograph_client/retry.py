@@ -1,4 +1,4 @@
-"""How long to wait before trying again, and how often. Pure but for the jitter; used by transport.py and events.py."""
+"""How long to wait before trying again, and how often. Pure but for the jitter."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class RetryPolicy:
     longest: float = 10.0
     patience: float = 30.0
 
-    def delay(self, failures: int, asked: float | None = None, *, answered: bool = True) -> float | None:
-        """Seconds to wait after the ``failures``-th failure in a row; ``None``: give up. ``asked`` is the server's
+    def delay(self, failures: int, server_delay: float | None = None, *, answered: bool = True) -> float | None:
+        """Seconds to wait after the ``failures``-th failure in a row; ``None``: give up. ``server_delay`` is the server's
         ``Retry-After``, which is never undercut. ``answered``: the server has ever done so."""
         attempts = self.attempts if answered else min(self.attempts, self.first_contact)
-        if failures >= attempts or (asked is not None and asked > self.patience):
+        if failures >= attempts or (server_delay is not None and server_delay > self.patience):
             return None
-        if asked is not None:
-            return asked + random.uniform(0, self.first)  # noqa: S311 - spreads clients, guards nothing
+        if server_delay is not None:
+            return server_delay + random.uniform(0, self.first)  # noqa: S311 - spreads clients, guards nothing
         return self.backoff(failures)
 
     def backoff(self, failures: int) -> float:

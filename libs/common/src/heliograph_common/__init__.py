@@ -1,4 +1,4 @@
 """What every Heliograph service shares: contracts, bus, blobs, database, ingest, telemetry and the service runtime.
 
-Rooms and who may import whom are drawn in ``docs/architecture.md`` and enforced by import-linter.
+Packages and who may import whom are drawn in ``docs/architecture.md`` and enforced by import-linter.
 """

@@ -12,7 +12,7 @@ from heliograph_common.bus.dead_letters import DeadLetters
 from heliograph_common.bus.drift import correct, drift
 from heliograph_common.bus.lag import lags
 from heliograph_common.bus.provision import ensure
-from heliograph_common.bus.standing import stream_standing
+from heliograph_common.bus.work_progress import work_progress
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS
 from heliograph_common.db.engine import Database
@@ -100,7 +100,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         health,
         settings,
     )
-    reconciler = Reconciler(messenger, partial(stream_standing, bus), adopt=(unfinished.adopt,))
+    reconciler = Reconciler(messenger, partial(work_progress, bus), adopt=(unfinished.adopt,))
     size_runs = SizeRuns(messenger, waiting=settings.gateway.apply_waiting)
     grace = timedelta(days=settings.gateway.collect_after_days)
     collector = Collector(database, blobs, grace=grace)

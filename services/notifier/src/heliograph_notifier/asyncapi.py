@@ -29,11 +29,10 @@ from heliograph_notifier.protocol.frames import SOURCE, TYPE_PREFIX
 from heliograph_notifier.protocol.vocabulary import (
     FROM_CLIENT,
     FROM_SERVER,
+    ON_SSE,
     Closing,
     CursorText,
-    Draining,
     FilterRequest,
-    Reset,
 )
 
 Object = dict[str, Any]
@@ -246,7 +245,7 @@ def _add_channels(made: Parts) -> None:
     server = [*events, *frames]
     _add_channel(made, "heliographV1", "/v1/events", _V1, server, client, subprotocol="heliograph.v1")
     _add_channel(made, "cloudEvents", "/v1/events", _CLOUD_EVENTS, events, [], subprotocol="cloudevents.json")
-    told = [frame.__name__ for frame in (Reset, Draining, Closing)]
+    told = [frame.__name__ for frame in ON_SSE]
     _add_channel(made, "serverSentEvents", "/v1/events", _SSE, [*events, *told], [])
     server = ["connectionEstablished", *old, "adminError"]
     _add_channel(made, "adminSocket", "/api/ws/admin", _ADMIN, server, ["adminAuth"], subprotocol="")

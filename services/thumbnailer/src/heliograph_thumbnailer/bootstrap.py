@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.ingest.spool import limits_of
 from heliograph_common.messaging.worker import WorkerSettings
 from heliograph_common.runtime.backbone import Backbone
@@ -24,7 +23,6 @@ async def build(settings: ThumbnailerSettings, health: Health) -> Sequence[Compo
     health.register("render-pool", pool.ready, critical=False)
     worker = backbone.worker(
         RenderHandler(backbone.blobs, pool, limits_of(settings.limits), max_attempts=settings.render.max_attempts),
-        THUMBNAILER,
         WorkerSettings(slots=settings.render.slots, hold_seconds=settings.render.hold_seconds),
         patience=settings.render.patience,
         available=(backbone.blobs.writable, pool.ready),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.contracts.streams import THUMBNAILER, ConsumerSpec
+from heliograph_common.contracts.messages import Command, Receiver, RenderImage
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.messaging.row_source import FallbackSource, RowSource
@@ -17,7 +18,13 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.settings import ServiceSettings
 from heliograph_common.testing.blobs import MemoryBlobs
 
-OTHER = ConsumerSpec(durable="other", stream="WORK", filter_subject="work.other")
+
+class Other(Command, frozen=True, kw_only=True):
+    """A command that is not held back."""
+
+    type = "other"
+    kind = "other"
+    receivers = {"work.other": Receiver("By others.", durable="other")}  # noqa: RUF012
 
 
 def backbone(health: Health, **settings: object) -> Backbone:
@@ -33,13 +40,16 @@ def backbone(health: Health, **settings: object) -> Backbone:
     )
 
 
-class Nothing:
-    """A handler that is never asked."""
+class Handler:
+    """One that is never asked."""
+
+    def __init__(self, command: type[Command]) -> None:
+        self.command = command
 
 
-def worker_of(made: Backbone, *consumers: ConsumerSpec) -> Worker[object]:
-    handler: object = Nothing()
-    *_, worker = made.worker(handler, consumers, WorkerSettings(slots=1), patience=5.0, available=())  # type: ignore[arg-type]
+def worker_of(made: Backbone, command: type[Command]) -> Worker[object]:
+    handler: Any = Handler(command)
+    *_, worker = made.worker(handler, WorkerSettings(slots=1), patience=5.0, available=())
     assert isinstance(worker, Worker)
     return worker
 
@@ -77,12 +87,12 @@ async def test_its_parts_may_be_fakes() -> None:
 
 def test_a_worker_is_a_critical_check() -> None:
     health = Health()
-    worker_of(backbone(health), *THUMBNAILER)
+    worker_of(backbone(health), RenderImage)
     assert health._checks["worker"].critical
 
 
 def test_without_nats_work_that_is_held_back_comes_from_its_rows_alone() -> None:
     settings = {"render_source": "postgresql"}
-    assert isinstance(worker_of(backbone(Health(), **settings), *THUMBNAILER)._source, RowSource)
-    assert isinstance(worker_of(backbone(Health(), **settings), OTHER)._source, FallbackSource)
-    assert isinstance(worker_of(backbone(Health()), *THUMBNAILER)._source, FallbackSource)
+    assert isinstance(worker_of(backbone(Health(), **settings), RenderImage)._source, RowSource)
+    assert isinstance(worker_of(backbone(Health(), **settings), Other)._source, FallbackSource)
+    assert isinstance(worker_of(backbone(Health()), RenderImage)._source, FallbackSource)

@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from heliograph_common.contracts.subjects import template_of
 from heliograph_common.telemetry import spans
 from heliograph_common.telemetry.tracing import tracer
 
@@ -87,4 +88,4 @@ def test_an_error_is_on_the_span_without_its_secret(recorded: InMemorySpanExport
     ],
 )
 def test_destination_templates(subject: str, template: str) -> None:
-    assert spans.destination_template(subject) == template
+    assert template_of(subject) == template

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.notifier.helpers import EPOCH, message
+from tests.unit.notifier.support import EPOCH, message
 
 from heliograph_notifier.compat.admin_events import OLD_TYPES, admin_event
 from heliograph_notifier.compat.admin_socket import admin_frame

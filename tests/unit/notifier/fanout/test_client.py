@@ -4,7 +4,7 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.helpers import FakeClient, event
+from tests.unit.notifier.support import FakeClient, event
 
 from heliograph_notifier.fanout.client import QueueLimits
 from heliograph_notifier.protocol.codes import CloseCode

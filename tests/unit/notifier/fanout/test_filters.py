@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.helpers import event
+from tests.unit.notifier.support import event
 
 from heliograph_notifier.fanout.filters import EVERYTHING, Filter
 from heliograph_notifier.protocol.vocabulary import FilterRequest

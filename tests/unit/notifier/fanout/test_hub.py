@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.helpers import EPOCH, FakeClient, event
+from tests.unit.notifier.support import EPOCH, FakeClient, event
 
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.fanout.hub import Hub, Ring

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.helpers import EPOCH, FakeClient, FakeHistory, message
+from tests.unit.notifier.support import EPOCH, FakeClient, FakeHistory, message
 
 from heliograph_common.bus.ordered import StreamState
 from heliograph_common.errors import BusUnavailable
@@ -18,7 +18,7 @@ from heliograph_notifier.protocol.frames import encode_event
 from heliograph_notifier.protocol.vocabulary import ResetReason
 
 
-class World:
+class ReplayedStream:
     """A stream, a hub that has read it, and a replay."""
 
     def __init__(self, past: int, *, ring: int, **history: Any) -> None:
@@ -49,15 +49,15 @@ def test_hand_over_has_no_gap_and_no_repeat(past: int, ring: int, start: int, li
     start = min(start, past)
 
     async def scenario() -> FakeClient:
-        world = World(past, ring=ring, pause=True)
+        stream = ReplayedStream(past, ring=ring, pause=True)
         client = FakeClient("ann")
-        following = asyncio.create_task(world.replay.follow(client, f"{EPOCH}.{start}"))
+        following = asyncio.create_task(stream.replay.follow(client, f"{EPOCH}.{start}"))
         for pause in pauses[:live]:
             for _ in range(pause):
                 await asyncio.sleep(0)
-            world.publish()
+            stream.publish()
         await following
-        world.publish()
+        stream.publish()
         return client
 
     client = asyncio.run(scenario())
@@ -67,20 +67,20 @@ def test_hand_over_has_no_gap_and_no_repeat(past: int, ring: int, start: int, li
 
 
 async def test_without_a_cursor_only_what_is_new() -> None:
-    world = World(10, ring=5)
+    stream = ReplayedStream(10, ring=5)
     client = FakeClient("ann")
-    await world.replay.follow(client, None)
-    world.publish()
+    await stream.replay.follow(client, None)
+    stream.publish()
     assert client.got == [11]
     assert str(client.told[0][1]) == f"{EPOCH}.10"
 
 
 async def test_the_ring_alone_needs_no_stream() -> None:
-    world = World(10, ring=5)
+    stream = ReplayedStream(10, ring=5)
     client = FakeClient("ann")
-    await world.replay.follow(client, f"{EPOCH}.5")
+    await stream.replay.follow(client, f"{EPOCH}.5")
     assert client.got == [7, 8, 10]
-    assert world.history.reads == 0
+    assert stream.history.reads == 0
 
 
 @pytest.mark.parametrize(
@@ -88,62 +88,62 @@ async def test_the_ring_alone_needs_no_stream() -> None:
     [("nonsense", "malformed"), ("60.1", "other_epoch"), (f"{EPOCH}.99", "unknown"), (f"{EPOCH}.2", "too_old")],
 )
 async def test_resets(cursor: str, reason: str) -> None:
-    world = World(10, ring=2, first_seq=5)
+    stream = ReplayedStream(10, ring=2, first_seq=5)
     client = FakeClient("ann")
-    await world.replay.follow(client, cursor)
+    await stream.replay.follow(client, cursor)
     assert [(word, str(at)) for word, at in client.told] == [(reason, f"{EPOCH}.10")]
-    world.publish()
+    stream.publish()
     assert client.got == [11]
 
 
 async def test_a_cursor_just_before_what_the_stream_holds_is_young_enough() -> None:
-    world = World(10, ring=2, first_seq=5)
+    stream = ReplayedStream(10, ring=2, first_seq=5)
     client = FakeClient("ann")
-    await world.replay.follow(client, f"{EPOCH}.4")
+    await stream.replay.follow(client, f"{EPOCH}.4")
     assert client.got == [5, 7, 8, 10]
 
 
 async def test_events_that_expire_during_a_replay_are_a_reset() -> None:
-    world = World(10, ring=2)
+    stream = ReplayedStream(10, ring=2)
 
     async def state() -> StreamState:
-        world.history.first_seq = 6  # expires right after it was looked at
+        stream.history.first_seq = 6  # expires right after it was looked at
         return StreamState(EPOCH, 1, 10)
 
-    world.history.stream_state = state  # type: ignore[method-assign]
+    stream.history.stream_state = state  # type: ignore[method-assign]
     client = FakeClient("ann")
-    await world.replay.follow(client, f"{EPOCH}.1")
+    await stream.replay.follow(client, f"{EPOCH}.1")
     assert [word for word, _ in client.told] == ["ready", "too_old"]
 
 
 @pytest.mark.parametrize("reason", ["rewound", "other_epoch", "deleted"])
 async def test_a_break_of_the_stream_during_a_replay_is_a_reset(reason: ResetReason) -> None:
-    world = World(10, ring=2, pause=True)
+    stream = ReplayedStream(10, ring=2, pause=True)
     client = FakeClient("ann")
-    following = asyncio.create_task(world.replay.follow(client, f"{EPOCH}.1"))
+    following = asyncio.create_task(stream.replay.follow(client, f"{EPOCH}.1"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    world.hub.begin(EPOCH, 3, after=reason)
+    stream.hub.begin(EPOCH, 3, after=reason)
     await following
     assert client.told[-1][0] == reason
 
 
 async def test_a_client_that_reads_nothing_of_a_replay_is_slow() -> None:
-    world = World(50, ring=100)
+    stream = ReplayedStream(50, ring=100)
     client = FakeClient("ann", limits=QueueLimits(1_000_000, 10))
     client.open = False
-    await world.replay.follow(client, f"{EPOCH}.0")
+    await stream.replay.follow(client, f"{EPOCH}.0")
     assert client.code is CloseCode.SLOW
     assert not client.live
 
 
 async def test_without_the_stream_a_client_is_told_to_come_back() -> None:
-    world = World(10, ring=2)
+    stream = ReplayedStream(10, ring=2)
 
     async def away() -> StreamState:
         raise BusUnavailable("away")
 
-    world.history.stream_state = away  # type: ignore[method-assign]
+    stream.history.stream_state = away  # type: ignore[method-assign]
     client = FakeClient("ann")
-    await world.replay.follow(client, f"{EPOCH}.1")
+    await stream.replay.follow(client, f"{EPOCH}.1")
     assert client.code is CloseCode.HISTORY_UNAVAILABLE

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.helpers import EPOCH, event, message
+from tests.unit.notifier.support import EPOCH, event, message
 from websockets.frames import Frame, Opcode
 
 from heliograph_common.bus.ordered import StreamedMessage

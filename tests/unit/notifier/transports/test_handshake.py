@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import HTTPConnection
-from tests.unit.notifier.helpers import event
+from tests.unit.notifier.support import event
 
 from heliograph_common.http.problems import Problem
 from heliograph_notifier.protocol.vocabulary import MAX_ENTRIES

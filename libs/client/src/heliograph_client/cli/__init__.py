@@ -1,1 +1,1 @@
-"""The ``heliograph`` command. ``main.py`` is the door; each command is a module, loaded when it is called."""
+"""The ``heliograph`` command. ``main.py`` is the entry point; each command is a module, loaded when it is called."""

@@ -1,1 +1,1 @@
-"""Who is asking: bearer tokens by RFC 8725. Only this room imports jwt."""
+"""Who sends a request: bearer tokens by RFC 8725. Only this package imports jwt."""

@@ -1,1 +1,1 @@
-"""NATS JetStream: the connection, publishing, pulling with slots, provisioning. No other room names the nats package."""
+"""NATS JetStream: the connection, publishing, pulling with slots, provisioning. Only this package imports nats."""

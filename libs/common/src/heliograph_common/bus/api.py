@@ -1,4 +1,4 @@
-"""Requests to the JetStream API: their errors become ours. Used by the modules of this room that ask rather than consume."""
+"""Requests to the JetStream API: their errors become ours."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from nats.js.api import StreamInfo
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.ordered_feed import Feed, StreamedMessage
-from heliograph_common.bus.standing import epoch_of
+from heliograph_common.bus.work_progress import epoch_of
 from heliograph_common.errors import BusUnavailable
 
 __all__ = ["Discontinuity", "OrderedReader", "StreamState", "StreamedMessage"]

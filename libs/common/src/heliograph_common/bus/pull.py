@@ -20,7 +20,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.delivery import JetStreamDelivery
 from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.puller import RETRY_AFTER_STATUS, Puller
-from heliograph_common.bus.standing_pull import HEARTBEAT
+from heliograph_common.bus.waiting_pull import HEARTBEAT
 from heliograph_common.contracts.streams import ConsumerSpec
 from heliograph_common.errors import BusUnavailable
 

@@ -21,7 +21,7 @@ from nats.errors import Error as NatsError
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.health import PULL
-from heliograph_common.bus.standing_pull import StandingPull
+from heliograph_common.bus.waiting_pull import WaitingPull
 from heliograph_common.contracts.streams import ConsumerSpec
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ _RAN_OUT = "408"
 
 
 class Puller:
-    """Hands each message to ``arrived`` as soon as it is here, and calls ``changed`` when a standing pull has ended."""
+    """Hands each message to ``arrived`` as soon as it is here, and calls ``changed`` when a waiting pull has ended."""
 
     def __init__(
         self, bus: Bus, spec: ConsumerSpec, arrived: Callable[[Msg], None], changed: Callable[[], None]
@@ -51,8 +51,8 @@ class Puller:
         self._asked: tuple[str, asyncio.Future[None]] | None = None
         self._all_answered = asyncio.Event()
         self._all_answered.set()
-        self._standing: StandingPull | None = None
-        self._leaving: list[StandingPull] = []
+        self._waiting: WaitingPull | None = None
+        self._leaving: list[WaitingPull] = []
         self._not_before = 0.0
         self._failing = ""
 
@@ -71,15 +71,15 @@ class Puller:
     async def forget(self) -> None:
         """What was asked for on the old connection will not be answered."""
         self._answer()
-        lost = [*self._leaving, *([self._standing] if self._standing else [])]
-        self._leaving, self._standing = [], None
+        lost = [*self._leaving, *([self._waiting] if self._waiting else [])]
+        self._leaving, self._waiting = [], None
         for pull in lost:
             await pull.drop()
 
     async def ask_now(self) -> None:
-        """Has the next message arrive if there is one now. A standing pull would have got it already, so none is asked
+        """Has the next message arrive if there is one now. A waiting pull would have got it already, so none is asked
         beside it. Takes two seconds at most."""
-        if self._standing_still() or time.monotonic() < self._not_before:
+        if self._has_live_pull() or time.monotonic() < self._not_before:
             return
         if self._subscription is None:
             self._inbox = self._bus.client.new_inbox()
@@ -101,25 +101,25 @@ class Puller:
 
     async def stand(self) -> bool:
         """Leaves a pull with the server that answers when a message comes; ``False`` when it is too early to ask again."""
-        if self._standing is not None and self._standing.silent:
+        if self._waiting is not None and self._waiting.silent:
             self._failed("a pull was lost: no heartbeats")
             await self.withdraw()
-        if not self._standing_still() and time.monotonic() >= self._not_before:
-            pull = StandingPull(self._bus.client, self._answered, self._works)
-            self._standing = pull
+        if not self._has_live_pull() and time.monotonic() >= self._not_before:
+            pull = WaitingPull(self._bus.client, self._answered, self._works)
+            self._waiting = pull
             await pull.ask(self._subject)
-        return self._standing_still()
+        return self._has_live_pull()
 
     async def withdraw(self) -> None:
         """Takes back the pull that stands with the server."""
         self._leaving = [pull for pull in self._leaving if not pull.finished]
-        if self._standing is not None:
-            pull, self._standing = self._standing, None
+        if self._waiting is not None:
+            pull, self._waiting = self._waiting, None
             self._leaving.append(pull)
             await pull.withdraw()
 
-    def _standing_still(self) -> bool:
-        return self._standing is not None and not self._standing.ended
+    def _has_live_pull(self) -> bool:
+        return self._waiting is not None and not self._waiting.ended
 
     async def _receive(self, message: Msg) -> None:
         self._take(message)

@@ -39,7 +39,7 @@ def parts(server: str) -> Parts:
     add = _Adder(made, server)
     for command in COMMANDS:
         for subject, receiver in command.receivers.items():
-            add(subject, command, receive=receiver)
+            add(subject, command, receive=receiver.sentence)
     for event in EVENTS:
         add(subjects.event(event.type), event, receive="Received by notifiers, which forward it to clients.")
     add(subjects.dead("{service}"), DeadLetter, receive="Read by administrators, who replay or delete it.")
@@ -166,8 +166,7 @@ def _enveloped(body: type[Body]) -> Object:
 
 def _parameters(subject: str) -> Object:
     named = [part[1:-1] for part in subject.split(".") if part.startswith("{")]
-    described = {"profile": "Analysis profile.", "service": "Service that gave up on the message."}
-    return {"parameters": {name: {"description": described[name]} for name in named}} if named else {}
+    return {"parameters": {name: {"description": subjects.PARAMETERS[name]} for name in named}} if named else {}
 
 
 def _stream(stream: StreamSpec) -> Object:

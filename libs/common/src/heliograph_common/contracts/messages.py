@@ -4,6 +4,7 @@ old readers would misunderstand raises ``version``. Golden samples of every vers
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -54,13 +55,23 @@ def progress(stages: Stages) -> int:
     return round(100 * done / sum(weight for _, weight in wanted))
 
 
+@dataclass(frozen=True)
+class Receiver:
+    """Who takes the commands of a subject, in a sentence for readers of the document, and the ``durable`` consumer that they
+    are taken from; ``None`` where nobody takes them yet."""
+
+    sentence: str
+    durable: str | None
+
+
 class Command(Body, frozen=True, kw_only=True):
     """What all commands have: the kind of work that they ask for, and what it is done to. Both together name the row of the
     work (``db.work_models``), which says whether it is still to be done. ``receivers`` are the subjects that it is sent on,
-    with a name in braces for a part that varies, and who takes it there."""
+    the most urgent first, with a name in braces for a part that varies, and who takes it there. Stream, consumers and
+    document follow from them."""
 
     kind: ClassVar[str]
-    receivers: ClassVar[Mapping[str, str]]
+    receivers: ClassVar[Mapping[str, Receiver]]
 
     @property
     def target(self) -> UUID:
@@ -68,40 +79,45 @@ class Command(Body, frozen=True, kw_only=True):
         raise NotImplementedError
 
 
-class RenderImage(Command, frozen=True, kw_only=True):
+class ImageCommand(Command, frozen=True, kw_only=True):
+    """What commands about one image have. Its work ends with the image: deleting one forgets all of them."""
+
+    image_id: ImageId
+
+    @property
+    def target(self) -> UUID:
+        """The image."""
+        return self.image_id
+
+
+class RenderImage(ImageCommand, frozen=True, kw_only=True):
     """Render the missing renditions of an image."""
 
     type: ClassVar[str] = "render.image"
     kind: ClassVar[str] = "render"
-    receivers: ClassVar[Mapping[str, str]] = {
-        subjects.render(priority): f"Received by thumbnailers, at priority {priority.value}." for priority in Priority
+    receivers: ClassVar[Mapping[str, Receiver]] = {
+        subjects.render(priority): Receiver(
+            f"Received by thumbnailers, at priority {priority.value}.", durable=f"thumbnailer-{priority.value}"
+        )
+        for priority in Priority
     }
 
-    image_id: ImageId
 
-    @property
-    def target(self) -> UUID:
-        """The image."""
-        return self.image_id
-
-
-class AnalyzeImage(Command, frozen=True, kw_only=True):
+class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
     """Analyze an image with a vision model. Its thumbnails are rendered."""
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
-    receivers: ClassVar[Mapping[str, str]] = {subjects.analyze("{profile}"): "Received by analyzers of the profile."}
+    receivers: ClassVar[Mapping[str, Receiver]] = {
+        subjects.analyze("{profile}"): Receiver("Received by analyzers of the profile.", durable=None)
+    }
 
-    image_id: ImageId
     profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
-
-    @property
-    def target(self) -> UUID:
-        """The image."""
-        return self.image_id
 
 
 COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
+IMAGE_KINDS = tuple(command.kind for command in COMMANDS if issubclass(command, ImageCommand))
+"""The kinds of work on images."""
 
 
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,15 +1,14 @@
-"""Streams and consumers as data; ``bus.provision`` makes them so and corrects drift. Durations are seconds."""
+"""Streams and consumers as data, those of commands from what the commands say of themselves; ``bus.provision`` makes them so
+and corrects drift. Durations are seconds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import COMMANDS, Command
-from heliograph_common.contracts.subjects import Priority
+from heliograph_common.contracts.messages import COMMANDS, Command, RenderImage
 
 DAY = 86_400.0
 
@@ -43,17 +42,18 @@ class ConsumerSpec:
     max_ack_pending: int = 1000
 
 
-def _sent_on(commands: Iterable[type[Command]]) -> Iterator[str]:
-    """The subjects of ``commands`` as patterns: ``work.analyze.*`` for ``work.analyze.{profile}``."""
-    for command in commands:
-        for subject in command.receivers:
-            yield re.sub(r"\{\w+\}", "*", subject)
+def _pattern(subject: str) -> str:
+    """``work.analyze.*`` for ``work.analyze.{profile}``."""
+    return re.sub(r"\{\w+\}", "*", subject)
 
 
 STREAMS: tuple[StreamSpec, ...] = (
     StreamSpec(
         name=subjects.WORK_STREAM,
-        subjects=(*_sent_on(COMMANDS), *subjects.RESERVED_WORK_SUBJECTS),
+        subjects=(
+            *(_pattern(subject) for command in COMMANDS for subject in command.receivers),
+            *subjects.RESERVED_WORK_SUBJECTS,
+        ),
         retention="workqueue",
         discard="new",
         max_bytes="work_bytes",
@@ -77,17 +77,17 @@ STREAMS: tuple[StreamSpec, ...] = (
 )
 
 
-def thumbnailer(priority: Priority) -> ConsumerSpec:
-    """The consumer from which thumbnailers take renders of one priority."""
-    return ConsumerSpec(
-        durable=f"thumbnailer-{priority.value}",
-        stream=subjects.WORK_STREAM,
-        filter_subject=subjects.render(priority),
+def consumers_of(command: type[Command]) -> tuple[ConsumerSpec, ...]:
+    """The consumers from which ``command`` is taken, the most urgent first."""
+    return tuple(
+        ConsumerSpec(durable=receiver.durable, stream=subjects.WORK_STREAM, filter_subject=_pattern(subject))
+        for subject, receiver in command.receivers.items()
+        if receiver.durable is not None
     )
 
 
-THUMBNAILER: tuple[ConsumerSpec, ...] = tuple(thumbnailer(priority) for priority in Priority)
-CONSUMERS: tuple[ConsumerSpec, ...] = THUMBNAILER
+THUMBNAILER: tuple[ConsumerSpec, ...] = consumers_of(RenderImage)
+CONSUMERS: tuple[ConsumerSpec, ...] = tuple(spec for command in COMMANDS for spec in consumers_of(command))
 
 
 def stream_for(subject: str) -> StreamSpec | None:

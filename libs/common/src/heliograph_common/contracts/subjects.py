@@ -8,6 +8,27 @@ WORK_STREAM = "WORK"
 EVENTS_STREAM = "EVENTS"
 DEAD_STREAM = "DEAD"
 
+PARAMETERS = {
+    "priority": "Priority of the work.",
+    "profile": "Analysis profile.",
+    "source": "Source of the import.",
+    "task": "Task of the word synchronizer.",
+    "service": "Service that gave up on the message.",
+}
+"""What the part of a subject that varies means."""
+
+TEMPLATES = (
+    "work.render.{priority}",
+    "work.analyze.{profile}",
+    "work.import.{source}",
+    "work.fetch.{source}",
+    "work.words.{task}",
+    "dead.{service}",
+)
+"""Subjects with a part that varies, by which traces group them."""
+
+_TEMPLATE_BY_PREFIX = {template.rpartition(".")[0]: template for template in TEMPLATES}
+
 RESERVED_WORK_SUBJECTS = ("work.import.*", "work.fetch.*", "work.words.*")
 """Kept in the stream of work beside those of the commands that there are."""
 EVENT_SUBJECTS = ("events.image.*", "events.import.*", "events.word.*")
@@ -40,3 +61,9 @@ def event(event_type: str) -> str:
 def dead(service: str) -> str:
     """The subject of a service's dead letters, such as ``dead.thumbnailer``."""
     return f"dead.{service}"
+
+
+def template_of(subject: str) -> str:
+    """``subject`` with what varies named: ``work.render.high`` gives ``work.render.{priority}``. Events keep their name, of
+    which there are few."""
+    return _TEMPLATE_BY_PREFIX.get(subject.rpartition(".")[0], subject)

@@ -137,7 +137,7 @@ class Ingest:
         return Accepted(row, created=False)
 
     async def _insert(
-        self, values: dict[str, Any], intent: Intent, asked: Priority, settle: Settle | None, *, heal: bool
+        self, values: dict[str, Any], intent: Intent, requested: Priority, settle: Settle | None, *, heal: bool
     ) -> Accepted | Intent:
         """The image; or where to put the original again, when its key was given up since: someone's deletion of the same
         bytes. ``heal``: what was put is to mend an image that there is already."""
@@ -147,7 +147,7 @@ class Ingest:
             renewed = await incarnations.renew(connection, intent)
             if renewed is not None:
                 return renewed
-            granted = await fairness.grant(connection, owner, asked, before_low=self._before_low)
+            granted = await fairness.grant(connection, owner, requested, before_low=self._before_low)
             named = {"incarnation": intent.incarnation}
             created = await insert_image(connection, values | granted.columns() | named)
             row = created or await find_by_content(connection, owner, sha256)
@@ -161,7 +161,7 @@ class Ingest:
             if row is not None and row.incarnation == intent.incarnation:
                 await incarnations.fulfil(connection, intent)
         if row is None:  # deleted between the conflict and the look: the next try creates it anew
-            return await self._insert(values | {"id": new_id()}, intent, asked, settle, heal=heal)
+            return await self._insert(values | {"id": new_id()}, intent, requested, settle, heal=heal)
         if created:
             return Accepted(row, created=True)
         return await self._found(row, values["analysis_profile"], settle)

@@ -28,8 +28,8 @@ class Granted:
         return {"priority": self.priority.value, "requested_priority": self.requested and self.requested.value}
 
 
-async def grant(connection: AsyncConnection, owner: str, asked: Priority, *, before_low: int) -> Granted:
+async def grant(connection: AsyncConnection, owner: str, requested: Priority, *, before_low: int) -> Granted:
     """What the owner's next picture gets. ``before_low``: how many of them may wait before it is ``low``."""
-    if asked is Priority.LOW or await waiting(connection, owner, up_to=before_low + 1) <= before_low:
-        return Granted(asked)
-    return Granted(Priority.LOW, requested=asked)
+    if requested is Priority.LOW or await waiting(connection, owner, up_to=before_low + 1) <= before_low:
+        return Granted(requested)
+    return Granted(Priority.LOW, requested=requested)

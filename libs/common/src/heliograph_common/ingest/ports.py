@@ -1,4 +1,4 @@
-"""What ingest needs of the room above it: transactions that can cause messages (``messaging.Messenger`` is one)."""
+"""What ingest needs of the layer above it: transactions that can cause messages (``messaging.Messenger`` is one)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from heliograph_common.bus.standing import WorkStanding, created
+from heliograph_common.bus.work_progress import WorkProgress, created
 from heliograph_common.contracts.streams import consumer_for
 from heliograph_common.db import locks, work
 from heliograph_common.db.locks import Lock
@@ -31,14 +31,14 @@ Adopt = Callable[[Transaction], Awaitable[int]]
 
 
 class Reconciler:
-    """``standing`` tells how the stream of work stands, and raises ``BusUnavailable`` when nobody can tell. ``adopt``: what
+    """``progress`` tells how the stream of work stands, and raises ``BusUnavailable`` when nobody can tell. ``adopt``: what
     each kind of work does for rows that are missing; looked at in every tenth cycle."""
 
     def __init__(
-        self, messenger: Messenger, standing: Callable[[], Awaitable[WorkStanding]], *, adopt: Sequence[Adopt] = ()
+        self, messenger: Messenger, progress: Callable[[], Awaitable[WorkProgress]], *, adopt: Sequence[Adopt] = ()
     ) -> None:
         self._messenger = messenger
-        self._standing = standing
+        self._progress = progress
         self._adopt = adopt
         self._cycle = 0
         self._epoch: str | None = None
@@ -49,15 +49,15 @@ class Reconciler:
         Raises:
             DatabaseUnavailable, BusUnavailable: the rest is left for the next cycle.
         """
-        standing = await self._standing()
-        await self._note_stream(standing)
+        progress = await self._progress()
+        await self._note_stream(progress)
         sent, adopted = 0, 0
         while True:
             async with self._messenger.transaction() as transaction:
                 if not await locks.try_hold(transaction.connection, Lock.RECONCILE):
                     break
                 due = await work.due(transaction.connection, limit=_BATCH)
-                sent += await _settle(transaction, due, standing)
+                sent += await _settle(transaction, due, progress)
             if len(due) < _BATCH:
                 break
         if self._cycle % _ADOPT_EVERY == 0:
@@ -70,22 +70,22 @@ class Reconciler:
             log.warning("work had no command left and is sent again", work=sent, adopted=adopted)
         return sent + adopted
 
-    async def _note_stream(self, standing: WorkStanding) -> None:
+    async def _note_stream(self, progress: WorkProgress) -> None:
         """After the stream was made anew, what it held before is due at once."""
-        if standing.epoch == self._epoch:
+        if progress.epoch == self._epoch:
             return
-        moment, lost = created(standing.epoch), _BATCH
+        moment, lost = created(progress.epoch), _BATCH
         while lost == _BATCH:
             async with self._messenger.transaction() as transaction:
                 lost = await work.hasten(transaction.connection, published_before=moment, limit=_BATCH)
             if lost:
                 log.warning("the stream of work was made anew; what it held is sent again", work=lost)
-        self._epoch = standing.epoch
+        self._epoch = progress.epoch
 
 
-async def _settle(transaction: Transaction, due: Sequence[WorkRow], standing: WorkStanding) -> int:
-    lost = [row for row in due if not outstanding(row, standing)]
-    waiting = [row for row in due if outstanding(row, standing)]
+async def _settle(transaction: Transaction, due: Sequence[WorkRow], progress: WorkProgress) -> int:
+    lost = [row for row in due if not outstanding(row, progress)]
+    waiting = [row for row in due if outstanding(row, progress)]
     if waiting:
         await work.look_later(transaction.connection, waiting)
     if lost:
@@ -96,16 +96,16 @@ async def _settle(transaction: Transaction, due: Sequence[WorkRow], standing: Wo
     return len(lost)
 
 
-def outstanding(row: WorkRow, standing: WorkStanding) -> bool:
+def outstanding(row: WorkRow, progress: WorkProgress) -> bool:
     """Whether the work of ``row`` is in hand, or a command for it will be delivered."""
     if row.in_outbox or row.in_hand:
         return True
-    if row.published_seq is None or row.published_seq > standing.last_seq:
+    if row.published_seq is None or row.published_seq > progress.last_seq:
         return False
-    if row.published_at < created(standing.epoch):  # in another stream of that name
+    if row.published_at < created(progress.epoch):  # in another stream of that name
         return False
     consumer = consumer_for(row.subject)
     if consumer is None:  # its service is not installed; the stream keeps it until it is
         return True
-    place = standing.consumers[consumer.durable]
+    place = progress.consumers[consumer.durable]
     return place.pending > 0 and row.published_seq > place.delivered_seq

@@ -35,8 +35,8 @@ from heliograph_common.errors import (
     Unavailable,
 )
 from heliograph_common.messaging.burial import bury
-from heliograph_common.messaging.failure_limit import FailureLimit
 from heliograph_common.messaging.job import AlreadyHandledError, Job
+from heliograph_common.messaging.pause_after_failures import PauseAfterFailures
 from heliograph_common.messaging.ports import Delivery, Handler, Source
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.telemetry import metrics, spans
@@ -56,14 +56,14 @@ _HAND_BACK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """``slots``: messages handled at one time. ``max_failures``: temporary failures of one piece of work, the last of which
-    is final. ``max_attempts``: attempts begun that never ended, as when a worker dies of one. ``hold_seconds``: the longest
-    that one attempt may take, waiting for servers included. ``retry_delay``: seconds before the second attempt, doubled
-    with each."""
+    """``slots``: messages handled at one time. ``max_temporary_failures``: temporary failures of one piece of work, the last
+    of which is final. ``max_unfinished_attempts``: attempts begun that never ended, as when a worker dies of one.
+    ``hold_seconds``: the longest that one attempt may take, waiting for servers included. ``retry_delay``: seconds before
+    the second attempt, doubled with each."""
 
     slots: int
-    max_failures: int = 8
-    max_attempts: int = 10
+    max_temporary_failures: int = 8
+    max_unfinished_attempts: int = 10
     hold_seconds: float = 300.0
     retry_delay: float = 1.0
 
@@ -80,7 +80,7 @@ class Worker(Generic[_Claim]):
         settings: WorkerSettings,
         *,
         available: Sequence[Callable[[], Awaitable[None]]] = (),
-        limit: FailureLimit | None = None,
+        limit: PauseAfterFailures | None = None,
     ) -> None:
         """``available``: checks of the servers that the handler needs; each raises ``Unavailable`` while it is away."""
         self.name = f"worker-{service}"
@@ -94,7 +94,7 @@ class Worker(Generic[_Claim]):
         self._slots = asyncio.Semaphore(settings.slots)
         self._jobs: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._limit = limit or FailureLimit()
+        self._limit = limit or PauseAfterFailures()
         self._paused_until = 0.0
         self._stopping = False
 
@@ -240,7 +240,7 @@ class Worker(Generic[_Claim]):
 
     async def _try(self, job: Job) -> None:
         hold = timedelta(seconds=self._settings.hold_seconds)
-        claim = await job.begin(self._handler, hold=hold, most=self._settings.max_attempts)
+        claim = await job.begin(self._handler, hold=hold, most=self._settings.max_unfinished_attempts)
         if claim is not None:
             await self._handler.handle(job, claim)
 
@@ -287,7 +287,7 @@ class Worker(Generic[_Claim]):
             error.__cause__ = flaw
         if job.fence is None:  # what failed was its beginning, which must not go on for ever either
             await job.take(self._handler, hold=timedelta(seconds=_SETTLE_SECONDS))
-        if job.failures + 1 >= self._settings.max_failures:
+        if job.failures + 1 >= self._settings.max_temporary_failures:
             return await self._give_up(delivery, job, error)
         delay = error.delay
         if delay is None:

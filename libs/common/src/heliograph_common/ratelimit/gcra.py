@@ -2,7 +2,7 @@
 
 A bucket is one figure, how long it takes until it is full again; ITU-T counts the moment when that is, the theoretical
 arrival time. Every request that is allowed adds one ``interval`` to it, time takes it away again, and it may never exceed
-``capacity``. ``store.py`` does the same sum in PostgreSQL and reads its answer with ``standing``; the twin for tests uses
+``capacity``. ``store.py`` does the same sum in PostgreSQL and reads its answer with ``decision``; the fake for tests uses
 ``take``.
 """
 
@@ -35,7 +35,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Decision:
     """What became of a request: whether it is ``allowed``, how many are after it, and the ``wait`` until one more is."""
 
     allowed: bool
@@ -43,17 +43,17 @@ class Standing:
     wait: timedelta
 
 
-def take(limit: Limit, full_in: timedelta) -> tuple[Standing, timedelta]:
+def take(limit: Limit, full_in: timedelta) -> tuple[Decision, timedelta]:
     """What becomes of a request at a bucket that is full in ``full_in`` (nothing or less: it is), and of the bucket."""
     after = max(full_in, _NONE) + limit.interval
     if after > limit.capacity:
-        return standing(limit, full_in, allowed=False), full_in
-    return standing(limit, after, allowed=True), after
+        return decision(limit, full_in, allowed=False), full_in
+    return decision(limit, after, allowed=True), after
 
 
-def standing(limit: Limit, full_in: timedelta, *, allowed: bool) -> Standing:
+def decision(limit: Limit, full_in: timedelta, *, allowed: bool) -> Decision:
     """What there is to tell of a bucket that is full in ``full_in`` after the request was ``allowed``, or was not."""
     free = limit.capacity - max(full_in, _NONE)
     if not allowed:  # time has passed since: it may have become free meanwhile
-        return Standing(False, 0, max(limit.interval - free, _NONE))
-    return Standing(True, free // limit.interval, limit.interval - free % limit.interval)
+        return Decision(False, 0, max(limit.interval - free, _NONE))
+    return Decision(True, free // limit.interval, limit.interval - free % limit.interval)

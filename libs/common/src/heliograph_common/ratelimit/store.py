@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from heliograph_common.db.single import SingleStatements
-from heliograph_common.ratelimit.gcra import Limit, Standing, standing
+from heliograph_common.ratelimit.gcra import Decision, Limit, decision
 
 _TAKE = """
     INSERT INTO rate_limits AS bucket (key, full_at)
@@ -44,16 +44,16 @@ class PostgresRateLimits:
         self._monotonic = monotonic
         self._refused: dict[str, float] = {}
 
-    async def take(self, key: str, limit: Limit) -> Standing:
+    async def take(self, key: str, limit: Limit) -> Decision:
         """See ``RateLimits.take``."""
         wait = self._refused.get(key, 0.0) - self._monotonic()
         if wait > 0:
-            return Standing(False, 0, timedelta(seconds=wait))
+            return Decision(False, 0, timedelta(seconds=wait))
         values = {"key": key, "interval": limit.interval, "capacity": limit.capacity}
         if taken := await self._statements.row(_TAKE, values):
-            return standing(limit, taken[0], allowed=True)
+            return decision(limit, taken[0], allowed=True)
         found = await self._statements.row(_LOOK, values)
-        refused = standing(limit, found[0] if found else timedelta(), allowed=False)
+        refused = decision(limit, found[0] if found else timedelta(), allowed=False)
         self._remember(key, refused.wait)
         return refused
 

@@ -15,7 +15,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
-from heliograph_common.contracts.streams import ConsumerSpec
+from heliograph_common.contracts.streams import ConsumerSpec, consumers_of
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.ports import Handler, Source
 from heliograph_common.messaging.relay import Relay
@@ -91,14 +91,13 @@ class Backbone:
     def worker(
         self,
         handler: Handler[_Claim],
-        consumers: Sequence[ConsumerSpec],
         settings: WorkerSettings,
         *,
         patience: float,
         available: Sequence[Callable[[], Awaitable[None]]],
     ) -> list[Component]:
-        """Components that bring the commands of ``consumers`` to ``handler``, those named first first; in the order of
-        their start, after the others of the service. It registers the check ``worker``, which is critical.
+        """Components that bring the handler's commands to it, the most urgent first; in the order of their start, after the
+        others of the service. It registers the check ``worker``, which is critical.
 
         NATS may bring nothing for ``patience`` seconds before a command is taken from its row of work. ``available`` are
         checks of what the handler needs beside the database (see ``Worker``).
@@ -106,7 +105,7 @@ class Backbone:
         signs = LifeSigns(self._settings.nats, client_name=_client_name(self._service))
         worker = Worker(
             self._service,
-            self._source(consumers, signs, patience),
+            self._source(consumers_of(handler.command), signs, patience),
             handler,
             self.messenger,
             settings,

@@ -1,2 +1,2 @@
 """What a service tells of itself: traces, metrics and logs. Names live here and nowhere else. Knows no database, bus or
-object store; all rooms above import it."""
+object store; all layers above import it."""

@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from heliograph_common.contracts import subjects
 from heliograph_common.telemetry.redaction import redact_text
 from heliograph_common.telemetry.tracing import extract, inject, tracer
 
@@ -43,22 +44,6 @@ URL_PATH = "url.path"
 URL_SCHEME = "url.scheme"
 ERROR_TYPE = "error.type"
 
-_PARAMETERS = {
-    "work.render": "{priority}",
-    "work.analyze": "{profile}",
-    "work.import": "{source}",
-    "work.fetch": "{source}",
-    "work.words": "{task}",
-    "dead": "{service}",
-}
-
-
-def destination_template(subject: str) -> str:
-    """``subject`` with what varies named: ``work.render.high`` gives ``work.render.{priority}``. Events keep their
-    name, of which there are few."""
-    prefix, _, _ = subject.rpartition(".")
-    return f"{prefix}.{_PARAMETERS[prefix]}" if prefix in _PARAMETERS else subject
-
 
 @contextmanager
 def send_span(subject: str, *, message_id: str, headers: MutableMapping[str, str]) -> Iterator[Span]:
@@ -69,7 +54,7 @@ def send_span(subject: str, *, message_id: str, headers: MutableMapping[str, str
     """
     parent = extract(headers) if "traceparent" in headers else None
     attributes = {**_messaging("send", subject), MESSAGING_MESSAGE_ID: message_id}
-    with _span(f"send {destination_template(subject)}", SpanKind.PRODUCER, attributes, context=parent) as span:
+    with _span(f"send {subjects.template_of(subject)}", SpanKind.PRODUCER, attributes, context=parent) as span:
         inject(headers)
         yield span
 
@@ -78,7 +63,7 @@ def receive_span(subject: str, *, consumer: str, batch: Sequence[Mapping[str, st
     """Records a CLIENT span from ``start_ns`` (Unix time) to now for a pull that brought messages, each with headers
     in ``batch``; they are linked. Empty pulls are not recorded: a waiting worker would make nothing else."""
     span = tracer().start_span(
-        f"receive {destination_template(subject)}",
+        f"receive {subjects.template_of(subject)}",
         context=Context(),
         kind=SpanKind.CLIENT,
         attributes={
@@ -105,7 +90,7 @@ def process_span(
         MESSAGING_MESSAGE_ID: message_id,
         DELIVERIES: deliveries,
     }
-    name = f"process {destination_template(subject)}"
+    name = f"process {subjects.template_of(subject)}"
     with _span(name, SpanKind.CONSUMER, attributes, context=creation, links=_links(creation)) as span:
         yield span
 
@@ -167,7 +152,7 @@ def _messaging(operation: str, subject: str) -> dict[str, AttributeValue]:
         MESSAGING_OPERATION_NAME: operation,
         MESSAGING_OPERATION_TYPE: operation,
         MESSAGING_DESTINATION: subject,
-        MESSAGING_TEMPLATE: destination_template(subject),
+        MESSAGING_TEMPLATE: subjects.template_of(subject),
     }
 
 

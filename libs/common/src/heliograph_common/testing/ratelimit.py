@@ -1,4 +1,4 @@
-"""The twin of the rate limits, in memory."""
+"""The fake of the rate limits, in memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from heliograph_common.clock import Clock, utc_now
 from heliograph_common.errors import DatabaseUnavailable
-from heliograph_common.ratelimit.gcra import Limit, Standing, take
+from heliograph_common.ratelimit.gcra import Decision, Limit, take
 
 
 class MemoryRateLimits:
@@ -17,12 +17,12 @@ class MemoryRateLimits:
         self._now = now
         self._full_at: dict[str, datetime] = {}
 
-    async def take(self, key: str, limit: Limit) -> Standing:
+    async def take(self, key: str, limit: Limit) -> Decision:
         """See ``RateLimits.take``."""
         now = self._checked()
-        standing, full_in = take(limit, self._full_at.get(key, now) - now)
+        decision, full_in = take(limit, self._full_at.get(key, now) - now)
         self._full_at[key] = now + full_in
-        return standing
+        return decision
 
     async def forget(self) -> int:
         """See ``RateLimits.forget``."""

@@ -1,8 +1,14 @@
-"""A TCP proxy before a server, for tests of what happens when that is there and does not answer."""
+"""A TCP proxy before a server that can stop forwarding without closing anything, as a network does that drops packets.
+
+A peer that asks through a proxy at a standstill gets no answer and no reset. In one thing it is gentler than a real drop:
+the kernel still completes handshakes and acknowledges what was sent, so only limits of the asking program end the wait,
+not those of its TCP.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -12,10 +18,11 @@ _CHUNK = 65_536
 
 
 class TcpProxy:
-    """Forwards connections to ``port`` of this machine; ``port`` of its own is free for as long as it is entered."""
+    """Forwards connections to the port of this machine that ``upstream`` gives, which is asked at each connection, so that
+    there can be a proxy before there is a server. It listens on ``port`` for as long as it is entered."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
+    def __init__(self, upstream: Callable[[], int]) -> None:
+        self._upstream = upstream
         self._forwarding = asyncio.Event()
         self._forwarding.set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -38,7 +45,8 @@ class TcpProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def pause(self) -> None:
-        """Forwards nothing from now on; connections stay open, and new ones are accepted and get no answer."""
+        """Forwards nothing from now on, in no direction, and no one's end; connections stay open, and new ones are accepted
+        and get no answer."""
         self._forwarding.clear()
 
     def resume(self) -> None:
@@ -57,19 +65,22 @@ class TcpProxy:
         try:
             with suppress(OSError, asyncio.CancelledError):  # cancelled at the end, which asyncio would log as an error
                 await self._forwarding.wait()
-                beyond, to = await asyncio.open_connection(HOST, self._to)
+                beyond, to = await asyncio.open_connection(HOST, self._upstream())
                 await asyncio.gather(self._pump(reader, to), self._pump(beyond, writer))
         finally:
-            writer.transport.abort()
+            writer.close()
             self._tasks.discard(task)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            while chunk := await reader.read(_CHUNK):
-                await self._forwarding.wait()
+            while True:
+                chunk = await reader.read(_CHUNK)
+                await self._forwarding.wait()  # what was read before the standstill waits as well
+                if not chunk:
+                    break
                 writer.write(chunk)
                 await writer.drain()
         finally:
             self._writers.discard(writer)
-            writer.transport.abort()
+            writer.close()

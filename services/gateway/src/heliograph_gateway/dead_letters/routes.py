@@ -11,7 +11,7 @@ from starlette.responses import Response
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import body_of, decode
-from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage, Command, RenderImage
+from heliograph_common.contracts.messages import COMMANDS, Command, ImageCommand, RenderImage
 from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem
@@ -161,7 +161,7 @@ def _shape(stored: StoredLetter) -> dict[str, Any]:
         "error": letter.error,
         "deliveries": letter.deliveries,
         "died_at": rfc3339(letter.died_at),
-        "image_id": str(command.image_id) if isinstance(command, RenderImage | AnalyzeImage) else None,
+        "image_id": str(command.image_id) if isinstance(command, ImageCommand) else None,
         "trace_id": trace_id_of(letter.headers),
         "headers": letter.headers,
         "payload": letter.payload,

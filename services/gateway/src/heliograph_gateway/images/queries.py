@@ -15,7 +15,7 @@ from sqlalchemy import Row, Select, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
+from heliograph_common.contracts.messages import IMAGE_KINDS
 from heliograph_common.db import work
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
@@ -117,8 +117,8 @@ async def renditions_by_image(connection: AsyncConnection, ids: Sequence[UUID]) 
 async def delete_image(connection: AsyncConnection, image_id: UUID) -> ImageRow:
     """Marks an image, which the caller has locked, as deleted; nothing is left to do for it."""
     gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
-    for command in (RenderImage, AnalyzeImage):
-        await work.forget(connection, command.kind, image_id)
+    for kind in IMAGE_KINDS:
+        await work.forget(connection, kind, image_id)
     return (await connection.execute(gone.returning(*Image.__table__.columns))).one()
 
 

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heliograph_common.auth.principal import Principal
 from heliograph_common.errors import DatabaseUnavailable, Unauthenticated
 from heliograph_common.http.problems import Problem
-from heliograph_common.ratelimit.gcra import Limit, Standing
+from heliograph_common.ratelimit.gcra import Decision, Limit
 from heliograph_common.ratelimit.port import RateLimits
 from heliograph_common.telemetry import metrics
 from heliograph_gateway.access import scopes as access
@@ -84,21 +84,21 @@ class Throttle:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
         limited = self._limited(scope) if scope["type"] == "http" else None
-        standing = await self._take(limited, scope) if limited is not None else None
-        if limited is None or standing is None:
+        decision = await self._take(limited, scope) if limited is not None else None
+        if limited is None or decision is None:
             await self._app(scope, receive, send)
             return
-        seconds = math.ceil(standing.wait / timedelta(seconds=1))
+        seconds = math.ceil(decision.wait / timedelta(seconds=1))
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
                 headers["RateLimit-Policy"] = _policy(limited)
-                headers["RateLimit"] = f'"{limited.name}";r={standing.remaining};t={max(1, seconds)}'
+                headers["RateLimit"] = f'"{limited.name}";r={decision.remaining};t={max(1, seconds)}'
                 message = {**message, "headers": headers.raw}
             await send(message)
 
-        if standing.allowed:
+        if decision.allowed:
             await self._app(scope, receive, tell)
         else:
             scope["route"] = limited.route  # telemetry reads it there; the application, which sets it, is not asked
@@ -111,7 +111,7 @@ class Throttle:
                 return limited
         return None
 
-    async def _take(self, limited: _Limited, scope: Scope) -> Standing | None:
+    async def _take(self, limited: _Limited, scope: Scope) -> Decision | None:
         """What becomes of a request; ``None`` where nobody can say."""
         try:
             caller = await limited.identify(scope)
@@ -131,11 +131,11 @@ class Throttle:
 def _limited(route: APIRoute, method: str, settings: RateLimitSettings, callers: Callers) -> _Limited | None:
     name = f"{method} {route.path_format}"
     policy = settings.policy(name)
-    asked = set(_calls(route.dependant))
+    dependencies = set(_calls(route.dependant))
     identify: Identify
-    if access.principal in asked:
+    if access.principal in dependencies:
         identify = callers.identify
-    elif access.old_principal in asked:
+    elif access.old_principal in dependencies:
         identify = callers.identify_old
     else:
         return None

@@ -4,7 +4,7 @@ what ``asyncapi`` documents. A released frame is never removed or retyped; a new
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -131,4 +131,6 @@ class Closing(FromServer, tag="closing"):
 
 
 FROM_SERVER: tuple[type[FromServer], ...] = (AuthOk, Ready, Pong, Draining, Reset, Error)
-FROM_CLIENT = (Auth, Subscribe, Narrow, Ping)
+ON_SSE: tuple[type[FromServer], ...] = (Reset, Draining, Closing)
+"""Those that a stream of server-sent events has beside the events."""
+FROM_CLIENT: tuple[type[msgspec.Struct], ...] = get_args(FromClient)

@@ -54,11 +54,11 @@ class Admission:
             self.hub.release(subject)
         client.forget()
 
-    def check_filter(self, principal: Principal, asked: Filter) -> None:
+    def check_filter(self, principal: Principal, wanted: Filter) -> None:
         """Raises:
         Problem: only administrators see all owners.
         """
-        if asked.all_owners and not principal.is_admin:
+        if wanted.all_owners and not principal.is_admin:
             raise Problem(FORBIDDEN, "`all_owners` requires the scope `admin`.")
 
     def _closed_because(self) -> tuple[CloseCode | None, str]:

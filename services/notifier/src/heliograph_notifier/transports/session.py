@@ -73,13 +73,13 @@ class Session:
             return self.authenticated(principal)
         return False
 
-    def follow(self, asked: Filter, cursor: str | None = None) -> None:
+    def follow(self, wanted: Filter, cursor: str | None = None) -> None:
         """Starts the events, anew where they have started already."""
         if self._principal is None or self._client.closed:
             return
         self._stop_following()
-        self._client.filter = asked
-        self._client.owner = None if asked.all_owners else self._principal.subject
+        self._client.filter = wanted
+        self._client.owner = None if wanted.all_owners else self._principal.subject
         self._client.position = 0
         self._following = asyncio.create_task(self._admission.replay.follow(self._client, cursor), name="replay")
         self._following.add_done_callback(self._followed)

@@ -89,10 +89,10 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admis
         Problem: it is answered with a problem instead.
     """
     request = HTTPConnection(scope)
-    principal, asked = await _check(request, admission)
+    principal, wanted = await _check(request, admission)
     client = SseClient(scope["state"][TRANSPORT], admission.limits, abort_seconds=admission.settings.abort_seconds)
-    client.filter = asked
-    client.owner = None if asked.all_owners else principal.subject
+    client.filter = wanted
+    client.owner = None if wanted.all_owners else principal.subject
     entered = admission.enter(client) and admission.admit(client, principal.subject)
     left = (principal.expires_at - datetime.now(UTC)).total_seconds()
     expiry = asyncio.get_running_loop().call_later(
@@ -117,9 +117,9 @@ async def _check(request: HTTPConnection, admission: Admission) -> tuple[Princip
     principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
     if principal is None:
         raise unauthenticated("The request has no `Authorization` header.", challenge=CHALLENGE)
-    asked = filter_of(request.query_params)
-    admission.check_filter(principal, asked)
-    return principal, asked
+    wanted = filter_of(request.query_params)
+    admission.check_filter(principal, wanted)
+    return principal, wanted
 
 
 async def _stream(client: SseClient, send: Send, admission: Admission, headers: Headers) -> None:

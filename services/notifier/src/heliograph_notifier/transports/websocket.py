@@ -93,7 +93,7 @@ class WebSocketClient(Client):
 
 @dataclass(frozen=True, slots=True)
 class _Handshake:
-    """What a handshake asked for, checked."""
+    """What a handshake asks for, checked."""
 
     subprotocol: str
     principal: Principal | None
@@ -136,7 +136,7 @@ async def _check(request: HTTPConnection, subprotocols: Sequence[str], admission
     if subprotocol is None:
         raise Problem(BAD_REQUEST, f"Request the WebSocket subprotocol `{HELIOGRAPH}` or `{CLOUDEVENTS}`.")
     principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
-    asked = filter_of(request.query_params)
+    wanted = filter_of(request.query_params)
     if subprotocol == CLOUDEVENTS:
         if principal is None:
             raise unauthenticated(
@@ -144,8 +144,8 @@ async def _check(request: HTTPConnection, subprotocols: Sequence[str], admission
                 f"`{HELIOGRAPH}` and send the token in the first frame.",
                 challenge=CHALLENGE,
             )
-        admission.check_filter(principal, asked)
-    return _Handshake(subprotocol, principal, asked, cursor_of(request))
+        admission.check_filter(principal, wanted)
+    return _Handshake(subprotocol, principal, wanted, cursor_of(request))
 
 
 class _Session(Session):
@@ -180,10 +180,10 @@ class _Session(Session):
             self._client.tell(AuthOk(subject=principal.subject, expires_at=principal.expires_at))
         return stays
 
-    def subscribe(self, asked: Filter, cursor: str | None = None) -> None:
+    def subscribe(self, wanted: Filter, cursor: str | None = None) -> None:
         """Starts the events, anew where they have started already."""
         cursor, self._cursor = cursor or self._cursor, None
-        self.follow(asked, cursor)
+        self.follow(wanted, cursor)
 
     async def _handle(self, text: str | None) -> None:
         if self.too_many():
@@ -205,18 +205,18 @@ class _Session(Session):
             self._ask(frame, self._principal)
 
     def _ask(self, frame: Subscribe | Narrow, principal: Principal) -> None:
-        asked = Filter(frame)
+        wanted = Filter(frame)
         try:
-            self._admission.check_filter(principal, asked)
+            self._admission.check_filter(principal, wanted)
         except Problem as problem:
             self._client.tell(Error(problem=problem.body()))
             return
         if isinstance(frame, Subscribe):
-            self.subscribe(asked, frame.cursor)
-        elif asked.all_owners != self._client.filter.all_owners:
+            self.subscribe(wanted, frame.cursor)
+        elif wanted.all_owners != self._client.filter.all_owners:
             self._wrong("A `filter` frame cannot change `all_owners`. Use a `subscribe` frame.")
         else:
-            self._client.filter = asked
+            self._client.filter = wanted
 
     def _wrong(self, detail: str) -> None:
         if self._principal is None:

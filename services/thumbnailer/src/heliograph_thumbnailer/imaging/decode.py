@@ -70,14 +70,14 @@ def _jpeg(data: Buffer, header: Header, scale: float) -> Decoded:
         raise _damaged(str(error)) from error
     if (width, height) != (header.width, header.height):
         raise BadImage("the JPEG states two different sizes: export the image again")
-    asked = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGBX")
-    pixels = _turbo(data, asked, -(-width // dct_divisor(scale)))
+    layout = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGBX")
+    pixels = _turbo(data, layout, -(-width // dct_divisor(scale)))
     height, width, _ = pixels.shape
-    if asked == "CMYK":
+    if layout == "CMYK":
         # Adobe stores CMYK inverted. Converted once and whole: setting up such a transform takes as long as a megapixel.
         pixels = colour.cmyk_to_rgbx(pixels, found.profile, inverted=found.adobe)
         return Decoded(pixels, "RGBX", width, height, None, found.exif)
-    return Decoded(pixels, "L" if asked == "GRAY" else asked, width, height, colour.needed(found.profile), found.exif)
+    return Decoded(pixels, "L" if layout == "GRAY" else layout, width, height, colour.needed(found.profile), found.exif)
 
 
 def _turbo(data: Buffer, space: str, min_width: int) -> Any:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, bindparam, text
+from sqlalchemy import Row, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_common.contracts.messages import IMAGE_KINDS
 
 _TARGETS = text("""
     SELECT kind, target FROM work WHERE (kind, target) > (:kind, :target) ORDER BY kind, target LIMIT :limit
@@ -18,11 +20,11 @@ _WRONG = text("""
            images.id IS NULL OR deleted_at IS NOT NULL OR (kind = 'render' AND processing_status = 'failed') AS superfluous
     FROM unnest(CAST(:kinds AS text[]), CAST(:targets AS uuid[])) AS looked_at (its_kind, its_target)
     JOIN work ON work.kind = its_kind AND work.target = its_target
-    LEFT JOIN images ON images.id = work.target AND work.kind IN ('render', 'analyze')
-    WHERE check_at < now() - interval '1 hour' OR (work.kind IN ('render', 'analyze')
+    LEFT JOIN images ON images.id = work.target AND work.kind = ANY(:image_kinds)
+    WHERE check_at < now() - interval '1 hour' OR (work.kind = ANY(:image_kinds)
       AND (images.id IS NULL OR deleted_at IS NOT NULL OR (kind = 'render' AND processing_status = 'failed')))
     ORDER BY work.kind, work.target
-""").bindparams(bindparam("targets", type_=ARRAY(Uuid)))
+""").bindparams(bindparam("targets", type_=ARRAY(Uuid)), bindparam("image_kinds", type_=ARRAY(Text)))
 _DROP = text("""
     DELETE FROM work WHERE kind = :kind AND target = :target AND NOT EXISTS (
         SELECT FROM images WHERE images.id = work.target AND deleted_at IS NULL
@@ -37,7 +39,11 @@ async def targets(connection: AsyncConnection, kind: str, target: UUID, limit: i
 
 async def wrong(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     """Those of ``rows`` that are overdue or superfluous: kind, target, owner, overdue, superfluous."""
-    values = {"kinds": [row.kind for row in rows], "targets": [row.target for row in rows]}
+    values = {
+        "kinds": [row.kind for row in rows],
+        "targets": [row.target for row in rows],
+        "image_kinds": list(IMAGE_KINDS),
+    }
     return (await connection.execute(_WRONG, values)).all()
 
 

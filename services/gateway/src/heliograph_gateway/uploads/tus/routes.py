@@ -46,7 +46,7 @@ from heliograph_gateway.uploads.tus.body import Body
 from heliograph_gateway.uploads.tus.headers import BODY_TYPE, IMAGE, ROOT, wrong
 from heliograph_gateway.uploads.tus.queries import TusRow
 from heliograph_gateway.uploads.tus.schemas import UPLOAD_ID, TusUploadShape
-from heliograph_gateway.uploads.tus.service import Announced, ResumableUploads, Standing, standing_of
+from heliograph_gateway.uploads.tus.service import Announced, Progress, ResumableUploads, progress_of
 
 RESUMABLE_UPLOADS = Tag(
     "resumable uploads", "Upload files in several requests and resume after interruptions, with the tus 1.0 protocol."
@@ -130,10 +130,10 @@ async def create_tus_upload(
     if announced.concat is not None and final:
         if body.announced != 0:
             raise wrong("Upload-Concat", "A final upload must not have a body")
-        standing = await service.concatenate(caller.subject, announced, announced.concat.urls)
+        progress = await service.concatenate(caller.subject, announced, announced.concat.urls)
     else:
-        standing = await service.create(caller.subject, announced, body)
-    return Response(status_code=201, headers={"Location": f"{ROOT}/{standing.id}", **_standing(standing)})
+        progress = await service.create(caller.subject, announced, body)
+    return Response(status_code=201, headers={"Location": f"{ROOT}/{progress.id}", **_progress_headers(progress)})
 
 
 @router.patch(
@@ -165,14 +165,14 @@ async def append_to_tus_upload(
     """Appends the body at the offset. If the connection breaks, the bytes that arrived are kept: get the offset of the
     upload and continue from there. After the last bytes the file is checked, and the upload is an image when the
     response is sent."""
-    standing = await service.append(
+    progress = await service.append(
         upload_id,
         caller.subject,
         int(upload_offset),
         _body(request, upload_checksum, always=True),
         announced=None if upload_length is None else int(upload_length),
     )
-    return Response(status_code=204, headers=_standing(standing))
+    return Response(status_code=204, headers=_progress_headers(progress))
 
 
 @router.head(
@@ -232,18 +232,18 @@ def _body(request: Request, checksum: str | None, *, always: bool = False) -> Bo
     return Body(request.stream(), announced=announced, checksum=expected)
 
 
-def _standing(standing: Standing) -> dict[str, str]:
-    headers = {"Upload-Offset": str(standing.offset)}
-    if standing.expires_at is not None:
-        headers["Upload-Expires"] = format_datetime(standing.expires_at.astimezone(UTC), usegmt=True)
-    if standing.image_id is not None:
-        headers[IMAGE] = _image(standing.image_id)
+def _progress_headers(progress: Progress) -> dict[str, str]:
+    headers = {"Upload-Offset": str(progress.offset)}
+    if progress.expires_at is not None:
+        headers["Upload-Expires"] = format_datetime(progress.expires_at.astimezone(UTC), usegmt=True)
+    if progress.image_id is not None:
+        headers[IMAGE] = _image(progress.image_id)
     return headers
 
 
 def _state(row: TusRow) -> dict[str, str]:
     length = {"Upload-Defer-Length": "1"} if row.length is None else {"Upload-Length": str(row.length)}
-    headers = _standing(standing_of(row)) | length
+    headers = _progress_headers(progress_of(row)) | length
     if row.metadata:
         headers["Upload-Metadata"] = row.metadata
     if row.partial:

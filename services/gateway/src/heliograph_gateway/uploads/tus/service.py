@@ -61,7 +61,7 @@ class Announced:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """How an upload stands after a request. ``expires_at`` is ``None`` once there is an image, which does not expire."""
 
     id: UUID
@@ -98,7 +98,7 @@ class ResumableUploads:
             found = await tus_rows.find(connection, [upload_id], owner)
         return tus_checks.alive(upload_id, found)
 
-    async def create(self, owner: str, announced: Announced, body: Body) -> Standing:
+    async def create(self, owner: str, announced: Announced, body: Body) -> Progress:
         """A new upload, with as much of its bytes as the request had. One that comes whole needs no part.
 
         Raises:
@@ -115,9 +115,9 @@ class ResumableUploads:
             body.raise_if_lost()  # nobody would know of the upload
             async with self._database.transaction() as connection:
                 row = await tus_rows.create(connection, values, self._keep)
-            return await self._take(row, length, body) if body.size else Standing(row.id, 0, row.expires_at)
+            return await self._take(row, length, body) if body.size else Progress(row.id, 0, row.expires_at)
 
-    async def concatenate(self, owner: str, announced: Announced, urls: Sequence[str]) -> Standing:
+    async def concatenate(self, owner: str, announced: Announced, urls: Sequence[str]) -> Progress:
         """A final upload: the image of partial ones, which stay for others to be made of them.
 
         Raises:
@@ -134,7 +134,7 @@ class ResumableUploads:
         values = _values(owner, announced) | {"concatenates": list(urls)}
         return await self._at_once(values | {"length": size}, announced.options, parts, None)
 
-    async def append(self, upload_id: UUID, owner: str, offset: int, body: Body, *, announced: int | None) -> Standing:
+    async def append(self, upload_id: UUID, owner: str, offset: int, body: Body, *, announced: int | None) -> Progress:
         """Adds the body at ``offset``; ``announced``: the length, where it was deferred until now.
 
         Raises:
@@ -146,9 +146,9 @@ class ResumableUploads:
         length = tus_checks.may_append(row, offset, announced, body.announced, self.max_size)
         with body:
             await body.receive((self.max_size if length is None else length) - offset)
-            standing = await self._take(row, length, body) if row.state == "open" else standing_of(row)
+            progress = await self._take(row, length, body) if row.state == "open" else progress_of(row)
             body.raise_if_lost()
-        return standing
+        return progress
 
     async def terminate(self, upload_id: UUID, owner: str) -> None:
         """Ends an upload and frees what it took. An image that it became stays.
@@ -163,13 +163,13 @@ class ResumableUploads:
             async with self._database.transaction() as connection:
                 await tus_rows.forget(connection, upload_id)
 
-    async def _take(self, row: TusRow, length: int | None, body: Body) -> Standing:
+    async def _take(self, row: TusRow, length: int | None, body: Body) -> Progress:
         """Stores what came, or finishes the upload with it."""
         end = row.position + body.size
         if end == length and not row.partial:
             return await self._finish(row, end, body)
         if body.size == 0 and length == row.length:
-            return standing_of(row)
+            return progress_of(row)
         key = await self._store(row, body, length) if body.size else None
         async with self._database.transaction() as connection:
             expires_at = await tus_rows.advance(connection, row, body.size, key, length=length, keep=self._keep)
@@ -177,9 +177,9 @@ class ResumableUploads:
             if key is not None:
                 await self._discard(key)
             raise await self._changed(row)
-        return Standing(row.id, end, expires_at)
+        return Progress(row.id, end, expires_at)
 
-    async def _finish(self, row: TusRow, length: int, body: Body) -> Standing:
+    async def _finish(self, row: TusRow, length: int, body: Body) -> Progress:
         async with self._database.transaction() as connection:
             parts = await tus_rows.parts(connection, row.id)
         done = partial(tus_rows.complete, row, length, self._keep)
@@ -193,7 +193,7 @@ class ResumableUploads:
             await self._refuse(row, problem_of(error))
             raise
         await self._discard(keys.uploads(row.id))
-        return Standing(row.id, length, None, image_id)
+        return Progress(row.id, length, None, image_id)
 
     async def _refuse(self, row: TusRow, problem: Problem) -> None:
         async with self._database.transaction() as connection:
@@ -204,11 +204,11 @@ class ResumableUploads:
 
     async def _at_once(
         self, values: dict[str, Any], options: UploadOptions, parts: Iterable[Row[str, int]], body: Body | None
-    ) -> Standing:
+    ) -> Progress:
         """An upload that is complete when it is made."""
         done = partial(tus_rows.create_complete, values, self._keep)
         image_id = await self._accept(values["owner"], options, parts, body, done)
-        return Standing(values["id"], values["length"], None, image_id)
+        return Progress(values["id"], values["length"], None, image_id)
 
     async def _accept(
         self, owner: str, options: UploadOptions, parts: Iterable[Row[str, int]], body: Body | None, done: Settle
@@ -283,6 +283,6 @@ def _options_of(row: TusRow) -> UploadOptions:
     return UploadOptions(priority=Priority(row.priority), profile=row.analysis_profile, name=row.name)
 
 
-def standing_of(row: TusRow) -> Standing:
+def progress_of(row: TusRow) -> Progress:
     """How the upload stands, by its row."""
-    return Standing(row.id, row.position, None if row.image_id else row.expires_at, row.image_id)
+    return Progress(row.id, row.position, None if row.image_id else row.expires_at, row.image_id)
