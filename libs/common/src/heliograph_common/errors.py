@@ -79,7 +79,7 @@ class Conflict(Permanent):
 
 
 class BlobUnreadable(Temporary):
-    """The object store serves others and fails on this object: look at that object; it counts as a failed attempt."""
+    """The object store serves others and fails on this object: check that object; it counts as a failed attempt."""
 
 
 class Unavailable(Temporary):
@@ -87,7 +87,7 @@ class Unavailable(Temporary):
 
 
 class BusUnavailable(Unavailable):
-    """NATS cannot be reached or does not acknowledge: look at the NATS servers."""
+    """NATS cannot be reached or does not acknowledge: check the NATS servers."""
 
 
 class StreamFull(BusUnavailable):
@@ -99,7 +99,7 @@ class BlobsUnavailable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached, is read-only or too busy: look at the server, its load and its connection limit."""
+    """PostgreSQL cannot be reached, is read-only or too busy: check the server, its load and its connection limit."""
 
 
 class Stale(HeliographError):

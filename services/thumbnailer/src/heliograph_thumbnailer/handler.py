@@ -60,7 +60,7 @@ class Renderer(Protocol):
 
 
 class CircuitOpenError(Permanent):
-    """The picture failed too often: look at its reason, then ask for it to be retried."""
+    """The picture failed too often: check its reason, then ask for it to be retried."""
 
 
 class OriginalMissingError(Permanent):

@@ -23,7 +23,7 @@ class RenderCrashed(Temporary):
 
 
 class RenderUnavailable(Unavailable):
-    """No render process could be had, whatever the picture: look at the machine's memory, processes and descriptors."""
+    """No render process could be had, whatever the picture: check the machine's memory, processes and descriptors."""
 
 
 class Child:
