@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.contracts.asyncapi import DOCUMENT as ASYNCAPI
@@ -16,27 +16,18 @@ from tests.contracts.wording import (
     faults_of_words,
     undescribed,
 )
+from tests.openapi import DOCUMENT as OPENAPI
 
 from heliograph_common.http.problems import SHARED_KINDS, Kind
-from heliograph_common.runtime.health import Health
-from heliograph_gateway.app import api
 from heliograph_gateway.checks import findings
 from heliograph_gateway.http.problems import KINDS
-from heliograph_gateway.http.services import Services
 from heliograph_gateway.openapi import document as openapi
-from heliograph_gateway.settings import GatewaySettings
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.transports import problems as socket_problems
 
 ROOT = Path(__file__).parents[2]
 
 
-class _NoServices:
-    def get(self, _: type) -> None:
-        return None
-
-
-OPENAPI: dict[str, Any] = api(cast("Services", _NoServices()), Health(), GatewaySettings()).openapi()
 OPERATIONS = list(openapi.operations(OPENAPI))
 _KINDS = [*SHARED_KINDS, *KINDS.values(), *(each for each in vars(socket_problems).values() if isinstance(each, Kind))]
 _RAISED_IN = ("services/gateway/src", "services/notifier/src", "libs/common/src/heliograph_common/http")

@@ -172,8 +172,8 @@ class OutboxStatus(Model):
 
 
 class QueueStatus(Model):
-    """The processing queue (``None`` while NATS is unavailable), and what was finished in the last 24 hours: the caller's,
-    or everyone's for administrators (``counted``)."""
+    """The processing queue (``None`` while NATS is unavailable), and what was finished in the last 24 hours: the caller's
+    own, or everyone's for administrators (``counted``)."""
 
     nats: Literal["available", "unavailable"]
     waiting: int | None

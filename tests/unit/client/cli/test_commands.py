@@ -129,7 +129,7 @@ def test_a_bad_token_ends_all_and_every_file_is_told(run: Run, pictures: Path) -
     statuses = sorted(line["status"] for line in lines(result))
     assert statuses == ["not_sent", "not_sent", "not_sent", "skipped"]
     assert result.exit_code == 4
-    assert result.stderr.startswith("heliograph: the token is not acceptable; do it right; ")
+    assert result.stderr.startswith("heliograph: The token is invalid; do it right; ")
     assert len(result.stderr.splitlines()) == 1
     assert "bad" not in result.stderr
 
@@ -285,7 +285,7 @@ LOST = {
     "found": 2,
     "repaired": 0,
     "repairable": True,
-    "remedy": "Repair has it rendered again.",
+    "remedy": "Repair renders it again.",
     "samples": [{"repaired": False, "about": {"image_id": "x", "name": "300"}}],
 }
 
@@ -297,7 +297,7 @@ def test_check(fake: FakeServer, run: Run) -> None:
     fake.findings = [LOST]
     told = run("check")
     assert told.exit_code == 1
-    assert "rendition_missing: Repair has it rendered again." in told.stdout
+    assert "rendition_missing: Repair renders it again." in told.stdout
     assert "image_id x, name 300" in told.stdout
     assert run("check", "--last").exit_code == 1
     mended = run("check", "--repair", "--json")

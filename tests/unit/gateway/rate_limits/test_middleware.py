@@ -106,7 +106,7 @@ async def test_one_too_many_is_refused_and_told_when_to_come_back(
     assert "ratelimit-policy" in answer.headers
     assert (body["type"], body["status"]) == ("/problems/rate-limited", 429)
     assert body["violated-policies"] == ["GET /v1/images/{image_id}"]
-    assert "come back in 7 s" in body["detail"]
+    assert "Try again in 7 s" in body["detail"]
     assert {name: counted(name, **each) - before[name] for name, each in seen.items()} == dict.fromkeys(seen, 1.0)
 
 

@@ -86,7 +86,7 @@ UPLOAD_NOT_THERE = Kind(
     "upload-not-there",
     409,
     "File not uploaded yet",
-    "PUT the file to `upload.url`, wait for status 200, then complete the upload again.",
+    "Send the file to `upload.url` with PUT, wait for status 200, then complete the upload again.",
 )
 UPLOAD_EXPIRED = Kind(
     "upload-expired", 410, "Upload expired", "Create a new upload and finish it before its expiry time."

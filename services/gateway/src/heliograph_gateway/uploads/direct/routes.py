@@ -242,7 +242,7 @@ async def _create(service: DirectUploads, owner: str, wanted: DirectUploadReques
     try:
         profile = profile_of(wanted.analyze, service.profiles)
     except Problem as problem:
-        raise bodies.invalid([(f"{at}/analyze", problem.detail)]) from None
+        raise bodies.invalid([(f"{at}/analyze", problem.extra["errors"][0]["detail"])]) from None
     options = UploadOptions(priority=Priority(wanted.priority), profile=profile, name=wanted.name)
     sha256 = None if wanted.sha256 is None else wanted.sha256.lower()
     return await shown(service, await service.create(owner, options, size=wanted.bytes, sha256=sha256))
