@@ -9,6 +9,9 @@ from tests.unit.client.fake import FakeServer
 
 from heliograph_client import AsyncClient, Event, Reset
 
+UNKNOWN = "01a1f92b-ba77-76a1-85bb-608671403cb6"
+"""The id of nothing."""
+
 
 async def first(client: AsyncClient, count: int, **arguments: object) -> list[Event | Reset]:
     """The first items of the stream."""

@@ -37,7 +37,7 @@ _PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
     "/v1/images/{image_id}/renditions/{name}",
     summary="Fetch a rendition or the original",
     responses={
-        200: {"model": SignedUrl, "description": "With `url=1`"},
+        200: {"model": SignedUrl, "description": "With `url=true`"},
         302: {"description": "To a signed URL"},
         **problems(NOT_FOUND, NOT_RENDERED, BLOBS_UNAVAILABLE),
     },
