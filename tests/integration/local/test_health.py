@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.polling import until
 
 from heliograph_local.faults import Faults
 from heliograph_local.folder import Folder
@@ -65,9 +66,7 @@ class Supervised:
             (self.folder.path / "for_ever").touch()
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.02)
+        await until(condition, seconds)
 
 
 @asynccontextmanager

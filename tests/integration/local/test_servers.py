@@ -11,7 +11,8 @@ import uuid
 import psutil
 import psycopg
 import pytest
-from tests.integration.local.support import Marks, Up, dev, eventually
+from tests.integration.local.support import Marks, Up, dev
+from tests.polling import until_sync
 
 from heliograph_local.faults import Faults
 
@@ -50,7 +51,7 @@ async def test_frozen_server_answers_again_when_thawed(up: Up) -> None:
     faults = Faults(up.data)
 
     pid = faults.freeze("nats")
-    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    until_sync(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     faults.thaw("nats")
 
     await Marks(up.connection).leave("nats", "thawed")

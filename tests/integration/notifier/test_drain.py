@@ -7,6 +7,7 @@ import time
 
 import pytest
 from tests.integration.notifier.support import Notifier, Publisher, StartNotifier, stream, token
+from tests.polling import until
 from websockets.exceptions import InvalidStatus
 
 
@@ -55,9 +56,7 @@ async def test_closes_are_spread(start_notifier: StartNotifier) -> None:
 
     joined: list[int] = []
     clients = [asyncio.create_task(client()) for _ in range(20)]
-    async with asyncio.timeout(20):
-        while len(joined) < 20:
-            await asyncio.sleep(0.02)
+    await until(lambda: len(joined) >= 20, 20)
     await notifier.server.stop(10)
     await asyncio.gather(*clients)
     assert max(ends) - min(ends) > 0.5

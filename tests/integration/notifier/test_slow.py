@@ -6,6 +6,7 @@ import asyncio
 import socket as sockets
 
 from tests.integration.notifier.support import Notifier, Publisher, Socket, StartNotifier, drops, token
+from tests.polling import until
 from websockets.exceptions import ConnectionClosed
 
 BIG = "x" * 20_000
@@ -30,9 +31,7 @@ async def open_raw(notifier: Notifier, query: str = "") -> sockets.socket:
 
 
 async def until_gone(notifier: Notifier) -> None:
-    async with asyncio.timeout(20):
-        while notifier.server.connections:
-            await asyncio.sleep(0.05)
+    await until(lambda: not notifier.server.connections, 20)
 
 
 async def test_a_client_that_never_reads_holds_nothing(start_notifier: StartNotifier, publish: Publisher) -> None:

@@ -7,8 +7,9 @@ import json
 from contextlib import aclosing, closing
 
 import pytest
+from tests.polling import until
 from tests.unit.client.fake import FakeServer, script
-from tests.unit.client.support import first, ids, reads, until
+from tests.unit.client.support import first, ids, reads
 
 from heliograph_client import AsyncClient, Client, Connection, Event, RetryPolicy
 from heliograph_client.models import Image, Stages

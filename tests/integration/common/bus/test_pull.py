@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.delivery import JetStreamDelivery
@@ -55,12 +56,6 @@ async def waiting_pulls(bus: Bus) -> int:
     """Pulls that stand with the server and whose workers still listen."""
     infos = [await bus.jetstream.consumer_info(spec.stream, spec.durable) for spec in THUMBNAILER]
     return sum(info.num_waiting or 0 for info in infos)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:

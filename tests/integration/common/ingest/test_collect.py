@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from tests.corpus.pictures import png
+from tests.polling import until
 from tests.ports.s3_proxy import proxied
 
 from heliograph_common.blobs import keys
@@ -324,9 +325,7 @@ async def test_originals_whose_row_was_never_written_are_collected(storage: Stor
             await storage.accept("ann", seed, settle=abort)
     uploading = asyncio.create_task(storage.accept("ann", 9))  # a gateway that dies between its PUT and its row
     storage.blobs.after_put = asyncio.Event().wait
-    async with asyncio.timeout(30):
-        while storage.blobs.after_put is not None:
-            await asyncio.sleep(0.01)
+    await until(lambda: storage.blobs.after_put is None, 30)
     uploading.cancel()
     await asyncio.gather(uploading, return_exceptions=True)
     kept = (await storage.accept("bob", 0)).row

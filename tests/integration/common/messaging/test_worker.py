@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 from nats.js.errors import Error as JetStreamError
-from tests.integration.common.messaging.worker_harness import ACK_WAIT, Recorder, WorkerHarness, settled, until
+from tests.integration.common.messaging.worker_harness import ACK_WAIT, Recorder, WorkerHarness, settled
+from tests.polling import until
 
 from heliograph_common.bus.publish import publish
 from heliograph_common.contracts import subjects

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 from sqlalchemy import select, text
-from tests.integration.common.messaging.worker_harness import ACK_WAIT, Recorder, WorkerHarness, settled, until
+from tests.integration.common.messaging.worker_harness import ACK_WAIT, Recorder, WorkerHarness, settled
+from tests.polling import until
 
 from heliograph_common.bus.publish import publish
 from heliograph_common.contracts.envelope import encode, envelope

@@ -125,12 +125,6 @@ class WorkerHarness:
         return body_of(decode(message.data), DeadLetter)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def settled(harness: WorkerHarness) -> None:
     async with asyncio.timeout(20):
         while await harness.waiting() != (0, 0):

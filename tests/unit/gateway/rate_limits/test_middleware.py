@@ -231,12 +231,12 @@ async def test_without_the_database_requests_pass(connect: Connect, buckets: Mem
 async def test_after_an_outage_the_database_is_asked_again(buckets: MemoryRateLimits, time: Time) -> None:
     asked: list[str] = []
 
-    class UploadOptions(MemoryRateLimits):
+    class AskedRateLimits(MemoryRateLimits):
         async def take(self, key: str, limit: Limit) -> Decision:
             asked.append(key)
             return await super().take(key, limit)
 
-    limits = UploadOptions(now=time)
+    limits = AskedRateLimits(now=time)
     limits.down = True
     async with _throttled(limits, TWO, monotonic=lambda: time().timestamp()) as client:
         for seconds in (0.0, 0.5, 0.6):
