@@ -37,7 +37,7 @@ async def test_server_that_is_taken_down_stays_down_until_it_is_brought_up(up: U
     faults, port = Faults(up.data), up.row("nats")["port"]
 
     await faults.take_down("nats")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the client notices that it is cut off
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)

@@ -17,7 +17,7 @@ async def test_clients_are_told_and_closed(notifier: Notifier) -> None:
         notifier.socket("cloudevents.json", token=token("bob")) as bob,
         stream(notifier, "cy") as cy,
     ):
-        await asyncio.sleep(0.2)
+        await notifier.joined(3)
         stopping = asyncio.create_task(notifier.server.stop(5))
         hint = (await ann.expect("draining"))["reconnect_in_ms"]
         assert 0 <= hint <= 200

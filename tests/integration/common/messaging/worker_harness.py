@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
@@ -126,6 +126,7 @@ class WorkerHarness:
 
 
 async def settled(harness: WorkerHarness) -> None:
-    async with asyncio.timeout(20):
-        while await harness.waiting() != (0, 0):
-            await asyncio.sleep(0.05)
+    async def idle() -> bool:
+        return await harness.waiting() == (0, 0)
+
+    await until(idle)
