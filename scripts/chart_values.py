@@ -251,9 +251,7 @@ def main() -> int:
             if not check:
                 path.write_text(content, encoding="utf-8")
     if check and stale:
-        print(
-            f"{', '.join(map(str, stale))} do not fit values.yaml; run: make generate", file=sys.stderr
-        )
+        print(f"{', '.join(map(str, stale))} do not fit values.yaml; run: make generate", file=sys.stderr)
         return 1
     return 0
 

@@ -188,7 +188,7 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
         blobs = MinioBlobs(S3Settings(endpoint=endpoint, access_key="a", secret_key=SecretStr("s" * 8)))
         for call in (blobs.get("k"), blobs.ready(), blobs.put("k", io.BytesIO(b"x"), content_type="text/plain")):
-            with pytest.raises(BlobsUnavailable, match="look at the S3 endpoint") as caught:
+            with pytest.raises(BlobsUnavailable, match="check the S3 endpoint") as caught:
                 await call
             assert "X-Amz" not in str(caught.value)
         await blobs.close()

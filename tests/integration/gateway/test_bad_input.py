@@ -47,7 +47,7 @@ async def test_giant_jpeg_is_refused_naming_limit_and_remedy(photos: Path, ann: 
     body = problem(answer, "image-too-large")
     assert answer.status_code == 413
     assert "50.0" in body["detail"]
-    assert body["remedy"] == "Scale the picture down or have the limit raised."
+    assert body["remedy"] == "Scale the image down or ask an administrator to raise the limit."
 
 
 WRONG_BODIES = [

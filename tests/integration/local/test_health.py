@@ -92,7 +92,7 @@ async def test_one_that_says_that_it_is_unhealthy_is_started_anew_and_it_is_told
         assert server.row.last_end is not None
         assert "it is not healthy: 503" in server.row.last_end
         assert "critical write error" in server.row.last_end
-        assert any("server was ended: it said for" in line for line in server.said)
+        assert any("server was stopped: it said for" in line for line in server.said)
         await asyncio.sleep(4)  # the supervisor checks in real time
         assert server.row.restarts == 1  # now that it is well
 

@@ -28,7 +28,7 @@ async def test_a_damaged_original_fails_its_image_alone_until_it_is_uploaded_aga
         complete = await library.finished(damaged.id)
 
     assert failed.processing_status == "failed"
-    assert "the object store returned other bytes than were stored" in failed.processing_error
+    assert "the object store returned different bytes than were stored" in failed.processing_error
     assert (healed.created, healed.row.id, healed.row.processing_status) == (False, damaged.id, "pending")
     assert (complete.processing_status, complete.processing_error) == ("complete", None)
 

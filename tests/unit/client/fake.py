@@ -333,7 +333,7 @@ class FakeServer:
         if faults := self.faults[f"{request.method} {request.url.path}"]:
             return faults.popleft()
         if request.headers.get("authorization") not in {f"Bearer {TOKEN}", f"Bearer {ADMIN_TOKEN}"}:
-            return problem(401, "unauthenticated", "the token is not acceptable")
+            return problem(401, "unauthenticated", "The token is invalid.")
         try:
             return answer(request, body)
         except KeyError:
@@ -386,7 +386,7 @@ class FakeServer:
     def _complete(self, request: Request, _body: bytes) -> Response:
         upload = self.uploads[request.path_params["upload_id"]]
         if hashlib.sha256(upload["content"]).hexdigest() != upload["sha256"]:
-            return problem(422, "upload-mismatch", "the file's SHA-256 is another")
+            return problem(422, "upload-mismatch", "The SHA-256 of the file is different.")
         return JSONResponse(self.add_image(upload["name"], "pending", upload["content"]), 201)
 
     def _list(self, request: Request, _body: bytes) -> Response:

@@ -88,12 +88,12 @@ def test_nothing_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "[]", '{"api": 5}'])
 def test_a_broken_file(tmp_path: Path, content: str) -> None:
     (stack(tmp_path) / "connection.json").write_text(content)
-    with pytest.raises(NotConfigured, match="is no connection file"):
+    with pytest.raises(NotConfigured, match="is not a valid connection file"):
         find_connection(data=tmp_path)
 
 
 def test_a_stack_without_services(tmp_path: Path) -> None:
-    with pytest.raises(NotConfigured, match="without its services"):
+    with pytest.raises(NotConfigured, match="without services"):
         find_connection(data=stack(tmp_path, api=None, events=None))
 
 

@@ -76,7 +76,7 @@ async def test_a_refusal_of_the_object_store_is_not_taken_for_one_of_the_token(
     fake: FakeServer, client: AsyncClient
 ) -> None:
     fake.faults[STORE].append(Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml"))
-    with pytest.raises(UnexpectedAnswer, match="object store refuses the file with 403"):
+    with pytest.raises(UnexpectedAnswer, match="object store rejected the file with status 403"):
         await client.upload_direct(b"picture")
 
 

@@ -1,4 +1,4 @@
-"""What an upload sends: a file, bytes or a stream, in chunks, counted as they go out. Used by client.py.
+"""What an upload sends: a file, bytes or a stream, in chunks, counted as they go out.
 
 Leaves out what the bytes are; the server decides that by their content.
 """
@@ -20,7 +20,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]
 """A path, the bytes themselves, an open binary file, or an asynchronous stream of chunks."""
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes sent and the bytes in all (``None`` when unknown); starts anew when an upload is tried again."""
+"""Called with the bytes sent and the bytes in all (``None`` when unknown); starts again when an upload is tried again."""
 
 
 class Body:
@@ -55,7 +55,7 @@ class Body:
             sent += len(chunk)
             self._report(sent)
         if self.size is not None and sent < self.size:
-            raise SourceChanged(f"{self.name or 'the file'} became shorter while it was sent; upload it again")
+            raise SourceChanged(f"{self.name or 'the file'} became shorter during the upload; upload it again")
 
     def _report(self, sent: int) -> None:
         if self._on_progress:

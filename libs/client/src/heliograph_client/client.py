@@ -269,6 +269,6 @@ class AsyncClient(Administration):
                     file.write(chunk)
             if file.tell() != rendition.bytes:
                 raise Unreachable(
-                    f"{rendition.name} ended after {file.tell():,} of {rendition.bytes:,} bytes; try again"
+                    f"{rendition.name} ended after {file.tell():,} of {rendition.bytes:,} bytes; download it again"
                 )
         return target

@@ -1,8 +1,8 @@
-"""Where the server is and which token to show it: found without being told.
+"""Finds the address of the server and the token.
 
-Used by the clients and the command line. Flags (arguments here) override the environment, which overrides the connection
-file that a running embedded stack keeps in its data folder. A token of that file is only ever sent to the address in the
-same file, unless the caller names the folder.
+Flags (arguments here) override the environment, which overrides the connection file that a running embedded stack keeps
+in its data folder. A token of that file is only ever sent to the address in the same file, unless the caller names the
+folder.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Connection(BaseModel):
     origin: str = Field(default="arguments", exclude=True)
 
     def token_for(self, *, admin: bool) -> str | None:
-        """The token to show: the administrator's where asked for and known, otherwise the user's."""
+        """The token to show: the administrator's where ``admin`` and known, otherwise the user's."""
         chosen = self.admin_token if admin and self.admin_token else self.token
         return chosen.get_secret_value() if chosen else None
 
@@ -68,13 +68,13 @@ def find_connection(
     found = _read(folder / "connection.json") if named or not known_api else None
     if found is None and not known_api:
         raise NotConfigured(
-            f"no address is given and no stack runs from {folder}; start one with `heliograph dev up`, "
+            f"no server configured and no stack running in {folder}; start one with `heliograph dev up`, "
             "or set HELIOGRAPH_API and HELIOGRAPH_TOKEN"
         )
     file = found or _File()
     address = known_api or file.api
     if not address:
-        raise NotConfigured(f"the stack in {folder} runs without its services; start it with `heliograph dev up`")
+        raise NotConfigured(f"the stack in {folder} runs without services; start it with `heliograph dev up`")
     mine = token or env.get("token")
     return Connection(
         api=_checked(address, {"http", "https"}, "--api or HELIOGRAPH_API"),
@@ -126,7 +126,7 @@ def _read(path: Path) -> _File | None:
             return _File.model_validate_json(file.read())
         except ValidationError:
             raise NotConfigured(
-                f"{path} is no connection file; start the stack again with `heliograph dev up`"
+                f"{path} is not a valid connection file; restart the stack with `heliograph dev up`"
             ) from None
 
 
@@ -139,7 +139,7 @@ def _events_of(api: str) -> str:
 def _checked(url: str, schemes: set[str], named: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in schemes or not parts.hostname:
-        raise NotConfigured(f"{url!r} is no address; give {named} as {' or '.join(sorted(schemes))}://host[:port]")
+        raise NotConfigured(f"{url!r} is not a valid URL; give {named} as {' or '.join(sorted(schemes))}://host[:port]")
     if parts.username or parts.password:
-        raise NotConfigured(f"an address has no user in it; put the token into HELIOGRAPH_TOKEN ({named})")
+        raise NotConfigured(f"the URL in {named} must not contain credentials; put the token into HELIOGRAPH_TOKEN")
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""A direct upload: announced to the gateway, put into the object store by a signed URL, completed. Used by client.py.
+"""A direct upload: announced to the gateway, put into the object store by a signed URL, completed.
 
 The file is read twice, first for its hash: what the server has already is not sent at all, and what it takes is exactly
 what was read.
@@ -37,7 +37,9 @@ async def upload_direct(
     """See ``AsyncClient.upload_direct``."""
     first, second = Body(source), Body(source, on_progress)  # both, before either reads: they begin at the same place
     if first.size is None:
-        raise ValueError("a direct upload is read twice: give a path, bytes or a seekable file, or use upload()")
+        raise ValueError(
+            "a direct upload reads its source twice: pass a path, bytes or a seekable file, or use upload()"
+        )
     announced = {
         "name": name or first.name or "unnamed",
         "bytes": first.size,
@@ -48,7 +50,7 @@ async def upload_direct(
     if made.image is not None:
         return made.image.model_copy(update={"created": False})
     if made.upload is None or made.links.complete is None:
-        raise UnexpectedAnswer(f"the server says no way to send the file ({made.state}); upload it again")
+        raise UnexpectedAnswer(f"the server returned no upload URL (state {made.state}); upload the file again")
     await transport.store(made.upload.url, made.upload.headers, second)
     response = await transport.request("POST", made.links.complete)
     return parse(Image, response).model_copy(update={"created": response.status_code == 201})

@@ -3,18 +3,18 @@
 HeliographError
 ├── NotConfigured           no address of a server was found
 │   └── InsecureFile        the connection file could have been read or written by others
-├── Unreachable             no server answers there
+├── Unreachable             no server answers at the address
 ├── WaitTimeout             the image was not finished in time
 ├── SourceChanged           what is uploaded became shorter while it was sent
 ├── EventsRefused           the event stream was closed for good (close codes 40xx and 1008)
-├── UnexpectedAnswer        it is no Heliograph that answers, or a much newer one
+├── UnexpectedAnswer        the answer is not one of this API, or of a much newer version
 └── ProblemError            the server refused: `.problem` says why (RFC 9457)
     ├── Unauthorised        401, 403: the token is missing, expired or lacks a scope
-    ├── NotFound            404: there is no such thing, or it is someone else's
-    │   └── NotRendered     404: the rendition is not there yet
-    ├── Conflict            409, 412: its state forbids the request
-    ├── Rejected            400, 413, 415, 422: the input is at fault
-    └── Unavailable         429, 5xx: trying later can help; this client has tried several times
+    ├── NotFound            404: the resource does not exist, or belongs to another owner
+    │   └── NotRendered     404: the rendition does not exist yet
+    ├── Conflict            409, 412: the state of the resource forbids the request
+    ├── Rejected            400, 413, 415, 422: the input is invalid
+    └── Unavailable         429, 5xx: try again later; this client has retried already
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from heliograph_client.models import Problem
 
 
 class HeliographError(Exception):
-    """Anything that this package raises on purpose."""
+    """Base of all errors of this package."""
 
 
 class NotConfigured(HeliographError):
-    """No address of a server was found: name one, or start the embedded stack."""
+    """No address of a server was found: set one, or start the embedded stack."""
 
 
 class InsecureFile(NotConfigured):
-    """The connection file is not private: make it so, or delete it."""
+    """The connection file is not private: restrict its permissions, or delete it."""
 
 
 class Unreachable(HeliographError):
-    """No server answers at the address: look whether it is the right one and whether the server runs."""
+    """No server answers at the address: check it, and that the server is running."""
 
 
 class WaitTimeout(HeliographError):
-    """The image was not finished in time: wait longer, or look at the queue."""
+    """The image was not finished in time: wait longer, or check the queue."""
 
 
 class SourceChanged(HeliographError):
-    """What is uploaded became shorter while it was sent: upload it again once nobody writes to it."""
+    """What is uploaded became shorter while it was sent: upload it again once it no longer changes."""
 
 
 class EventsRefused(HeliographError):
@@ -55,7 +55,7 @@ class EventsRefused(HeliographError):
 
 
 class UnexpectedAnswer(HeliographError):
-    """The answer is not of this API: check the address, and the server's version."""
+    """The answer is not one of this API: check the address and the version of the server."""
 
 
 class ProblemError(HeliographError):
@@ -67,27 +67,27 @@ class ProblemError(HeliographError):
 
 
 class Unauthorised(ProblemError):
-    """The token is missing, expired or lacks a scope: get another one from whoever runs the server."""
+    """The token is missing, expired or lacks a scope: request one from the operator of the server."""
 
 
 class NotFound(ProblemError):
-    """There is no such thing, or it is someone else's: check the id."""
+    """The resource does not exist, or belongs to another owner: check the ID."""
 
 
 class NotRendered(NotFound):
-    """The rendition is not there yet: wait for the image to be complete."""
+    """The rendition does not exist yet: wait until the image is complete."""
 
 
 class Conflict(ProblemError):
-    """The state of the thing forbids the request: read it again and decide anew."""
+    """The state of the resource forbids the request: read it again, then decide."""
 
 
 class Rejected(ProblemError):
-    """The input is at fault: mend it as the message says."""
+    """The input is invalid: correct it as the message says."""
 
 
 class Unavailable(ProblemError):
-    """The server is busy or broken: try again later."""
+    """The server is busy or unavailable: try again later."""
 
 
 def problem_error(problem: Problem) -> ProblemError:

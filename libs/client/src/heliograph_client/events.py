@@ -1,7 +1,7 @@
 """The event stream over WebSocket: connects, comes back by close code, drops repeats and what comes too late.
 
-Used by client.py and waiting.py; revisions.py says what is too late. The only module that speaks websockets. Protocol:
-subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
+``revisions.py`` says what is too late. The only module that speaks websockets. Protocol: subprotocol
+``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
 Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx come back now, 1012 come back when the server
 said; all else is a lost connection.
 """
@@ -137,7 +137,7 @@ class EventStream:
         try:
             event = Event.model_validate({**message, "type": str(message.get("type")).removeprefix(_TYPE_PREFIX)})
         except ValidationError:
-            log.warning("passed over an event that is none: %.200r", message)
+            log.warning("ignored a malformed event: %.200r", message)
             return None
         self._came_through()
         self.cursor = event.cursor or self.cursor
@@ -165,7 +165,7 @@ class EventStream:
         reason = closed.rcvd.reason if closed.rcvd else "connection lost"
         if code == _POLICY_VIOLATION or 4000 <= code < 4100:
             raise EventsRefused(
-                f"the server closed the event stream ({code} {reason}); mend this before coming back", code
+                f"the server closed the event stream ({code} {reason}); fix the cause before you reconnect", code
             )
         self._failures += 1
         if code == _SERVICE_RESTART:
@@ -176,7 +176,7 @@ class EventStream:
             delay = self._policy.backoff(self._failures + 2)
         else:
             delay = self._policy.backoff(self._failures)
-        log.info("event stream closed (%d %s), again in %.1f s", code, reason, delay)
+        log.info("event stream closed (%d %s), reconnecting in %.1f s", code, reason, delay)
         return delay
 
     def _after_refusal(self, error: InvalidStatus) -> float:
@@ -186,7 +186,7 @@ class EventStream:
         try:
             problem = Problem.model_validate_json(response.body or b"")
         except ValidationError:
-            problem = Problem(status=status, title=f"{self._connection.events} answers {status}")
+            problem = Problem(status=status, title=f"{self._connection.events} answered {status}")
         failure = problem_error(problem)
         if not isinstance(failure, Unavailable):
             raise failure from error
@@ -200,12 +200,12 @@ class EventStream:
         if delay is None and not self._was_connected:
             raise failure
         delay = delay or max(self._policy.backoff(self._failures), server_delay or 0.0)
-        log.info("no event stream (%s), again in %.1f s", failure, delay)
+        log.info("event stream unavailable (%s), reconnecting in %.1f s", failure, delay)
         return delay
 
     def _unreachable(self, error: Exception) -> Unreachable:
         said = str(error) or type(error).__name__
         return Unreachable(
             f"{self._connection.events} does not answer ({said}); check the address ({self._connection.origin}) "
-            "and that the notifier runs"
+            "and that the notifier is running"
         )

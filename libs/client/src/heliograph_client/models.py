@@ -1,6 +1,6 @@
 """What the API answers, as pydantic models. Fields that a newer server adds are kept, not refused.
 
-Used by every module here. Shapes are those of the server's OpenAPI document; sizes are bytes, pixels are upright, times UTC.
+Shapes are those of the server's OpenAPI document; sizes are bytes, pixels are upright, times UTC.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Problem(Model):
 
 
 class Rendition(Model):
-    """One rendered file of an image; ``limited``: the source was smaller than the size asked for."""
+    """One rendered file of an image; ``limited``: the source was smaller than the requested size."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class SignedUrl(Model):
 
 
 class Stages(Model):
-    """The state of each step; ``analysis`` is ``None`` where nobody asked for one."""
+    """The state of each step; ``analysis`` is ``None`` where no analysis was requested."""
 
     stored: Status = "complete"
     thumbnails: Status = "pending"
@@ -81,8 +81,8 @@ class ImageError(Model):
 class Image(Model):
     """An image with its renditions. ``revision`` rises with each change of it (0: the server does not count them): an event
     with a lower one is older than this. ``progress`` runs from 0 to 100. ``created`` is only set on the answer to an upload:
-    ``False`` when the same bytes were there already. ``requested_priority`` is what was asked for where ``priority`` is
-    lower, because many of the caller's pictures were waiting; ``notice`` says so in words."""
+    ``False`` when the same bytes were there already. ``requested_priority`` is the priority that the upload
+    gave, where ``priority`` is lower because many of the caller's images were waiting; ``notice`` says so."""
 
     id: UUID
     revision: int = 0
@@ -172,8 +172,8 @@ class OutboxStatus(Model):
 
 
 class QueueStatus(Model):
-    """What is still to do (``None`` while NATS is away), and what was finished in the last 24 hours: the caller's own,
-    or everyone's for administrators (``counted``)."""
+    """The processing queue (``None`` while NATS is unavailable), and what was finished in the last 24 hours: the caller's
+    own, or everyone's for administrators (``counted``)."""
 
     nats: Literal["available", "unavailable"]
     waiting: int | None
@@ -234,7 +234,7 @@ class FindingSample(Model):
 
 
 class Finding(Model):
-    """All findings of one kind, how many of them were mended, what to do about the others, and the first few."""
+    """All findings of one kind, how many of them were repaired, what to do about the others, and the first few."""
 
     kind: str
     found: int
@@ -264,7 +264,7 @@ class Check(Model):
 
     @property
     def left(self) -> int:
-        """Findings that were not mended."""
+        """Findings that were not repaired."""
         return self.found - self.repaired
 
 
@@ -287,7 +287,7 @@ class Event(Model):
 
 
 class Reset(Model):
-    """The stream could not go on from the cursor: events were missed between it and what follows. Read anew what you
+    """The stream could not go on from the cursor: events were missed between it and what follows. Read again what you
     hold of the server's state."""
 
     reason: str

@@ -1,4 +1,4 @@
-"""How long to wait before trying again, and how often. Pure but for the jitter; used by transport.py and events.py."""
+"""How long to wait before trying again, and how often. Pure but for the jitter."""
 
 from __future__ import annotations
 

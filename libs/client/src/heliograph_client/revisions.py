@@ -1,4 +1,4 @@
-"""Tells news of an image from what comes too late, by its revision. Pure; used by events.py.
+"""Tells news of an image from what comes too late, by its revision. Pure.
 
 Events of one image can be published out of their order: what a process left behind when it died is sent after what others
 have done since. The server says so by ``revision``; who follows an image drops what is older than what it knows.

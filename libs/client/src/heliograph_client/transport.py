@@ -1,4 +1,4 @@
-"""HTTP: one request with its token, its retries and its errors. Used by client.py, which knows the routes.
+"""HTTP: one request with its token, its retries and its errors. Routes are in ``client.py``.
 
 The only module that speaks httpx2; its errors are translated here.
 """
@@ -107,8 +107,8 @@ class Transport:
             except Unavailable:
                 raise
             except ProblemError as error:  # its 403 says nothing about the token
-                said = f"the object store refuses the file with {error.problem.status}"
-                raise UnexpectedAnswer(f"{said}; upload it again, and look at the clocks if that goes on") from error
+                said = f"the object store rejected the file with status {error.problem.status}"
+                raise UnexpectedAnswer(f"{said}; upload it again, and compare the clocks if this persists") from error
 
     async def _tried(
         self,
@@ -141,7 +141,7 @@ class Transport:
             delay = self._policy.delay(failures, server_delay, answered=self._answered) if again else None
             if delay is None:
                 raise failure
-            log.debug("%s %s failed %d times, again in %.2f s: %s", method, path, failures, delay, failure)
+            log.debug("%s %s failed %d times, retrying in %.2f s: %s", method, path, failures, delay, failure)
             await asyncio.sleep(delay)
 
     @asynccontextmanager
@@ -172,7 +172,7 @@ class Transport:
     def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
         return Unreachable(
             f"{self._connection.api} does not answer ({_said(error)}); check the address ({self._connection.origin}) "
-            "and that the server runs"
+            "and that the server is running"
         )
 
 
@@ -188,8 +188,8 @@ def parse(model: type[Parsed], response: httpx2.Response) -> Parsed:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise UnexpectedAnswer(
-            f"{response.request.url.copy_with(query=None)} answers something unexpected ({where}: {first['msg']}); "
-            "check the address, and that server and client are of one version"
+            f"{response.request.url.copy_with(query=None)} returned an unexpected response ({where}: {first['msg']}); "
+            "check the address, and that client and server versions match"
         ) from error
 
 
@@ -202,7 +202,7 @@ def _may_repeat(status: int, body: Body | None, *, repeatable: bool) -> bool:
 def _refusal(response: httpx2.Response) -> HeliographError:
     if response.is_redirect:
         return UnexpectedAnswer(
-            f"{response.request.url} answers with a redirect to {response.headers.get('Location')}; use that address"
+            f"{response.request.url} redirects to {response.headers.get('Location')}; use that address"
         )
     if response.headers.get("Content-Type", "").startswith("application/problem+json"):
         try:

@@ -1,4 +1,4 @@
-"""Waits for images to be finished: one event stream for all that wait, and polling beside it. Used by client.py.
+"""Waits for images to be finished: one event stream for all that wait, and polling beside it.
 
 Events say when to look; the image itself is the truth. Where the event stream is not to be had, polling alone carries on.
 """
@@ -72,7 +72,7 @@ class Waiter:
                 return await self._until_finished(image_id, wait)
         except TimeoutError:
             raise WaitTimeout(
-                f"image {image_id} was not finished after {seconds:g} s; wait longer, or look at `heliograph queue`"
+                f"image {image_id} was not finished after {seconds:g} s; wait longer, or check `heliograph queue`"
             ) from None
         finally:
             self._waits[image_id].discard(wait)

@@ -30,7 +30,14 @@ from heliograph_gateway.compat import routes as compat
 from heliograph_gateway.dead_letters import routes as dead_letters
 from heliograph_gateway.display_sizes import routes as display_sizes
 from heliograph_gateway.http.guard import Guard
-from heliograph_gateway.http.problems import INTERNAL, INVALID_PARAMETER, NOT_FOUND, UNKNOWN_ROUTE, problem_of
+from heliograph_gateway.http.problems import (
+    INTERNAL,
+    INTERNAL_DETAIL,
+    INVALID_PARAMETER,
+    NOT_FOUND,
+    UNKNOWN_ROUTE,
+    problem_of,
+)
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.middleware import HEADER, REPLAYED, Idempotency
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
@@ -82,7 +89,7 @@ def api(services: Services, health: Health, settings: GatewaySettings) -> FastAP
     app = FastAPI(
         title="Heliograph",
         version=version("heliograph-gateway"),
-        summary="Takes pictures in, renders them, and tells when they are ready.",
+        summary="Upload images, have them rendered in every display size, and follow their progress.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -141,7 +148,7 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, __: Exception) -> Response:
         # Starlette raises it on, and Guard logs it.
-        return _refusal(request, Problem(INTERNAL, "the request could not be handled"))
+        return _refusal(request, Problem(INTERNAL, INTERNAL_DETAIL))
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
@@ -165,10 +172,10 @@ def _validation_problem(found: Sequence[Any]) -> Problem:
 
 def _http_problem(request: Request, error: HTTPException) -> Problem:
     if error.status_code == 404:
-        return Problem(UNKNOWN_ROUTE, f"there is no route {request.url.path[:200]}")
+        return Problem(UNKNOWN_ROUTE, f"No route matches {request.url.path[:200]}.")
     if error.status_code == 405:
         allowed = ", ".join(allowed_methods(request))
-        return Problem(METHOD_NOT_ALLOWED, f"the route takes {allowed}", headers={"Allow": allowed})
+        return Problem(METHOD_NOT_ALLOWED, f"This route supports {allowed}.", headers={"Allow": allowed})
     return Problem(BAD_REQUEST, str(error.detail), status=error.status_code, headers=error.headers)
 
 

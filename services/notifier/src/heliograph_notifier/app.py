@@ -56,9 +56,9 @@ class App:
             await self._preflight(headers)(scope, receive, send)
             return
         if scope["method"] != "GET":
-            raise Problem(METHOD_NOT_ALLOWED, f"{PATH} takes GET", headers={"Allow": "GET, OPTIONS"})
+            raise Problem(METHOD_NOT_ALLOWED, "This route supports GET.", headers={"Allow": "GET, OPTIONS"})
         if CONTENT_TYPE not in (last_header(headers, "accept") or ""):
-            raise Problem(NOT_ACCEPTABLE, f"open a WebSocket, or ask for server-sent events: Accept: {CONTENT_TYPE}")
+            raise Problem(NOT_ACCEPTABLE, f"The route serves WebSockets and server-sent events (`{CONTENT_TYPE}`).")
         await serve_sse(scope, receive, send, self._admission)
 
     def _preflight(self, headers: Headers) -> Response:
@@ -84,15 +84,15 @@ class _Asgi:
 
 async def _document(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] not in {"GET", "HEAD"}:
-        raise Problem(METHOD_NOT_ALLOWED, f"{asyncapi.PATH} takes GET", headers={"Allow": "GET, HEAD"})
+        raise Problem(METHOD_NOT_ALLOWED, "This route supports GET and HEAD.", headers={"Allow": "GET, HEAD"})
     anyone = {"Access-Control-Allow-Origin": "*"}
     await Response(asyncapi.document(), headers=anyone, media_type="application/json")(scope, receive, send)
 
 
 async def _upgrade_required(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = f"{ADMIN_PATH} is a WebSocket: send the headers of a handshake"
+    detail = f"`{ADMIN_PATH}` is a WebSocket endpoint. Send a WebSocket handshake."
     raise Problem(UPGRADE_REQUIRED, detail, headers={"Upgrade": "websocket"})
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    raise Problem(ROUTE_NOT_FOUND, f"there is nothing at {scope['path']}; events are at {PATH}")
+    raise Problem(ROUTE_NOT_FOUND, f"No route matches {scope['path'][:200]}. Events are served at {PATH}.")

@@ -44,21 +44,31 @@ _TIME: Object = {"type": "string", "format": "date-time"}
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TEXT: Object = {"type": "string"}
 
+_HAPPENED: Object = {**_TIME, "description": "When the event occurred."}
+_METADATA: dict[str, Object] = {
+    "image.thumbnails_ready": {"thumbnail_count": {"type": "integer", "description": "Number of thumbnails."}},
+    "image.variants_ready": {"variant_count": {"type": "integer", "description": "Number of display variants."}},
+    "image.ready": {"all_stages_complete": {"const": True, "description": "All stages are complete."}},
+}
+"""What the old frames of events carry beside the image."""
+
 _V1 = """\
-Events as CloudEvents 1.0 and control frames, one JSON object a text frame; control frames have `op`. The token comes in the
-`Authorization` header or in the first frame, never in the URL. Nothing is sent before `subscribe`. Delivery is at least once
-and in the order of the stream: drop repeats by `id`, keep the last `cursor`, come back with it. An event may have come into
-the stream after a newer one of its image: drop those whose `data.revision` is lower than one seen of the same image."""
+Events as CloudEvents 1.0 and control frames, one JSON object per text frame. Control frames have a member `op`. Send
+the token in the `Authorization` header or in the first frame, never in the URL. No events are sent before `subscribe`.
+Events are delivered at least once and in the order of the stream: ignore repeated events by their `id`, remember the
+last `cursor`, and reconnect with it. An event may enter the stream after a newer one of the same image: ignore an event
+whose `data.revision` is lower than one already seen for the image."""
 _CLOUD_EVENTS = """\
-Events as CloudEvents 1.0 in structured JSON mode, one a text frame, and nothing else. The token must come in the
-`Authorization` header; the filter and the cursor come in the query. Repeats and revisions as in `heliograph.v1`."""
+Events as CloudEvents 1.0 in structured JSON mode, one per text frame, without control frames. Send the token in the
+`Authorization` header, and the filter and the cursor in the query. Events are repeated and ordered as in
+`heliograph.v1`."""
 _SSE = """\
-The same events at the same path for clients that ask for `text/event-stream`: `event` is the CloudEvent's type, `id` the
-cursor, `data` the CloudEvent. Beside them `reset`, `draining` and, as the last, `closing` with a close code. Repeats and
-revisions as in `heliograph.v1`."""
+The same events as server-sent events, for clients that accept `text/event-stream`. `event` is the type of the
+CloudEvent, `id` the cursor, and `data` the CloudEvent. The stream also has the events `reset` and `draining` and, as
+the last one, `closing` with a close code. Events are repeated and ordered as in `heliograph.v1`."""
 _ADMIN = """\
-The socket of the administrators' pages of the system that Heliograph replaces, with its frames: all owners' events from
-now on. The token needs the scope `admin`; it comes in the `Authorization` header or in the first frame."""
+Socket of the system that Heliograph replaces, with its frames, for existing administration pages. It sends new events
+of all owners. The token requires the scope `admin`. Send it in the `Authorization` header or in the first frame."""
 
 
 @cache
@@ -78,7 +88,8 @@ def _document() -> Object:
         "info": {
             "title": "Heliograph events",
             "version": version("heliograph-notifier"),
-            "description": "The sockets that clients listen on, and the messages that the services exchange.",
+            "description": "Events for clients, over WebSockets and server-sent events, and the messages that "
+            "services exchange.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,
@@ -93,7 +104,7 @@ def _document() -> Object:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "With the scope `images:read`; `admin` for the events of all owners.",
+                    "description": "Token with the scope `images:read`, or `admin` for the events of all owners.",
                 }
             },
         },
@@ -101,7 +112,7 @@ def _document() -> Object:
 
 
 def _servers() -> Object:
-    host = {"host": {"default": "heliograph.example", "description": "Where the installation is."}}
+    host = {"host": {"default": "heliograph.example", "description": "Host of the installation."}}
     security = [reference("components", "securitySchemes", "bearer")]
     return {
         _SOCKETS: {
@@ -109,7 +120,7 @@ def _servers() -> Object:
             "protocol": "wss",
             "variables": host,
             "security": security,
-            "description": "WebSockets. Pings of the protocol keep them awake.",
+            "description": "WebSockets. The server keeps them alive with ping frames.",
         },
         _HTTP: {
             "host": "{host}",
@@ -121,7 +132,7 @@ def _servers() -> Object:
         _STREAMS: {
             "host": "nats:4222",
             "protocol": "nats",
-            "description": "NATS JetStream, inside the installation; clients never reach it.",
+            "description": "NATS JetStream inside the installation. Clients cannot reach it.",
         },
     }
 
@@ -142,18 +153,23 @@ def _add_events(made: Parts) -> None:
 
 def _cloud_event(event: type[Body]) -> Object:
     properties = {
-        "specversion": {"const": "1.0"},
-        "id": {**_UUID, "description": "The same for repeats of one event."},
-        "source": {"const": SOURCE},
-        "type": {"const": TYPE_PREFIX + event.type},
-        "time": _TIME,
-        "datacontenttype": {"const": CONTENT_TYPE},
-        "owner": _TEXT,
+        "specversion": {"const": "1.0", "description": "Version of CloudEvents."},
+        "id": {**_UUID, "description": "Id of the event. The same if the event is repeated."},
+        "source": {"const": SOURCE, "description": "Source of the event."},
+        "type": {"const": TYPE_PREFIX + event.type, "description": "Type of the event."},
+        "time": {**_TIME, "description": "When the event occurred."},
+        "datacontenttype": {"const": CONTENT_TYPE, "description": "Media type of `data`."},
+        "owner": {**_TEXT, "description": "Owner of the image: the subject of their token."},
         "cursor": msgspec.json.schema(CursorText),
-        "subject": {**_UUID, "description": "The image that it is about."},
-        "data": reference("components", "schemas", event.__name__),
+        "subject": {**_UUID, "description": "Id of the image that the event is about."},
+        "data": reference("components", "schemas", event.__name__) | {"description": "Content of the event."},
     }
-    return {"type": "object", "required": list(properties), "properties": properties | trace_context()}
+    return {
+        "description": f"CloudEvent of the type `{TYPE_PREFIX}{event.type}`. {first_line(event)}",
+        "type": "object",
+        "required": list(properties),
+        "properties": properties | trace_context(),
+    }
 
 
 def _seen(event: type[Body]) -> str:
@@ -177,32 +193,45 @@ def _add_frames(made: Parts) -> None:
 
 def _add_admin(made: Parts) -> None:
     """The frames of the old socket."""
-    metadata: dict[str, Object] = {
-        "image.thumbnails_ready": {"thumbnail_count": {"type": "integer"}},
-        "image.variants_ready": {"variant_count": {"type": "integer"}},
-        "image.ready": {"all_stages_complete": {"const": True}},
-    }
     for ours, old in OLD_TYPES.items():
-        properties: Object = {"type": {"const": old}, "image_id": _UUID, "timestamp": _TIME}
-        if ours in metadata:
-            told = {"type": "object", "required": list(metadata[ours]), "properties": metadata[ours]}
-            properties |= {"status": {"const": "complete"}, "metadata": told}
+        properties: Object = {"image_id": {**_UUID, "description": "Id of the image."}, "timestamp": _HAPPENED}
+        if ours in _METADATA:
+            told = {"type": "object", "required": list(_METADATA[ours]), "properties": _METADATA[ours]}
+            properties["status"] = {"const": "complete", "description": "State of the step."}
+            properties["metadata"] = told | {"description": "Details of the step."}
         else:
-            properties |= {"status": {"const": "failed"}, "error": _TEXT}
+            properties["status"] = {"const": "failed", "description": "State of the image."}
+            properties["error"] = {**_TEXT, "description": "Reason for the failure."}
         properties["revision"] = msgspec.json.schema(Revision)
-        _add_old(made, camel(old.replace(":", ".")), properties)
-    established = {"type": {"const": "connection_established"}, "connection_id": _UUID, "timestamp": _TIME}
-    _add_old(made, "connectionEstablished", established | {"connected_devices": {"type": "array", "maxItems": 0}})
-    _add_old(made, "adminError", {"type": {"const": "error"}, "message": _TEXT})
-    _add_old(made, "adminAuth", {"type": {"const": "auth"}, "token": _TEXT})
+        _add_old(
+            made, camel(old.replace(":", ".")), old, f"The event `{TYPE_PREFIX}{ours}` in the old format.", properties
+        )
+    established = {
+        "connection_id": {**_UUID, "description": "Id of the connection."},
+        "timestamp": _HAPPENED,
+        "connected_devices": {"type": "array", "maxItems": 0, "description": "Always empty."},
+    }
+    greeting = "The token was accepted. Events follow."
+    _add_old(made, "connectionEstablished", "connection_established", greeting, established)
+    message = {"message": {**_TEXT, "description": "What is wrong with the frame."}}
+    _add_old(made, "adminError", "error", "A frame of the client is not valid JSON.", message)
+    token = {"token": {**_TEXT, "description": "Bearer token (JWT)."}}
+    _add_old(made, "adminAuth", "auth", "Sends a token: the first one, or a new one before it expires.", token)
 
 
-def _add_old(made: Parts, name: str, properties: Object) -> None:
-    made.schemas[name] = {"type": "object", "required": list(properties), "properties": properties}
-    kind = properties["type"]["const"]
+def _add_old(made: Parts, name: str, kind: str, summary: str, others: Object) -> None:
+    """``kind`` is the frame's ``type``; ``others`` are its other members."""
+    properties = {"type": {"const": kind, "description": "Type of the frame."}, **others}
+    made.schemas[name] = {
+        "description": summary,
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+    }
     made.messages[name] = {
         "name": kind,
         "title": kind,
+        "summary": summary,
         "contentType": CONTENT_TYPE,
         "payload": reference("components", "schemas", name),
     }
@@ -235,7 +264,7 @@ def _add_channel(
     """``subprotocol``: of a WebSocket, which may be empty; ``None``: server-sent events."""
     made.channels[name] = {
         "address": address,
-        "description": description,
+        "description": " ".join(description.split()),
         "servers": [reference("servers", _HTTP if subprotocol is None else _SOCKETS)],
         "messages": {each: reference("components", "messages", each) for each in (*sent, *received)},
         "bindings": {} if subprotocol is None else {"ws": _binding(subprotocol)},
@@ -251,8 +280,8 @@ def _add_channel(
 
 
 def _binding(subprotocol: str) -> Object:
-    cursor = {"cursor": {"type": "string", "description": "Where to go on; a cursor of an event or of `ready`."}}
-    headers: Object = {"Authorization": {"type": "string", "pattern": "^Bearer .+$"}}
+    cursor = {"cursor": {"type": "string", "description": "Cursor to resume after, from an event or from `ready`."}}
+    headers: Object = {"Authorization": {"type": "string", "pattern": "^Bearer .+$", "description": "Bearer token."}}
     if not subprotocol:
         return {"method": "GET", "headers": {"type": "object", "properties": headers}}
     return {
@@ -261,6 +290,7 @@ def _binding(subprotocol: str) -> Object:
         "headers": {
             "type": "object",
             "required": ["Sec-WebSocket-Protocol"],
-            "properties": headers | {"Sec-WebSocket-Protocol": {"const": subprotocol}},
+            "properties": headers
+            | {"Sec-WebSocket-Protocol": {"const": subprotocol, "description": "Subprotocol of the socket."}},
         },
     }

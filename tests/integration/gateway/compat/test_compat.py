@@ -20,7 +20,7 @@ from tests.integration.gateway.support import EVERY_SCOPE, Gateway, change, coun
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.db.engine import Database
-from heliograph_gateway.compat import shapes as compat_shapes
+from heliograph_gateway.compat import schemas as compat_schemas
 from heliograph_gateway.compat.routes import router
 from heliograph_gateway.settings import GatewayCompatSettings, GatewaySettings, RateLimitSettings, RatePolicy
 
@@ -54,8 +54,8 @@ async def test_upload(ann: httpx2.AsyncClient, picture: Picture) -> None:
     assert (answer.status_code, again.status_code) == (200, 200)
     compat.check("upload", answer.json())
     compat.check("upload_duplicate", again.json())
-    compat_shapes.OldUpload.model_validate_json(answer.content)
-    compat_shapes.OldDuplicate.model_validate_json(again.content)
+    compat_schemas.OldUpload.model_validate_json(answer.content)
+    compat_schemas.OldDuplicate.model_validate_json(again.content)
     assert answer.json()["data"] == again.json()["data"]
     assert seconds < 5, "the old system promised 500 ms"
 
@@ -89,7 +89,7 @@ async def test_retry(ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: P
     assert (retried.status_code, again.status_code) == (200, 200)
     compat.check("retry", retried.json())
     compat.check("retry_not_failed", again.json())
-    compat_shapes.OldRetry.model_validate_json(again.content)
+    compat_schemas.OldRetry.model_validate_json(again.content)
     assert (shown["status"], shown["error"]) == ("pending", None)
     assert await count(bus, "WORK", "work.render.normal", expected=2) == 2, "queued once, not twice"
 
@@ -106,7 +106,7 @@ async def test_a_task_is_the_processing_of_an_image(ann: httpx2.AsyncClient, db:
         await change(db, image_id, processing_status=status, processing_error=error)
         answer = await ann.get(f"/task/{image_id}")
         compat.check(f"task_{name}", answer.json())
-        compat_shapes.OldTask.model_validate_json(answer.content)
+        compat_schemas.OldTask.model_validate_json(answer.content)
     await ann.delete(f"/v1/images/{image_id}")
     for unknown in (image_id, NOBODYS, "3f2504e0", "x" * 2000):
         answer = await ann.get(f"/task/{unknown}")
@@ -134,7 +134,7 @@ async def test_list(ann: httpx2.AsyncClient, db: Database, picture: Picture) -> 
 
     assert everything.headers["content-type"] == "application/json"
     compat.check("list", everything.json())
-    compat_shapes.OldList.model_validate_json(everything.content)
+    compat_schemas.OldList.model_validate_json(everything.content)
     for query, expected in (
         ("", made),
         ("?source=", made),
@@ -172,13 +172,13 @@ async def test_queue(ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: P
 
     assert answer.status_code == 200
     compat.check("queue", answer.json())  # four wait, one of them for its next attempt; one is in hand
-    compat_shapes.OldQueue.model_validate_json(answer.content)
+    compat_schemas.OldQueue.model_validate_json(answer.content)
 
 
 async def test_health(gateway: Gateway, ann: httpx2.AsyncClient) -> None:
     for path, name, shape in (
-        ("/health", "health", compat_shapes.OldHealth),
-        ("/api/health", "system_health", compat_shapes.OldSystemHealth),
+        ("/health", "health", compat_schemas.OldHealth),
+        ("/api/health", "system_health", compat_schemas.OldSystemHealth),
     ):
         well = await ann.get(path)
         assert well.status_code == 200

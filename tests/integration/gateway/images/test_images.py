@@ -298,7 +298,7 @@ async def test_a_complete_image_is_tried_again_for_what_it_has_lost(
     retried = await ann.post(f"{path}/retry")
     again = await ann.post(f"{path}/retry")
 
-    assert "nothing of it is missing" in problem(whole, "conflict")["detail"]
+    assert "no rendition is missing" in problem(whole, "conflict")["detail"]
     assert f"{path}/retry" in problem(lost, "not-found")["detail"]
     assert (whole.status_code, retried.status_code, again.status_code) == (409, 202, 409)
     assert retried.json()["status"] == "pending"
@@ -329,7 +329,7 @@ async def test_the_same_bytes_again_heal_a_lost_original(
     headers = {"Content-Type": "image/png"}
     again = await ann.post("/v1/images", content=picture(), headers=headers)
 
-    assert "upload the picture again" in problem(lost, "not-found")["detail"]
+    assert "Upload the image again" in problem(lost, "not-found")["detail"]
     assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, image["id"], "pending")
     assert await blobs.get(key) == picture()
     assert (await ann.get(f"/v1/images/{image['id']}/renditions/original")).status_code == 302
@@ -340,7 +340,7 @@ async def test_the_same_bytes_again_heal_a_failed_image(
 ) -> None:
     image = await upload(ann, picture())
     await blobs.put(keys.original(image["sha256"]), b"other", content_type="image/png")
-    reason = "the object store returned other bytes than were stored"
+    reason = "the object store returned different bytes than were stored"
     await change(db, image["id"], processing_status="failed", processing_error=reason, processing_attempts=3)
     headers = {"Content-Type": "image/png"}
     again = await ann.post("/v1/images", content=picture(), headers=headers, params={"priority": "high"})

@@ -54,7 +54,7 @@ async def test_whoever_has_many_waiting_gets_low_and_is_told(
         ("normal", None), ("low", None), ("normal", None), ("low", "normal"), ("low", "high"), ("low", None),
     ]  # fmt: skip
     assert priorities(bobs) == ("normal", None)
-    assert "queued at `low` instead of `high`" in images[4]["notice"]
+    assert "Queued at priority `low` instead of `high`" in images[4]["notice"]
     assert (await ann.get(f"/v1/images/{images[4]['id']}")).json() == images[4]
     assert await count(bus, "WORK", "work.render.low", expected=4) == 4
     assert await count(bus, "WORK", "work.render.normal", expected=3) == 3
@@ -157,7 +157,7 @@ async def test_without_profiles_nothing_can_be_asked_for(
     async with running(gateway_settings) as plain, plain.client() as ann:
         answer = await ann.post("/v1/images?analyze=food", content=picture(), headers=PNG)
     assert answer.status_code == 400
-    assert "this installation has no profiles" in problem(answer, "invalid-parameter")["detail"]
+    assert "this installation has no analysis profiles" in problem(answer, "invalid-parameter")["detail"]
 
 
 async def test_an_analysis_asked_for_when_the_bytes_come_again(
@@ -214,4 +214,4 @@ async def test_a_name_for_the_only_file(ann: httpx2.AsyncClient, picture: Pictur
     outcomes = [[(entry["name"], entry["status"]) for entry in answer.json()["images"]] for answer in (two, late)]
     assert outcomes == [[("4.png", 201), ("", 400)], [("6.png", 201), ("7.png", 201), ("", 400)]]
     assert two.json()["images"][0]["image"]["name"] == "d.png"
-    assert "request with one file" in two.json()["images"][1]["problem"]["detail"]
+    assert "Only supported with one file" in two.json()["images"][1]["problem"]["detail"]

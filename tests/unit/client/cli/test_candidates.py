@@ -69,9 +69,9 @@ def test_what_may_be_a_picture_is_sent(tmp_path: Path, head: bytes) -> None:
         (b"", "is empty"),
         (b"%PDF-1.7", "PDF document"),
         (b"PK\x03\x04", "archive"),
-        (b"\0\0\0\x1cftypisom\0\0\0\0mp41", "a film"),
-        (b"Dear all,", "no picture"),
-        (b"RIFF\x01\0\0\0WAVE", "no picture"),
+        (b"\0\0\0\x1cftypisom\0\0\0\0mp41", "a video"),
+        (b"Dear all,", "not a supported image"),
+        (b"RIFF\x01\0\0\0WAVE", "not a supported image"),
     ],
 )
 def test_what_is_none_is_not_sent(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -81,4 +81,4 @@ def test_what_is_none_is_not_sent(tmp_path: Path, content: bytes, reason: str) -
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     assert "no such file" in str(refusal(tmp_path / "none.jpg"))
     os.mkfifo(tmp_path / "pipe")
-    assert "is no file" in str(refusal(tmp_path / "pipe"))
+    assert "not a regular file" in str(refusal(tmp_path / "pipe"))

@@ -80,8 +80,8 @@ def test_a_second_upload_is_already_there(run: Run, pictures: Path, fake: FakeSe
     fake.finish(next(iter(fake.images)))
     again = run("upload", str(pictures / "a.jpg"))
     assert again.exit_code == 0
-    assert "complete, already there, 1 renditions" in again.stdout
-    assert "1 files: 1 already there" in again.stdout
+    assert "complete, already uploaded, 1 renditions" in again.stdout
+    assert "1 files: 1 already uploaded" in again.stdout
     assert len(fake.images) == 1
 
 
@@ -90,19 +90,19 @@ def test_what_is_no_picture_fails_where_it_was_named(run: Run, pictures: Path) -
     assert run("upload", str(pictures)).exit_code == 0
     named = run("upload", str(pictures / "notes.txt"), str(pictures / "gone.jpg"), str(pictures / "a.jpg"))
     assert named.exit_code == 1
-    assert "no picture by its content" in named.stdout
-    assert "there is no such file" in named.stdout
-    assert "a.jpg: pending, already there" in named.stdout
+    assert "not a supported image" in named.stdout
+    assert "no such file" in named.stdout
+    assert "a.jpg: pending, already uploaded" in named.stdout
 
 
 def test_a_missing_file_is_told_before_a_missing_stack(run: Run, pictures: Path, tmp_path: Path) -> None:
     nowhere = {"HELIOGRAPH_API": None, "HELIOGRAPH_EVENTS": None}
     only = run("upload", str(tmp_path / "gone.jpg"), **nowhere)
     assert (only.exit_code, only.stderr) == (1, "")
-    assert "there is no such file" in only.stdout
+    assert "no such file" in only.stdout
     both = run("upload", str(tmp_path / "gone.jpg"), str(pictures / "a.jpg"), **nowhere)
-    assert "there is no such file" in both.stdout
-    assert (both.exit_code, "no stack runs from" in both.stderr) == (3, True)
+    assert "no such file" in both.stdout
+    assert (both.exit_code, "no stack running in" in both.stderr) == (3, True)
 
 
 def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_bad_token_ends_all_and_every_file_is_told(run: Run, pictures: Path) -
     statuses = sorted(line["status"] for line in lines(result))
     assert statuses == ["not_sent", "not_sent", "not_sent", "skipped"]
     assert result.exit_code == 4
-    assert result.stderr.startswith("heliograph: the token is not acceptable; do it right; ")
+    assert result.stderr.startswith("heliograph: The token is invalid; do it right; ")
     assert len(result.stderr.splitlines()) == 1
     assert "bad" not in result.stderr
 
@@ -139,7 +139,7 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = run("upload", str(tmp_path / "empty"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there are no files in" in result.stderr
+    assert "no files found in" in result.stderr
 
 
 def test_images_ls(fake: FakeServer, run: Run) -> None:
@@ -189,7 +189,7 @@ def test_images_retry(fake: FakeServer, run: Run) -> None:
     assert run("images", "retry", failed[0]).stdout == f"{failed[0]}: pending\n"
     assert [line["id"] for line in lines(run("images", "retry", "--all-failed", "--json"))] == failed[:0:-1]
     assert run("images", "retry", complete).exit_code == 1
-    assert run("images", "retry", "--all-failed").stdout == "No picture has failed.\n"
+    assert run("images", "retry", "--all-failed").stdout == "No failed images.\n"
     assert run("images", "retry").exit_code == 2
 
 
@@ -203,7 +203,7 @@ def test_images_download(fake: FakeServer, run: Run, tmp_path: Path) -> None:
     unknown = run("images", "download", image["id"], "9", "-o", str(folder))
     assert (unknown.exit_code, unknown.stderr) == (
         1,
-        "heliograph: 9: there is no rendition '9' of it; it has original, 150\n",
+        "heliograph: 9: no rendition named '9'; available: original, 150\n",
     )
 
 
@@ -222,7 +222,7 @@ def test_queue(run: Run) -> None:
     assert json.loads(run("queue", "--json").stdout)["waiting"] == 3
     shown = run("queue").stdout
     assert "thumbnailer-normal" in shown
-    assert "last 24 hours, yours: 7 complete, 1 failed" in shown
+    assert "last 24 hours, your images: 7 complete, 1 failed" in shown
 
 
 def test_dead_letters(fake: FakeServer, run: Run) -> None:
@@ -244,7 +244,7 @@ def test_quarantine(fake: FakeServer, run: Run) -> None:
     shown = run("quarantine", "ls").stdout
     assert "2,000,000 bytes are over the limit" in shown
     assert "dead.thumbnailer" in shown
-    told = "3 messages in quarantine, which cannot be published; list with: heliograph quarantine ls\n"
+    told = "3 messages in quarantine cannot be published; list with: heliograph quarantine ls\n"
     assert told in run("queue").stdout
     assert run("dead-letters", "ls").stdout.endswith(told)
     assert lines(run("dead-letters", "ls", "--json")) == []
@@ -283,19 +283,19 @@ LOST = {
     "found": 2,
     "repaired": 0,
     "repairable": True,
-    "remedy": "Repair has it rendered again.",
+    "remedy": "Repair renders it again.",
     "samples": [{"repaired": False, "about": {"image_id": "x", "name": "300"}}],
 }
 
 
 def test_check(fake: FakeServer, run: Run) -> None:
     nothing = run("check", "--last")
-    assert (nothing.exit_code, "no check yet" in nothing.stderr) == (1, True)
+    assert (nothing.exit_code, "no check has run yet" in nothing.stderr) == (1, True)
     assert run("check").exit_code == 0
     fake.findings = [LOST]
     told = run("check")
     assert told.exit_code == 1
-    assert "rendition_missing: Repair has it rendered again." in told.stdout
+    assert "rendition_missing: Repair renders it again." in told.stdout
     assert "image_id x, name 300" in told.stdout
     assert run("check", "--last").exit_code == 1
     mended = run("check", "--repair", "--json")

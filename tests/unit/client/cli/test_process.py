@@ -53,8 +53,8 @@ def test_json_is_all_there_is_on_standard_output(fake: FakeServer, environment: 
     [
         (["images", "ls", "--nope"], 2, "No such option: --nope; see: "),
         (["images", "ls", "--limit", "0"], 2, "greater than or equal to 1; see: "),
-        (["upload"], 2, "Missing argument 'FILES...'; see: "),
-        (["uplaod", "x"], 2, "there is no command 'uplaod'; did you mean 'upload'?; see: "),
+        (["upload"], 2, "Missing argument 'FILE'; see: "),
+        (["uplaod", "x"], 2, "unknown command 'uplaod'; did you mean 'upload'?; see: "),
         (["images", "get", UNKNOWN], 1, "there is no such thing; do it right"),
     ],
 )
@@ -114,7 +114,7 @@ def test_ctrl_c_during_an_upload_tells_of_every_file(
         out, err = process.communicate(timeout=30)
     line = json.loads(out)
     assert (line["status"], line["id"]) == ("unknown", next(iter(fake.images)))
-    assert "nothing is done twice" in line["error"]["reason"]
+    assert "duplicates are detected" in line["error"]["reason"]
     assert (process.returncode, err) == (130, "")
 
 

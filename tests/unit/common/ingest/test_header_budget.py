@@ -53,13 +53,13 @@ def test_one_budget_holds_for_a_walk_however_it_is_nested() -> None:
     inner = Reader(lambda _offset, size: bytes(size), budget)
     for at in range(5):
         outer.read(at, 1)
-    with pytest.raises(BadImage, match="far more parts"):
+    with pytest.raises(BadImage, match="too many parts"):
         list(map(inner.byte, range(5)))
 
 
 def test_bytes_are_bounded_too() -> None:
     reader = Reader(lambda _offset, size: bytes(size), Budget(steps=10**9, size=1 << 20))
-    with pytest.raises(BadImage, match="far more parts"):
+    with pytest.raises(BadImage, match="too many parts"):
         list(map(reader.byte, range(0, 1 << 30, 1 << 20)))
 
 
@@ -102,7 +102,7 @@ def test_whatever_a_reader_trips_over_is_said_in_plain_words(error: Exception) -
             return b"GIF89a" + bytes(26)
         raise error
 
-    with pytest.raises(BadImage, match="makes no sense: export"):
+    with pytest.raises(BadImage, match="header is invalid: export"):
         sniff(read_at)
 
 

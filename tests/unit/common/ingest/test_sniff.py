@@ -120,11 +120,11 @@ def test_long_walks_end_with_the_picture(make: object) -> None:
 @pytest.mark.parametrize(
     ("header", "size", "words"),
     [
-        (Header("image/png", 10, 10), 60 << 20, "bytes exceed"),
+        (Header("image/png", 10, 10), 60 << 20, "bytes and exceeds"),
         (Header("image/png", 10_000, 6_000), 10, "megapixels"),
         (Header("image/gif", 1_000, 1_000, frames=51), 10, "51 frames"),
-        (Header("image/gif", 1, 1, frames=1001), 10, "frames or more exceed"),
-        (Header("image/png", 40_000, 1), 10, "a side"),
+        (Header("image/gif", 1, 1, frames=1001), 10, "frames and exceeds"),
+        (Header("image/png", 40_000, 1), 10, "per side"),
     ],
 )
 def test_limits(header: Header, size: int, words: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.contracts import compat
 
 from heliograph_common.runtime.health import CheckResult, Report
+from heliograph_gateway.compat import schemas as compat_schemas
 from heliograph_gateway.compat import shapes as compat_shapes
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -47,7 +48,7 @@ def size(name: str, width: int, kind: str = "thumbnail") -> Any:
 def test_the_thumbnail_is_the_middle_one(sizes: list[Any], expected: str) -> None:
     data = compat_shapes.uploaded(row(), sizes, created=True)["data"]
     assert data["thumbnail_url"].endswith(f"/renditions/{expected}")
-    compat_shapes.OldImage.model_validate(data)
+    compat_schemas.OldImage.model_validate(data)
 
 
 def test_a_failed_task_says_why() -> None:
@@ -66,7 +67,7 @@ def test_health_without_a_queue(state: dict[str, Any] | None) -> None:
     report = Report("degraded", {"nats": CheckResult("failed", "at 10.0.0.1")})
     told = compat_shapes.system_health(report, state, now=NOW, version="1.2.3")
     compat.check("system_health_without_nats", told)
-    compat_shapes.OldSystemHealth.model_validate(told)
+    compat_schemas.OldSystemHealth.model_validate(told)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_every_operation_is_described(path: str, method: str, operation: Operati
     assert operation["summary"]
     assert operation["description"]
     assert operation["tags"]
-    assert set(operation["tags"]) <= openapi.TAGS.keys()
+    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
     assert all(response["description"] for response in operation["responses"].values())
     assert any(status[0] in "23" for status in operation["responses"]), f"{method} {path} never works"
 

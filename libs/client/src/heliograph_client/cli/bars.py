@@ -1,4 +1,4 @@
-"""Progress bars on standard error: one a file that is under way, and one for all. Used by upload.py, sending.py, check.py.
+"""Progress bars on standard error: one for each file in progress, and one for all.
 
 Nothing is drawn, and rich is not even loaded, where there is no terminal to draw on.
 """

@@ -1,6 +1,6 @@
-"""Which files an upload means: what folders and patterns expand to, and what is no picture by its content.
+"""Which files an upload means: what folders and patterns expand to, and what is not an image by its content.
 
-Used by upload.py. Only what cannot be a picture is held back here; what the server renders is the server's to say.
+Only what cannot be a picture is held back here; what the server renders is the server's to say.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _STILLS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hev
 _OTHERS = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "an archive or office document"),
-    (b"\x1a\x45\xdf\xa3", "a film"),
+    (b"\x1a\x45\xdf\xa3", "a video"),
     (b"\x1f\x8b", "a compressed file"),
-    (b"\x7fELF", "a program"),
+    (b"\x7fELF", "an executable"),
 )
 
 
@@ -62,21 +62,21 @@ def refusal(path: Path) -> str | None:
     """Why the file at ``path`` is not worth sending; ``None`` when it may be a picture."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return "is no file; name a picture, a folder or a pattern"
+            return "not a regular file; give a file, a folder or a glob pattern"
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except FileNotFoundError:
-        return "there is no such file; check the name"
+        return "no such file"
     except OSError as error:
-        return f"cannot be read: {error.strerror}; check its permissions"
+        return f"cannot be read: {error.strerror}"
     if not head:
-        return "is empty; choose another file"
+        return "the file is empty"
     if _may_be_a_picture(head):
         return None
     kind = next((kind for magic, kind in _OTHERS if head.startswith(magic)), None)
     if kind is None and head[4:8] == b"ftyp":
-        kind = "a film"
-    return f"is {kind or 'no picture'} by its content (the name does not count); choose a picture"
+        kind = "a video"
+    return f"not a supported image: the content is {kind}" if kind else "not a supported image"
 
 
 def _may_be_a_picture(head: bytes) -> bool:

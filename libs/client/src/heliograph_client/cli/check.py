@@ -1,4 +1,4 @@
-"""``heliograph check``: has the server compare its rows with objects and streams, and tells what is wrong."""
+"""``heliograph check``: has the server compare the database with the object store and the streams."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _EVERY = 1.0
 @command
 async def check(
     session: Session,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
-    last: Annotated[bool, typer.Option("--last", help="Show the newest check instead of starting one.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair the differences that can be repaired.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Show the latest check instead of starting one.")] = False,
 ) -> int:
-    """Compare rows with objects and streams, and say what is wrong; for administrators.
+    """Compare the database with the object store and the streams, and report differences.
 
-    It runs on the server: Ctrl-C leaves it running, and --last shows it then. Exit codes: 0 nothing is wrong or all of it
-    was mended, 1 findings are left or the check did not complete, others as everywhere.
+    Requires an administrator's token. The check runs on the server: it continues after Ctrl-C, and --last shows it. Exit
+    codes: 0 no findings, or all were repaired; 1 findings remain or the check did not complete; others as in `heliograph
+    --help`.
     """
     async with session.client() as client:
         if last:
             found = await client.last_check()
             if found is None:
-                session.warn("there was no check yet; `heliograph check` starts one")
+                session.warn("no check has run yet; start one with: heliograph check")
                 return SOME_FAILED
         else:
             found = await _follow(session, client, await client.start_check(repair=repair))
@@ -62,10 +63,10 @@ def _show(session: Session, found: Check) -> None:
         about = [", ".join(f"{name} {value}" for name, value in sample.about.items()) for sample in each.samples[:1]]
         rows.append((each.kind, each.found, each.repaired, *(about or [""])))
     if rows:
-        show_table(("finding", "found#", "repaired#", "the first"), rows)
+        show_table(("finding", "found#", "repaired#", "example"), rows)
     for each in found.findings:
         if each.found > each.repaired:
             session.say(f"{each.kind}: {each.remedy}")
-    done = f"finished {moment(found.finished_at)}" if found.finished_at else f"{found.progress} percent"
+    done = f"finished {moment(found.finished_at)}" if found.finished_at else f"{found.progress} %"
     why = f"; {found.error}" if found.error else ""
     session.say(f"check {found.id}: {found.state}, {done}; {found.found} findings, {found.repaired} repaired{why}")

@@ -1,4 +1,4 @@
-"""``heliograph dead-letters``: what could not be done; for administrators."""
+"""``heliograph dead-letters``: messages whose processing failed for good; for administrators."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from heliograph_client.client import AsyncClient
 from heliograph_client.models import DeadLetter
 
 app = typer.Typer(
-    help="List, show, replay and drop what could not be done.", no_args_is_help=True, rich_markup_mode=None
+    help="List, show, replay and delete messages that could not be processed. Requires an administrator's token.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of dead letters.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more dead letter IDs.")]
 
 
 @app.command()
 @command
 async def ls(
     session: Session,
-    service: Annotated[str | None, typer.Option(help="Only those of this service, such as thumbnailer.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="All, however many.")] = False,
+    service: Annotated[
+        str | None, typer.Option(help="Show only dead letters of this service, such as thumbnailer.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of dead letters to list.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="List all dead letters; overrides --limit.")] = False,
 ) -> None:
     """List dead letters, newest first."""
     rows: list[tuple[object, ...]] = []
@@ -63,9 +68,9 @@ async def ls(
 @app.command()
 @command
 async def show(
-    session: Session, letter_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a dead letter.")]
+    session: Session, letter_id: Annotated[str, typer.Argument(metavar="ID", help="A dead letter ID.")]
 ) -> None:
-    """Show one dead letter, whole."""
+    """Show a dead letter with its message."""
     async with session.client() as client:
         letter = await client.dead_letter(letter_id)
     if session.as_json:

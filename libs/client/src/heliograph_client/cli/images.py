@@ -1,4 +1,4 @@
-"""``heliograph images``: list, show, delete, retry and download pictures."""
+"""``heliograph images``: list, show, download, delete and retry images."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from heliograph_client.errors import HeliographError, NotFound, ProblemError, Un
 from heliograph_client.models import Image, Rendition, Status
 
 app = typer.Typer(
-    help="List, show, download, delete and retry pictures.",
+    help="List, show, download, delete and retry images.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
 _PAGE = 200
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of pictures.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more image IDs.")]
 
 
 @app.command()
 @command
 async def ls(
     session: Session,
-    status: Annotated[Status | None, typer.Option(help="Only those in this state.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only those that came this way, such as upload.")] = None,
-    q: Annotated[str | None, typer.Option("-q", "--query", help="Only those with this text in their name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="All, however many.")] = False,
+    status: Annotated[Status | None, typer.Option(help="Show only images with this status.")] = None,
+    source: Annotated[str | None, typer.Option(help="Show only images from this source, such as upload.")] = None,
+    q: Annotated[
+        str | None, typer.Option("-q", "--query", help="Show only images whose name contains this text.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of images to list.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="List all images; overrides --limit.")] = False,
 ) -> None:
-    """List pictures, newest first."""
+    """List images, newest first."""
     wanted = None if every else limit
     async with session.client() as client:
         found = client.list(status=status, source=source, q=q, page_size=_PAGE if every else min(limit, _PAGE))
@@ -52,10 +54,8 @@ async def ls(
 
 @app.command()
 @command
-async def get(
-    session: Session, image_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a picture.")]
-) -> None:
-    """Show one picture and its renditions."""
+async def get(session: Session, image_id: Annotated[str, typer.Argument(metavar="ID", help="An image ID.")]) -> None:
+    """Show an image and its renditions."""
     async with session.client() as client:
         image = await client.get(image_id)
     if session.as_json:
@@ -67,7 +67,7 @@ async def get(
 @app.command()
 @command
 async def rm(session: Session, ids: Ids) -> int:
-    """Delete pictures and their renditions."""
+    """Delete images and their renditions."""
 
     async def remove(client: AsyncClient, image_id: str) -> dict[str, Any]:
         await client.delete(image_id)
@@ -81,12 +81,12 @@ async def rm(session: Session, ids: Ids) -> int:
 @command
 async def retry(
     session: Session,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of failed pictures.")] = None,
-    all_failed: Annotated[bool, typer.Option("--all-failed", help="Every picture that has failed.")] = False,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="IDs of failed images.")] = None,
+    all_failed: Annotated[bool, typer.Option("--all-failed", help="Retry all failed images.")] = False,
 ) -> int:
-    """Try failed pictures again."""
+    """Process failed images again."""
     if bool(ids) == all_failed:
-        session.warn("name the ids of failed pictures, or give --all-failed")
+        session.warn("give either image IDs or --all-failed")
         return USAGE
 
     async def again(client: AsyncClient, image_id: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ async def retry(
     async with session.client() as client:
         wanted = ids or [str(image.id) async for image in client.list(status="failed", page_size=_PAGE)]
         if not wanted and not session.as_json:
-            session.say("No picture has failed.")
+            session.say("No failed images.")
         return await for_each(session, wanted, lambda image_id: again(client, image_id))
 
 
@@ -103,17 +103,19 @@ async def retry(
 @command
 async def download(
     session: Session,
-    image_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a picture.")],
+    image_id: Annotated[str, typer.Argument(metavar="ID", help="An image ID.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RENDITION...]", help="Names of renditions; the original when left out."),
+        typer.Argument(metavar="RENDITION", help="Names of renditions. Defaults to the original."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The original and all renditions.")] = False,
-    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to put them.")] = Path(),
+    every: Annotated[bool, typer.Option("--all", help="Download the original and all renditions.")] = False,
+    folder: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to save to; created if missing.")
+    ] = Path(),
 ) -> int:
-    """Save the original of a picture, or renditions of it, as files."""
+    """Download the original of an image, or its renditions."""
     if names and every:
-        session.warn("name renditions or give --all, not both")
+        session.warn("give either rendition names or --all, not both")
         return USAGE
     async with session.client() as client:
         image = await client.get(image_id)
@@ -122,7 +124,7 @@ async def download(
 
         async def save(name: str) -> dict[str, Any]:
             if name not in there:
-                raise HeliographError(f"there is no rendition {name!r} of it; it has {', '.join(there)}")
+                raise HeliographError(f"no rendition named {name!r}; available: {', '.join(there)}")
             path = await client.download(there[name], folder / file_name(image, there[name]))
             return {"id": str(image.id), "rendition": name, "file": str(path), "bytes": there[name].bytes}
 
@@ -131,7 +133,7 @@ async def download(
 
 
 async def for_each(session: Session, names: Sequence[str], act: Callable[[str], Awaitable[dict[str, Any]]]) -> int:
-    """Acts on one after another, and tells of each; one that fails does not hold up the others."""
+    """Acts on one after another and reports each; a failure does not stop the others."""
     failed = 0
     for name in names:
         try:
@@ -177,7 +179,7 @@ def _show(session: Session, image: Image) -> None:
     session.say(f"{image.mime_type}, {image.width}x{image.height}, {size(image.bytes)}, from {image.source}")
     session.say(f"created {moment(image.created_at)}, sha256 {image.sha256}")
     if image.error:
-        help_ = f"; try again with: heliograph images retry {image.id}" if image.error.retryable else ""
+        help_ = f"; retry with: heliograph images retry {image.id}" if image.error.retryable else ""
         session.say(f"failed after {image.error.attempts} attempts: {image.error.reason}{help_}")
     show_table(
         ("rendition", "kind", "pixels", "format", "size#"),

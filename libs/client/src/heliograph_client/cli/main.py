@@ -1,4 +1,4 @@
-"""``heliograph``: finds the command that was asked for and loads only that, so that every command starts fast.
+"""``heliograph``: finds the requested command and loads only that, so that every command starts fast.
 
 Other packages mount theirs through the entry point group ``heliograph.commands``: a name and a ``typer.Typer``.
 """
@@ -16,22 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 _COMMANDS = {
-    "upload": ("upload", "Upload pictures: files, folders and patterns."),
-    "images": ("images", "List, show, download, delete and retry pictures."),
-    "watch": ("watch", "Show events as they happen."),
-    "queue": ("queue", "Show what is still to do."),
-    "dead-letters": ("dead_letters", "List, show, replay and drop what could not be done."),
-    "quarantine": ("quarantine", "List, release and drop messages that cannot be published."),
-    "check": ("check", "Compare rows with objects and streams, and mend what is wrong."),
-    "sizes": ("sizes", "Show and set the sizes that pictures are rendered in."),
+    "upload": ("upload", "Upload files, folders and glob patterns."),
+    "images": ("images", "List, show, download, delete and retry images."),
+    "watch": ("watch", "Stream events as they happen."),
+    "queue": ("queue", "Show the processing queue."),
+    "dead-letters": ("dead_letters", "List, show, replay and delete dead letters."),
+    "quarantine": ("quarantine", "List, release and delete messages that cannot be published."),
+    "check": ("check", "Compare the database with the object store and the streams, and repair differences."),
+    "sizes": ("sizes", "Show and replace the sizes that images are rendered in."),
     "version": ("version", "Show the version."),
 }
 """Name of each command: the module here that has it as ``app``, and its line in the help."""
 
 _EPILOG = (
-    "Exit codes: 0 all went well, 1 some of it failed, 2 wrong usage, 3 no server to be reached, 4 the token is missing or "
-    "not acceptable. Every command takes --json: one JSON document for a single answer, one line each for many; then "
-    "nothing else is written to standard output."
+    "Exit codes: 0 success; 1 at least one item failed; 2 invalid usage; 3 no server reached; 4 token missing or rejected; "
+    "130 interrupted. With --json, standard output holds only JSON: one document for a single result, one line for each "
+    "result of a list."
 )
 
 
@@ -59,7 +59,7 @@ class Commands(TyperGroup):
         """Finds the command that ``args`` begin with."""
         near = get_close_matches(args[0], self.list_commands(ctx), n=1)
         if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            ctx.fail(f"unknown command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -72,7 +72,7 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    help="Pictures in, renditions out: the command line of Heliograph.",
+    help="Upload images to Heliograph, follow their processing and manage the installation.",
     epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -83,7 +83,7 @@ app = typer.Typer(
 
 @app.callback()
 def heliograph() -> None:
-    """Pictures in, renditions out: the command line of Heliograph."""
+    """Upload images to Heliograph, follow their processing and manage the installation."""
 
 
 def main() -> None:

@@ -13,18 +13,21 @@ from heliograph_client.cli.tables import moment, show_table, size
 from heliograph_client.client import AsyncClient
 
 app = typer.Typer(
-    help="List, release and drop messages that cannot be published.", no_args_is_help=True, rich_markup_mode=None
+    help="List, release and delete messages that cannot be published. Requires an administrator's token.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of messages.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="One or more message IDs.")]
 
 
 @app.command()
 @command
 async def ls(
     session: Session,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="All, however many.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of messages to list.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="List all messages; overrides --limit.")] = False,
 ) -> None:
     """List quarantined messages, newest first."""
     rows: list[tuple[object, ...]] = []
@@ -50,7 +53,7 @@ async def ls(
 @app.command()
 @command
 async def release(session: Session, ids: Ids) -> int:
-    """Publish messages after all, once what kept them is mended."""
+    """Publish messages again, after the cause has been fixed."""
 
     async def let_go(client: AsyncClient, message_id: str) -> dict[str, Any]:
         await client.release_quarantined(message_id)
@@ -63,7 +66,7 @@ async def release(session: Session, ids: Ids) -> int:
 @app.command()
 @command
 async def drop(session: Session, ids: Ids) -> int:
-    """Delete messages; nobody will be told what they say."""
+    """Delete messages without publishing them."""
 
     async def remove(client: AsyncClient, message_id: str) -> dict[str, Any]:
         await client.drop_quarantined(message_id)

@@ -1,4 +1,4 @@
-"""``heliograph queue``: what is still to do."""
+"""``heliograph queue``: what waits to be processed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @command
 async def queue(
     session: Session,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until interrupted with Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes with --watch.")] = 2.0,
 ) -> None:
-    """Show what is still to do, and what was finished in the last 24 hours."""
+    """Show the processing queue, and the images finished in the last 24 hours."""
     async with session.client() as client:
         while True:
             status = await client.queue()
@@ -38,14 +38,14 @@ async def queue(
 
 def _show(session: Session, status: QueueStatus) -> None:
     if status.nats == "unavailable":
-        session.say("NATS is away: uploads are still taken, and rendered more slowly.")
+        session.say("NATS is unavailable: uploads are accepted, rendering is slower.")
     rows: list[tuple[object, ...]] = [
         (each.consumer, each.waiting, each.active, each.delayed, age(each.oldest_seconds)) for each in status.consumers
     ]
     rows.append(("all", status.waiting, status.active, status.delayed, age(status.oldest_seconds)))
     show_table(("consumer", "waiting#", "active#", "delayed#", "oldest#"), rows)
-    whose = "of all owners" if status.counted == "all" else "yours"
-    outbox = f"; {status.outbox.depth} messages not yet in NATS" if status.outbox.depth else ""
+    whose = "all owners" if status.counted == "all" else "your images"
+    outbox = f"; {status.outbox.depth} messages not yet published to NATS" if status.outbox.depth else ""
     if status.outbox.quarantined:
         session.say(quarantined(status.outbox.quarantined))
     session.say(f"last 24 hours, {whose}: {status.completed} complete, {status.failed} failed{outbox}")

@@ -1,4 +1,4 @@
-"""One file of an upload, from its bytes to its renditions, and what is told of it. Used by upload.py."""
+"""One file of an upload, from its bytes to its renditions, and its line in the report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether it is not what the user asked for."""
+        """Whether the file was not uploaded, or not rendered."""
         return self.status in _FAILURES
 
     @property
@@ -58,7 +58,7 @@ class Outcome:
         if self.reason:
             return f"{mark} {path}: {self.status.replace('_', ' ')}: {self.reason}"
         assert self.image is not None  # noqa: S101 - without an image there is a reason
-        there = ", already there" if self.already_there else ""
+        there = ", already uploaded" if self.already_there else ""
         count = f", {len(self.image.renditions)} renditions" if self.image.renditions else ""
         return f"{mark} {path}: {self.status}{there}{count}, {self.seconds:.1f} s  {self.image.id}"
 
@@ -84,7 +84,7 @@ class Sender:
         self._uploaded: dict[Candidate, Image] = {}
 
     async def send(self, candidate: Candidate, uploading: asyncio.Semaphore) -> Outcome:
-        """Sends one file and, where asked for, waits for it.
+        """Sends one file and, if requested, waits for it.
 
         Raises:
             Unauthorised: no file will go through.
@@ -116,7 +116,9 @@ class Sender:
     def unfinished(self, candidate: Candidate, cause: BaseException) -> Outcome:
         """What is known of a file when all ends early because of ``cause``."""
         reason = (
-            str(cause) if isinstance(cause, HeliographError) else "interrupted; upload it again, nothing is done twice"
+            str(cause)
+            if isinstance(cause, HeliographError)
+            else "interrupted; upload the file again, duplicates are detected"
         )
         image = self._uploaded.get(candidate)
         return Outcome(status="unknown" if image else "not_sent", image=image, reason=reason)
@@ -127,7 +129,7 @@ def _outcome(image: Image, began: float, status: str | None = None, reason: str 
     return Outcome(
         status=status or image.status,
         image=image,
-        reason=reason or (error.reason if error else "no reason is known" if image.status == "failed" else None),
+        reason=reason or (error.reason if error else "unknown reason" if image.status == "failed" else None),
         details=error.model_dump(mode="json", exclude={"reason"}) if error else {},
         seconds=time.monotonic() - began,
         sent=image.bytes,

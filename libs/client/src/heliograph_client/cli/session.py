@@ -1,4 +1,4 @@
-"""What all commands share: options that say where the server is, ``--json``, errors as one line, exit codes, Ctrl-C.
+"""What all commands share: connection options, ``--json``, errors as one line, exit codes, Ctrl-C.
 
 A command is an ``async def`` whose first argument is the ``Session``; ``command`` makes it known to typer.
 """
@@ -30,30 +30,37 @@ Command = Callable[Concatenate["Session", Parameters], Coroutine[Any, Any, int |
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "api": (
-        Annotated[str | None, typer.Option("--api", metavar="URL", help="The API's address [$HELIOGRAPH_API].")],
+        Annotated[str | None, typer.Option("--api", metavar="URL", help="URL of the API [env: HELIOGRAPH_API].")],
         None,
     ),
     "events": (
         Annotated[
             str | None,
-            typer.Option("--events", metavar="URL", help="The event stream's address [$HELIOGRAPH_EVENTS]."),
+            typer.Option("--events", metavar="URL", help="URL of the event stream [env: HELIOGRAPH_EVENTS]."),
         ],
         None,
     ),
     "token_file": (
         Annotated[
-            Path | None, typer.Option("--token-file", metavar="FILE", help="A file with the token [$HELIOGRAPH_TOKEN].")
+            Path | None,
+            typer.Option(
+                "--token-file",
+                metavar="FILE",
+                help="File that contains the token [env: HELIOGRAPH_TOKEN, the token itself].",
+            ),
         ],
         None,
     ),
     "data": (
         Annotated[
             Path | None,
-            typer.Option("--data", metavar="DIR", help="Talk to the embedded stack of this folder [$HELIOGRAPH_DATA]."),
+            typer.Option(
+                "--data", metavar="DIR", help="Use the embedded stack in this data folder [env: HELIOGRAPH_DATA]."
+            ),
         ],
         None,
     ),
-    "as_json": (Annotated[bool, typer.Option("--json", help="JSON on standard output, and nothing else.")], False),
+    "as_json": (Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")], False),
 }
 
 
@@ -142,7 +149,7 @@ def _guarded(session: Session, work: Callable[[], int | None]) -> int:
         session.warn(_one_line(error))
         return exit_code(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has closed it
         return _PIPE_CLOSED
     except OSError as error:
         session.warn(f"{error.filename or 'the file'}: {error.strerror or error}")
@@ -154,14 +161,14 @@ def _guarded(session: Session, work: Callable[[], int | None]) -> int:
 def _one_line(error: HeliographError) -> str:
     hint = ""
     if isinstance(error, Unauthorised) and error.problem.status == 401:
-        hint = "; this command takes it from HELIOGRAPH_TOKEN, --token-file or the embedded stack's connection file"
+        hint = "; set HELIOGRAPH_TOKEN, give --token-file, or start the embedded stack"
     return " ".join(f"{error}{hint}".split())
 
 
 def _token_in(path: Path) -> str:
     token = path.read_text(encoding="utf-8").strip()
     if not token:
-        raise NotConfigured(f"{path} is empty; put the token into it")
+        raise NotConfigured(f"token file {path} is empty")
     return token
 
 

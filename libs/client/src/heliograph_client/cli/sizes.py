@@ -1,4 +1,4 @@
-"""``heliograph sizes``: the sizes that pictures are rendered in."""
+"""``heliograph sizes``: the sizes that images are rendered in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from heliograph_client.cli.tables import show_table
 from heliograph_client.models import DisplaySize
 
 app = typer.Typer(
-    help="Show and set the sizes that pictures are rendered in.", no_args_is_help=True, rich_markup_mode=None
+    help="Show and replace the sizes that images are rendered in.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 
@@ -30,7 +33,7 @@ class Sizes(BaseModel):
 @app.command()
 @command
 async def get(session: Session) -> None:
-    """Show the sizes; with --json in the form that `set` reads."""
+    """Show the sizes. The output of --json is the input of `set`."""
     async with session.client() as client:
         _show(session, await client.display_sizes())
 
@@ -40,17 +43,17 @@ async def get(session: Session) -> None:
 async def put(
     session: Session,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file like that of `get --json`; - reads standard input.")
+        Path, typer.Argument(metavar="FILE", help="File in the format of `get --json`; - reads standard input.")
     ],
 ) -> int:
-    """Replace all sizes; pictures that come from now on are rendered in them."""
+    """Replace all sizes. They apply to new uploads; requires an administrator's token."""
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     try:
         wanted = Sizes.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "/".join(map(str, first["loc"])) or "the document"
-        session.warn(f"{file}: {where}: {first['msg']}; see `heliograph sizes get --json` for the form")
+        session.warn(f"{file}: {where}: {first['msg']}; `heliograph sizes get --json` shows the format")
         return USAGE
     async with session.client() as client:
         _show(session, await client.set_display_sizes(wanted.sizes))

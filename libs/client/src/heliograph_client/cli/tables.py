@@ -28,9 +28,9 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def quarantined(count: int) -> str:
-    """A line for those who look at what waits or has failed: there is more elsewhere."""
+    """A line that points readers of the queue and of dead letters to the quarantine."""
     these = "1 message" if count == 1 else f"{count} messages"
-    return f"{these} in quarantine, which cannot be published; list with: heliograph quarantine ls"
+    return f"{these} in quarantine cannot be published; list with: heliograph quarantine ls"
 
 
 def size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""``heliograph upload``: which files, how many at a time, what is told of each, and the sum of it.
+"""``heliograph upload``: which files, how many at a time, the line of each, and the summary.
 
 ``candidates.py`` says which files are meant, ``sending.py`` sends one, ``bars.py`` draws.
 """
@@ -31,17 +31,17 @@ _IN_FLIGHT = 64
 @command
 async def upload(
     session: Session,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures, folders or patterns.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until every picture is complete or failed.")] = False,
-    priority: Annotated[Priority, typer.Option(help="How urgent rendering is.")] = "normal",
-    direct: Annotated[bool, typer.Option("--direct", help="Send the files straight into the object store.")] = False,
-    concurrency: Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")] = 4,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for each picture after its upload.")] = 600.0,  # noqa: ASYNC109
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Image files, folders or glob patterns.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every image is complete or has failed.")] = False,
+    priority: Annotated[Priority, typer.Option(help="Priority of rendering.")] = "normal",
+    direct: Annotated[bool, typer.Option("--direct", help="Upload directly to the object store.")] = False,
+    concurrency: Annotated[int, typer.Option(min=1, max=32, help="Number of concurrent uploads.")] = 4,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that --wait waits for each image.")] = 600.0,  # noqa: ASYNC109
 ) -> int:
-    """Upload pictures: files, folders and patterns."""
+    """Upload files, folders and glob patterns."""
     found = list(candidates(files))
     if not found:
-        session.warn(f"there are no files in {', '.join(files)}; name pictures, or a folder that has some")
+        session.warn(f"no files found in {', '.join(files)}")
         return SOME_FAILED
     began = time.monotonic()
     with Bars(len(found), shown=_bars_wanted(session)) as bars:
@@ -50,7 +50,7 @@ async def upload(
             async with session.client() as client:
                 sending = client.upload_direct if direct else client.upload
                 sender = Sender(client, sending, bars, priority=priority, wait_seconds=timeout if wait else None)
-                async with _every_one_told(report, to_send, sender):
+                async with _all_reported(report, to_send, sender):
                     await _send_all(to_send, sender, report, concurrency)
     if not session.as_json:
         session.say(report.summary(time.monotonic() - began))
@@ -58,23 +58,23 @@ async def upload(
 
 
 class _Report:
-    """Tells of each file once, and counts."""
+    """Reports each file once, and counts."""
 
     def __init__(self, session: Session, bars: Bars) -> None:
         self.failed = 0
         self._bars = bars
-        self.told: set[Candidate] = set()
+        self.reported: set[Candidate] = set()
         self._session = session
         self._counts: Counter[str] = Counter()
         self._bytes = 0
 
-    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+    def add(self, candidate: Candidate, outcome: Outcome) -> None:
         """One line for a file that is done with."""
-        self.told.add(candidate)
+        self.reported.add(candidate)
         self._bars.step()
-        self._counts["already there" if outcome.already_there else outcome.status.replace("_", " ")] += 1
+        self._counts["already uploaded" if outcome.already_there else outcome.status.replace("_", " ")] += 1
         self._bytes += outcome.sent
-        # What lies in a folder beside pictures is no failure; a file that was named and is none is one.
+        # A file that is not an image is a failure only where the user named it, not where it lies in a folder.
         self.failed += outcome.failed and (candidate.named or outcome.status != "skipped")
         if self._session.as_json:
             self._session.json_line(outcome.as_json(candidate.path))
@@ -82,14 +82,14 @@ class _Report:
             self._session.say(outcome.line(candidate.path))
 
     def without_refused(self, found: list[Candidate]) -> list[Candidate]:
-        """Those to send. The others are told before any server is looked for: a wrong name is wrong wherever it would go."""
+        """Those to send. The others are reported before any server is looked for: a wrong name is wrong at every server."""
         for candidate in found:
             if candidate.refusal:
-                self.tell(candidate, Outcome(status="skipped", reason=candidate.refusal))
+                self.add(candidate, Outcome(status="skipped", reason=candidate.refusal))
         return [candidate for candidate in found if not candidate.refusal]
 
     def summary(self, seconds: float) -> str:
-        """What became of all."""
+        """The last line: counts by outcome, bytes and seconds."""
         counts = ", ".join(f"{count} {what}" for what, count in self._counts.most_common())
         return f"{sum(self._counts.values())} files: {counts}; {size(self._bytes)} sent in {seconds:.1f} s"
 
@@ -100,7 +100,7 @@ async def _send_all(to_send: list[Candidate], sender: Sender, report: _Report, c
 
     async def one(candidate: Candidate) -> None:
         try:
-            report.tell(candidate, await sender.send(candidate, uploading))
+            report.add(candidate, await sender.send(candidate, uploading))
         finally:
             in_flight.release()
 
@@ -111,8 +111,8 @@ async def _send_all(to_send: list[Candidate], sender: Sender, report: _Report, c
 
 
 @asynccontextmanager
-async def _every_one_told(report: _Report, to_send: list[Candidate], sender: Sender) -> AsyncIterator[None]:
-    """Where all ends early (no server, a bad token, Ctrl-C), tells of every file that is still open, then raises why."""
+async def _all_reported(report: _Report, to_send: list[Candidate], sender: Sender) -> AsyncIterator[None]:
+    """Where all ends early (no server, a bad token, Ctrl-C), reports every file that is still open, then raises why."""
     try:
         yield
     except BaseException as error:  # noqa: BLE001 - it is raised again, whatever it is
@@ -120,8 +120,8 @@ async def _every_one_told(report: _Report, to_send: list[Candidate], sender: Sen
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         for candidate in to_send:
-            if candidate not in report.told:
-                report.tell(candidate, sender.unfinished(candidate, cause))
+            if candidate not in report.reported:
+                report.add(candidate, sender.unfinished(candidate, cause))
         raise cause from None
 
 

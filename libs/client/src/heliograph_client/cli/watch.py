@@ -21,12 +21,12 @@ async def watch(
     session: Session,
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", help="Only events of this type, such as image.ready or image.*; may be repeated."),
+        typer.Option("--type", help="Show only events of this type, such as image.ready or image.*. Repeatable."),
     ] = None,
-    cursor: Annotated[str | None, typer.Option(help="Begin after the event with this cursor.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Start after the event with this cursor.")] = None,
 ) -> None:
-    """Show events as they happen, until Ctrl-C."""
-    _tell_of_reconnects(session)
+    """Stream events until interrupted with Ctrl-C."""
+    _log_reconnects(session)
     async with session.client() as client, aclosing(client.events(cursor=cursor, types=types or ())) as events:
         async for item in events:
             if session.as_json:
@@ -37,7 +37,7 @@ async def watch(
 
 def _line(item: Event | Reset) -> str:
     if isinstance(item, Reset):
-        return f"-- events were missed ({item.reason}); what follows begins at cursor {item.cursor}"
+        return f"-- events were missed ({item.reason}); continuing at cursor {item.cursor}"
     at = item.time.astimezone().strftime("%H:%M:%S") if item.time else ""
     data = item.data
     parts = [at, f"{item.type:<24}", f"{data.get('progress', '')!s:>3} %", item.subject, data.get("name")]
@@ -45,8 +45,8 @@ def _line(item: Event | Reset) -> str:
     return "  ".join(str(part) for part in parts if part)
 
 
-def _tell_of_reconnects(session: Session) -> None:
-    """On a terminal, says on standard error when the connection is lost and back."""
+def _log_reconnects(session: Session) -> None:
+    """On a terminal, reports on standard error when the connection is lost and restored."""
     if not sys.stderr.isatty():
         return
 

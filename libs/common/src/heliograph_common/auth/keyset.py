@@ -57,10 +57,10 @@ class KeySet:
         if self._find(key_id, algorithm) is None or self._age() > FRESH_SECONDS:
             await self._refresh(key_id, algorithm)
         if self._age() > STALE_SECONDS:
-            raise Unauthenticated("the issuer's keys cannot be fetched, so no token can be checked; try again later")
+            raise Unauthenticated("the issuer's keys could not be fetched to verify the token; try again later")
         key = self._find(key_id, algorithm)
         if key is None:
-            raise Unauthenticated("the token is signed by a key that its issuer does not publish")
+            raise Unauthenticated("the token is signed with a key that its issuer does not publish")
         return key
 
     def _find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:

@@ -1,4 +1,4 @@
-"""Who a request comes from and what it may do. Made by ``TokenVerifier``, asked by routes and sockets."""
+"""Who a request comes from and what it may do."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ class Principal:
     def require(self, scope: str) -> None:
         """Raises ``Forbidden``, naming the scope, unless the token has it or ``admin``."""
         if scope not in self.scopes and not self.is_admin:
-            raise Forbidden(f"this needs the scope {scope!r}; ask an administrator for it")
+            raise Forbidden(f"the token lacks the scope `{scope}`")

@@ -30,11 +30,11 @@ _KEY_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.ExpiredSignatureError, "the token has expired; get a new one from your issuer"),
-    (jwt.ImmatureSignatureError, "the token is not valid yet; check the clocks"),
-    (jwt.InvalidIssuerError, "the token is of another issuer"),
-    (jwt.InvalidAudienceError, "the token is meant for another service"),
-    (jwt.MissingRequiredClaimError, "the token lacks one of exp, iss, aud and sub"),
-    (jwt.InvalidSignatureError, "the token's signature does not match"),
+    (jwt.ImmatureSignatureError, "the token is not valid yet; check the clock of its issuer"),
+    (jwt.InvalidIssuerError, "the token comes from another issuer"),
+    (jwt.InvalidAudienceError, "the token is intended for another audience"),
+    (jwt.MissingRequiredClaimError, "the token lacks one of the claims `exp`, `iss`, `aud` and `sub`"),
+    (jwt.InvalidSignatureError, "the token's signature is invalid"),
     (jwt.DecodeError, "the token is malformed"),
 )
 
@@ -83,10 +83,10 @@ class TokenVerifier:
         algorithm = header.get("alg")
         if self._keys is None:
             if algorithm != "HS256":
-                raise Unauthenticated("the token's algorithm is not accepted here")
+                raise Unauthenticated("the token's signing algorithm is not supported")
             return "HS256", self._secret
         if not isinstance(algorithm, str) or algorithm not in _PUBLIC_KEY_ALGORITHMS:
-            raise Unauthenticated("the token's algorithm is not accepted here")
+            raise Unauthenticated("the token's signing algorithm is not supported")
         return algorithm, await self._keys.key(header.get("kid"), algorithm)
 
 
@@ -132,9 +132,9 @@ def _header(token: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise Unauthenticated("the token is malformed") from error
     if "crit" in header or "b64" in header:
-        raise Unauthenticated("the token demands an extension that is not supported")
+        raise Unauthenticated("the token requires an unsupported extension")
     if "typ" in header and str(header["typ"]).lower() not in _TYPES:
-        raise Unauthenticated("this kind of token is not accepted here")
+        raise Unauthenticated("the token type is not supported")
     key_id = header.get("kid")
     if key_id is not None and not (isinstance(key_id, str) and _KEY_ID.fullmatch(key_id)):
         raise Unauthenticated("the token's key id is malformed")
@@ -159,4 +159,4 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
 
 
 def _reason(error: jwt.PyJWTError) -> str:
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "the token is not acceptable")
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "the token is invalid")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.envelope import CONTENT_TYPE, HEADER_MESSAGE_ID, Envelope
+from heliograph_common.contracts.envelope import CONTENT_TYPE, DATA, HEADER_MESSAGE_ID, TYPE, VERSION, Envelope
 from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
 from heliograph_common.contracts.streams import STREAMS, StreamSpec
 
@@ -41,18 +41,23 @@ def parts(server: str) -> Parts:
         for subject, receiver in command.receivers.items():
             add(subject, command, receive=receiver.sentence)
     for event in EVENTS:
-        add(subjects.event(event.type), event, receive="By notifiers, for their clients.")
-    add(subjects.dead("{service}"), DeadLetter, receive="By administrators, who replay or drop it.")
+        add(subjects.event(event.type), event, receive="Received by notifiers, which forward it to clients.")
+    add(subjects.dead("{service}"), DeadLetter, receive="Read by administrators, who replay or delete it.")
     return made
 
 
 def schemas_of(*types: type[msgspec.Struct]) -> dict[str, Object]:
     """JSON Schemas of ``types`` and of what they use, by name."""
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        if "description" in schema:
+            schema["description"] = _plain(schema["description"])
+        if "op" in schema.get("properties", {}):
+            schema["properties"]["op"]["description"] = "Kind of the frame."
     for struct in types:
-        schemas[struct.__name__]["description"] = " ".join((struct.__doc__ or "").split())
+        schemas[struct.__name__]["description"] = _plain(struct.__doc__ or "")
         for known in msgspec.structs.fields(struct):
-            if known.type is datetime:  # msgspec names no format, because it would take times without a zone
+            if _is_time(known.type):  # msgspec names no format, because it would take times without a zone
                 schemas[struct.__name__]["properties"][known.encode_name]["format"] = "date-time"
     return schemas
 
@@ -75,12 +80,28 @@ def reference(*path: str) -> Object:
 
 def trace_context() -> Object:
     """Schemas of ``traceparent`` and ``tracestate``."""
-    return {"traceparent": {"type": "string", "pattern": _TRACEPARENT}, "tracestate": {"type": "string"}}
+    return {
+        "traceparent": {
+            "type": "string",
+            "pattern": _TRACEPARENT,
+            "description": "Trace that the message belongs to (W3C Trace Context). Missing if it was not traced.",
+        },
+        "tracestate": {"type": "string", "description": "State of the tracing systems (W3C Trace Context)."},
+    }
 
 
 def first_line(documented: type) -> str:
     """The first paragraph of a docstring in one line."""
-    return " ".join((documented.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+    return _plain((documented.__doc__ or "").split("\n\n", maxsplit=1)[0])
+
+
+def _plain(docstring: str) -> str:
+    """In one line, with code as Markdown has it."""
+    return " ".join(docstring.split()).replace("``", "`")
+
+
+def _is_time(annotation: Any) -> bool:
+    return annotation is datetime or (get_origin(annotation) is Annotated and get_args(annotation)[0] is datetime)
 
 
 @dataclass(frozen=True)
@@ -97,13 +118,13 @@ class _Adder:
         self.made.schemas[f"{body.__name__}Message"] = _enveloped(body)
         self.made.channels[channel] = {
             "address": subject,
-            "description": f"In the stream {stream.name}. {first_line(body)}",
+            "description": f"{first_line(body)} Stored in the stream `{stream.name}`.",
             "servers": [reference("servers", self.server)],
             "messages": {message: reference("components", "messages", message)},
             **_parameters(subject),
             "x-stream": _stream(stream),
         }
-        for action, description in (("send", "Published from the outbox."), ("receive", receive)):
+        for action, description in (("send", "Published from the outbox of the services."), ("receive", receive)):
             self.made.operations[f"{action}{channel[:1].upper()}{channel[1:]}"] = {
                 "action": action,
                 "channel": reference("channels", channel),
@@ -121,7 +142,10 @@ def _message(body: type[Body]) -> Object:
         "headers": {
             "type": "object",
             "required": [HEADER_MESSAGE_ID],
-            "properties": {HEADER_MESSAGE_ID: {"type": "string", "format": "uuid"}, **trace_context()},
+            "properties": {
+                HEADER_MESSAGE_ID: {"type": "string", "format": "uuid", "description": "Id of the message."},
+                **trace_context(),
+            },
         },
         "payload": reference("components", "schemas", f"{body.__name__}Message"),
     }
@@ -132,11 +156,11 @@ def _enveloped(body: type[Body]) -> Object:
     envelope = schemas_of(Envelope)["Envelope"]
     envelope["title"] = f"{body.__name__}Message"
     envelope["properties"] |= {
-        "type": {"const": body.type},
-        "version": {"type": "integer", "minimum": 1, "maximum": body.version},
-        "data": reference("components", "schemas", body.__name__),
+        "type": {"const": body.type, "description": TYPE},
+        "version": {"type": "integer", "minimum": 1, "maximum": body.version, "description": VERSION},
+        "data": reference("components", "schemas", body.__name__) | {"description": DATA},
     }
-    envelope["description"] = f"{first_line(body)} In its envelope."
+    envelope["description"] = f"Message of the type `{body.type}`. {first_line(body)}"
     return envelope
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,21 +15,21 @@ from heliograph_common.ids import new_id
 
 HEADER_MESSAGE_ID = "Nats-Msg-Id"
 CONTENT_TYPE = "application/json"
+TYPE, VERSION, DATA = "Type of the message.", "Version of the type.", "Content of the message."
+"""Descriptions of the fields that the documents narrow to one type."""
 
 _Body = TypeVar("_Body", bound=messages.Body)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """One message: ``id`` (UUIDv7, equal to the outbox row's id and the ``Nats-Msg-Id`` header), ``type``,
-    ``version`` of the body's contract, ``occurred_at`` (UTC), ``owner`` (the subject claim of whom it concerns)
-    and ``data`` (the body as plain JSON)."""
+    """One message; ``id`` is that of its outbox row."""
 
-    id: UUID
-    type: str
-    version: int
-    occurred_at: datetime
-    owner: str
-    data: dict[str, Any]
+    id: Annotated[UUID, msgspec.Meta(description="Id of the message (UUIDv7), equal to the `Nats-Msg-Id` header.")]
+    type: Annotated[str, msgspec.Meta(description=TYPE)]
+    version: Annotated[int, msgspec.Meta(description=VERSION)]
+    occurred_at: Annotated[datetime, msgspec.Meta(description="When it happened, in UTC.")]
+    owner: Annotated[str, msgspec.Meta(description="Owner that the message concerns: the subject of their token.")]
+    data: Annotated[dict[str, Any], msgspec.Meta(description=DATA)]
 
 
 def body_of(message: Envelope, expected: type[_Body]) -> _Body:

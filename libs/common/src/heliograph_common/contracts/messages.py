@@ -19,10 +19,12 @@ StageState = Literal["pending", "processing", "complete", "failed"]
 Revision = Annotated[
     int,
     msgspec.Meta(
-        description="Of the image that the event tells of: higher with each change. Drop an event whose revision is lower "
-        "than one seen of the same image. 0: unknown, of a service that did not count."
+        description="Revision of the image that the event describes. It increases with every change of the image. "
+        "Ignore an event "
+        "whose revision is lower than one already seen for the same image. 0 if unknown."
     ),
 ]
+ImageId = Annotated[UUID, msgspec.Meta(description="Id of the image.")]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,20 +35,21 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stages(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of each step of one picture, so that any one event is enough to draw a progress bar.
-    ``analysis`` is ``None`` when nobody asked for one."""
+    """State of each processing stage of an image."""
 
-    stored: StageState = "complete"
-    thumbnails: StageState = "pending"
-    variants: StageState = "pending"
-    analysis: StageState | None = None
+    stored: Annotated[StageState, msgspec.Meta(description="State of storing the original.")] = "complete"
+    thumbnails: Annotated[StageState, msgspec.Meta(description="State of rendering the thumbnails.")] = "pending"
+    variants: Annotated[StageState, msgspec.Meta(description="State of rendering the display variants.")] = "pending"
+    analysis: Annotated[
+        StageState | None, msgspec.Meta(description="State of the analysis. Null if none was requested.")
+    ] = None
 
 
 _WEIGHTS = (("stored", 20), ("thumbnails", 40), ("variants", 40), ("analysis", 25))
 
 
 def progress(stages: Stages) -> int:
-    """How far a picture is, 0 to 100, from its stages' weights; a stage that nobody asked for weighs nothing."""
+    """How far an image is, 0 to 100, from its stages' weights; a stage that was not requested weighs nothing."""
     wanted = [(getattr(stages, name), weight) for name, weight in _WEIGHTS if getattr(stages, name) is not None]
     done = sum(weight for state, weight in wanted if state == "complete")
     return round(100 * done / sum(weight for _, weight in wanted))
@@ -79,7 +82,7 @@ class Command(Body, frozen=True, kw_only=True):
 class ImageCommand(Command, frozen=True, kw_only=True):
     """What commands about one image have. Its work ends with the image: deleting one forgets all of them."""
 
-    image_id: UUID
+    image_id: ImageId
 
     @property
     def target(self) -> UUID:
@@ -88,28 +91,28 @@ class ImageCommand(Command, frozen=True, kw_only=True):
 
 
 class RenderImage(ImageCommand, frozen=True, kw_only=True):
-    """Command: render what is missing of one picture. The row in ``images`` says all the rest."""
+    """Render the missing renditions of an image."""
 
     type: ClassVar[str] = "render.image"
     kind: ClassVar[str] = "render"
     receivers: ClassVar[Mapping[str, Receiver]] = {
         subjects.render(priority): Receiver(
-            f"By thumbnailers; {priority.value} in its turn.", durable=f"thumbnailer-{priority.value}"
+            f"Received by thumbnailers, at priority {priority.value}.", durable=f"thumbnailer-{priority.value}"
         )
         for priority in Priority
     }
 
 
 class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
-    """Command: have a vision model tell about one picture, as ``profile`` says. Its thumbnails can be fetched."""
+    """Analyze an image with a vision model. Its thumbnails are rendered."""
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
     receivers: ClassVar[Mapping[str, Receiver]] = {
-        subjects.analyze("{profile}"): Receiver("By analyzers of the profile.", durable=None)
+        subjects.analyze("{profile}"): Receiver("Received by analyzers of the profile.", durable=None)
     }
 
-    profile: str
+    profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
 
 
 COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
@@ -118,104 +121,109 @@ IMAGE_KINDS = tuple(command.kind for command in COMMANDS if issubclass(command, 
 
 
 class RenditionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendition as events tell of it: pixels, format (``jpeg``, ``webp``), size in bytes; ``limited`` when the source
-    was smaller than what was asked for."""
+    """A rendered file of an image."""
 
-    name: str
-    kind: Literal["thumbnail", "variant"]
-    width: int
-    height: int
-    format: str
-    bytes: int
-    limited: bool = False
+    name: Annotated[str, msgspec.Meta(description="Name of the display size that the file was rendered in.")]
+    kind: Annotated[Literal["thumbnail", "variant"], msgspec.Meta(description="Kind of the display size.")]
+    width: Annotated[int, msgspec.Meta(description="Width in pixels.")]
+    height: Annotated[int, msgspec.Meta(description="Height in pixels.")]
+    format: Annotated[str, msgspec.Meta(description="File format: `jpeg` or `webp`.")]
+    bytes: Annotated[int, msgspec.Meta(description="File size in bytes.")]
+    limited: Annotated[bool, msgspec.Meta(description="Whether the original is smaller than the display size.")] = False
 
 
 class ImageEvent(Body, frozen=True, kw_only=True):
-    """What all events about a picture carry: ``progress`` (0 to 100), the state of each stage, and the ``revision`` of the
-    picture that the event tells of, because events may come out of their order. ``db.statements.event_facts`` gives these
-    from the row that the change returned, and nothing else does."""
+    """What all events about an image carry, so that any one event is enough to draw a progress bar. ``revision`` is
+    there because events may come out of their order. ``db.statements.event_facts`` gives these from the row that the
+    change returned, and nothing else does."""
 
-    image_id: UUID
-    name: str
-    progress: int
-    stages: Stages
+    image_id: ImageId
+    name: Annotated[str, msgspec.Meta(description="File name given at the upload.")]
+    progress: Annotated[int, msgspec.Meta(description="Processing progress in percent, from 0 to 100.")]
+    stages: Annotated[Stages, msgspec.Meta(description="State of each processing stage.")]
     revision: Revision = 0
 
 
 class ImageStored(ImageEvent, frozen=True, kw_only=True):
-    """Event: the original is in the object store and its row is committed."""
+    """The image was accepted and its original is stored."""
 
     type: ClassVar[str] = "image.stored"
 
-    source: str
-    mime_type: str
-    bytes: int
-    width: int
-    height: int
-    priority: Priority
+    source: Annotated[str, msgspec.Meta(description="Where the image came from.")]
+    mime_type: Annotated[str, msgspec.Meta(description="Media type of the original.")]
+    bytes: Annotated[int, msgspec.Meta(description="Size of the original file in bytes.")]
+    width: Annotated[int, msgspec.Meta(description="Width of the original in pixels.")]
+    height: Annotated[int, msgspec.Meta(description="Height of the original in pixels.")]
+    priority: Annotated[Priority, msgspec.Meta(description="Priority at which the image is rendered.")]
 
 
 class ThumbnailsReady(ImageEvent, frozen=True, kw_only=True):
-    """Event: all thumbnails can be fetched."""
+    """All thumbnails are rendered."""
 
     type: ClassVar[str] = "image.thumbnails_ready"
 
-    renditions: list[RenditionInfo]
-    thumbhash: str | None = None
-    dominant_color: str | None = None
+    renditions: Annotated[list[RenditionInfo], msgspec.Meta(description="The thumbnails.")]
+    thumbhash: Annotated[str | None, msgspec.Meta(description="ThumbHash placeholder in Base64. Null if unknown.")] = (
+        None
+    )
+    dominant_color: Annotated[str | None, msgspec.Meta(description="Dominant color as `#rrggbb`. Null if unknown.")] = (
+        None
+    )
 
 
 class VariantsReady(ImageEvent, frozen=True, kw_only=True):
-    """Event: all display variants can be fetched."""
+    """All display variants are rendered."""
 
     type: ClassVar[str] = "image.variants_ready"
 
-    renditions: list[RenditionInfo]
+    renditions: Annotated[list[RenditionInfo], msgspec.Meta(description="The display variants.")]
 
 
 class ImageReady(ImageEvent, frozen=True, kw_only=True):
-    """Event: every rendition of the picture can be fetched. An analysis may still be to come: see ``stages``."""
+    """All renditions of the image are rendered. A requested analysis may still be pending; see ``stages``."""
 
     type: ClassVar[str] = "image.ready"
 
-    accepted_at: datetime
+    accepted_at: Annotated[datetime, msgspec.Meta(description="When the image was accepted.")]
 
 
 class ImageFailed(ImageEvent, frozen=True, kw_only=True):
-    """Event: the picture could not be rendered; ``reason`` is for people, ``retryable``: asking again can help."""
+    """The image could not be rendered."""
 
     type: ClassVar[str] = "image.failed"
 
-    reason: str
-    attempts: int
-    retryable: bool
+    reason: Annotated[
+        str, msgspec.Meta(description="Reason for the failure and, after the colon, what to do about it.")
+    ]
+    attempts: Annotated[int, msgspec.Meta(description="Number of processing attempts so far.")]
+    retryable: Annotated[bool, msgspec.Meta(description="Whether a retry can succeed.")]
 
 
 class ImageRetried(ImageEvent, frozen=True, kw_only=True):
-    """Event: someone closed the circuit of a failed picture and queued it again."""
+    """A retry queued the image again."""
 
     type: ClassVar[str] = "image.retried"
 
 
 class ImageDeleted(ImageEvent, frozen=True, kw_only=True):
-    """Event: the owner deleted the picture; its blobs go after the grace period."""
+    """The owner deleted the image. Its files are deleted after a grace period."""
 
     type: ClassVar[str] = "image.deleted"
 
 
 class DeadLetter(Body, frozen=True, kw_only=True):
-    """A message that could not be handled, whole, with its reason and the trace it belonged to."""
+    """A message that a service could not process."""
 
     type: ClassVar[str] = "dead.letter"
 
-    service: str
-    subject: str
-    headers: dict[str, str]
-    payload: str
-    reason: str
-    error: str
-    deliveries: int
-    died_at: datetime
+    service: Annotated[str, msgspec.Meta(description="Service that gave up on the message.")]
+    subject: Annotated[str, msgspec.Meta(description="Subject of the message.")]
+    headers: Annotated[dict[str, str], msgspec.Meta(description="Headers of the message.")]
+    payload: Annotated[str, msgspec.Meta(description="Body of the message, as text.")]
+    reason: Annotated[str, msgspec.Meta(description="Why the message could not be processed.")]
+    error: Annotated[str, msgspec.Meta(description="Type of the error.")]
+    deliveries: Annotated[int, msgspec.Meta(description="Number of times the message was delivered.")]
+    died_at: Annotated[datetime, msgspec.Meta(description="When the service gave up.")]
 
 
 EVENTS: tuple[type[ImageEvent], ...] = (

@@ -9,11 +9,11 @@ EVENTS_STREAM = "EVENTS"
 DEAD_STREAM = "DEAD"
 
 PARAMETERS = {
-    "priority": "How urgent the work is.",
-    "profile": "What the vision model is asked to describe.",
-    "source": "Where pictures are imported from.",
-    "task": "What is done with a word.",
-    "service": "The service that could not handle the message.",
+    "priority": "Priority of the work.",
+    "profile": "Analysis profile.",
+    "source": "Source of the import.",
+    "task": "Task of the word synchronizer.",
+    "service": "Service that gave up on the message.",
 }
 """What the part of a subject that varies means."""
 
@@ -36,7 +36,7 @@ DEAD_SUBJECTS = ("dead.*",)
 
 
 class Priority(StrEnum):
-    """How urgent a render is; workers take a lower one only when no higher one waits."""
+    """Priority of a render. Workers take a lower one only when no higher one is waiting."""
 
     HIGH = "high"
     NORMAL = "normal"

@@ -17,10 +17,10 @@ def bearer_token(headers: Headers, *, challenge: str) -> str | None:
     if not given:
         return None
     if len(given) > 1:  # a proxy may have looked at another one than we would
-        raise unauthenticated("the request has more than one `Authorization` header", challenge=challenge)
+        raise unauthenticated("The request has more than one `Authorization` header.", challenge=challenge)
     scheme, _, token = given[0].partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise unauthenticated("the `Authorization` header must have the form `Bearer <token>`", challenge=challenge)
+        raise unauthenticated("The `Authorization` header must have the form `Bearer <token>`.", challenge=challenge)
     return token.strip()
 
 

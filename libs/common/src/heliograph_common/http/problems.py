@@ -33,18 +33,18 @@ class Kind:
         return f"/problems/{self.slug}"
 
 
-BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood", "Compare it with /openapi.json.")
+BAD_REQUEST = Kind("bad-request", 400, "Bad request", "Check the request against /openapi.json.")
 UNAUTHENTICATED = Kind(
     "unauthenticated",
     401,
-    "The request needs a good token",
-    "Send `Authorization: Bearer <token>` with a token of this installation's issuer that has not expired.",
+    "Missing or invalid token",
+    "Send `Authorization: Bearer <token>` with an unexpired token from this installation's issuer.",
 )
 FORBIDDEN = Kind(
-    "forbidden", 403, "The token lacks a scope", "Ask an administrator for a token with the scope that `detail` names."
+    "forbidden", 403, "Insufficient scope", "Ask an administrator for a token with the scope named in `detail`."
 )
 METHOD_NOT_ALLOWED = Kind(
-    "method-not-allowed", 405, "The route does not take this method", "Use one of the methods in the Allow header."
+    "method-not-allowed", 405, "Method not allowed", "Use one of the methods listed in the `Allow` header."
 )
 
 
@@ -85,3 +85,8 @@ class Problem(Exception):
     def response(self) -> Response:
         """The response, to a request or to the handshake of a WebSocket."""
         return Response(msgspec.json.encode(self.body()), self.status, self.headers, MEDIA_TYPE)
+
+
+def sentence(message: str) -> str:
+    """An error's message as clients read it. Errors begin in lower case and end without a full stop, as logs have them."""
+    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "?", "!")) else ".")

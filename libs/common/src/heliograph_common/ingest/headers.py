@@ -1,6 +1,6 @@
 """Header-only readers, one per format: dimensions, frames and orientation without decoding a pixel.
 
-Called by ``sniff``, which picks the reader by the magic bytes. Whatever can repeat in a file is walked through a
+``sniff`` picks the reader by the magic bytes. Whatever can repeat in a file is walked through a
 ``Reader``, whose budget bounds the walk in steps and bytes, so that a hostile file costs milliseconds. Pure standard
 library. Left out: TIFF, which has its own module, and whether the pixels are sound (only a decoder knows).
 """
@@ -81,7 +81,7 @@ def jpeg(reader: Reader) -> Header:
             raise cut_off()
         lead, marker = segment[:2]
         if lead != 0xFF:
-            raise BadImage("the JPEG's header is damaged: export the picture anew")
+            raise BadImage("the JPEG header is damaged: export the image again")
         if marker == 0xFF:
             at = reader.skip_fill(at)
             continue
@@ -89,7 +89,7 @@ def jpeg(reader: Reader) -> Header:
             at += 2
             continue
         if marker in {0xD9, 0xDA}:
-            raise BadImage("the JPEG has no frame header: export the picture anew")
+            raise BadImage("the JPEG has no frame header: export the image again")
         if len(segment) < 4:
             raise cut_off()
         if marker in _SOF:
@@ -119,7 +119,7 @@ def _jpeg_frame(frame: bytes, marker: int, orientation: int) -> Header:
     precision, height, width, components = struct.unpack(">BHHB", frame)
     if marker not in _SOF_BASELINE or precision != 8 or components not in {1, 3, 4}:
         raise UnsupportedImage(
-            "this JPEG is lossless, arithmetic-coded or of more than 8 bits: save it as a standard 8-bit JPEG"
+            "the JPEG is lossless, arithmetic-coded or deeper than 8 bits: save the image as a standard 8-bit JPEG"
         )
     return Header("image/jpeg", width, height, 1, orientation, marker in _SOF_PROGRESSIVE)
 
@@ -131,7 +131,7 @@ def png(reader: Reader) -> Header:
     """Chunks up to the first IDAT: IHDR, acTL (frames), tRNS (alpha), eXIf (orientation)."""
     length, kind, width, height, depth, colour = struct.unpack(">I4sIIBB", reader.read(8, 18))
     if kind != b"IHDR" or length != 13 or depth not in {1, 2, 4, 8, 16}:
-        raise BadImage("the PNG does not begin with a sound IHDR: export the picture anew")
+        raise BadImage("the PNG does not begin with a valid IHDR chunk: export the image again")
     frames, orientation, alpha, at = 1, 0, bool(colour & 4), 33
     while True:
         length, kind = struct.unpack(">I4s", reader.read(at, 8))
@@ -168,7 +168,7 @@ def gif(reader: Reader) -> Header:
         else:
             break
     if not frames:
-        raise BadImage("the GIF holds no picture: export it anew")
+        raise BadImage("the GIF contains no frame: export the image again")
     return Header("image/gif", width, height, frames, alpha=alpha)
 
 
@@ -184,17 +184,17 @@ def webp(reader: Reader) -> Header:
     kind = reader.read(12, 4)
     if kind == b"VP8 ":
         if reader.read(23, 3) != b"\x9d\x01\x2a":
-            raise BadImage("the WebP's frame header is damaged: export the picture anew")
+            raise BadImage("the WebP frame header is damaged: export the image again")
         width, height = struct.unpack("<HH", reader.read(26, 4))
         return Header("image/webp", width & 0x3FFF, height & 0x3FFF)
     if kind == b"VP8L":
         if reader.byte(20) != 0x2F:
-            raise BadImage("the WebP's frame header is damaged: export the picture anew")
+            raise BadImage("the WebP frame header is damaged: export the image again")
         bits = int.from_bytes(reader.read(21, 4), "little")
         return Header("image/webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, alpha=bool(bits >> 28 & 1))
     if kind == b"VP8X":
         return _webp_extended(reader)
-    raise BadImage("the WebP begins with no picture chunk: export the picture anew")
+    raise BadImage("the WebP does not begin with an image chunk: export the image again")
 
 
 def _webp_extended(reader: Reader) -> Header:
@@ -211,7 +211,7 @@ def _webp_extended(reader: Reader) -> Header:
             break
     animated = bool(flags & 2)
     if animated and not frames:
-        raise BadImage("the animated WebP holds no frame: export it anew")
+        raise BadImage("the animated WebP contains no frame: export the image again")
     return Header("image/webp", width, height, frames if animated else 1, orientation or 1, alpha=bool(flags & 0x10))
 
 
@@ -238,12 +238,12 @@ def heif(reader: Reader, mime_type: str) -> Header:
             break
         at = end
     else:
-        raise BadImage("the file has no picture description (meta box): export the picture anew")
+        raise BadImage("the file has no `meta` box: export the image again")
     if end - start > _META_BYTES:
-        raise BadImage("the picture's description exceeds 1 MiB: export the picture anew")
+        raise BadImage("the `meta` box of the file exceeds 1 MiB: export the image again")
     sizes = _ispe(reader.read(start, end - start), reader.budget)
     if not sizes:
-        raise BadImage("the file does not state the picture's size: export the picture anew")
+        raise BadImage("the file does not state the size of the image: export the image again")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     return Header(mime_type, width, height)
 
@@ -256,7 +256,7 @@ def _box(reader: Reader, at: int) -> tuple[bytes, int, int]:
     if size == 1:
         size, head = int.from_bytes(reader.read(at + 8, 8)), 16
     if size < head:
-        raise BadImage("a box of the file has an impossible size: export the picture anew")
+        raise BadImage("a box of the file has an invalid size: export the image again")
     return kind, at + head, at + size
 
 

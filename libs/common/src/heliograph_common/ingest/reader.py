@@ -1,6 +1,6 @@
 """Bounded reads of a file's header: a window over the file, and the budget that every walk is charged to.
 
-Used by ``headers``. One budget holds for the whole walk, however its parts are nested or repeated: each look costs
+One budget holds for the whole walk, however its parts are nested or repeated: each look costs
 steps, each read of the file costs bytes. Left out: what the bytes mean.
 """
 
@@ -40,9 +40,7 @@ class Budget:
         self._steps -= steps
         self._bytes -= size
         if self._steps < 0 or self._bytes < 0:
-            raise BadImage(
-                "the file's header has far more parts than a picture needs: export the picture anew, without its metadata"
-            )
+            raise BadImage("the file header has too many parts: export the image again, without its metadata")
 
 
 class Reader:
@@ -129,4 +127,4 @@ class Reader:
 
 def cut_off() -> BadImage:
     """The refusal of a file that ends too early."""
-    return BadImage("the file ends inside its header: it was cut off, send it again")
+    return BadImage("the file ends inside its header: upload the whole file again")

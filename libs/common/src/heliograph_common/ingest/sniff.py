@@ -1,4 +1,4 @@
-"""Type by content and size by header, before anything decodes. Used by ingest and again by the render child.
+"""Type by content and size by header, before anything decodes.
 
 The type is what the bytes at offset 0 say, never a name or a claimed media type: a polyglot is what it begins as.
 """
@@ -31,13 +31,13 @@ def sniff(read_at: ReadAt) -> Header:
     """
     head = read_at(0, 32)
     if not head:
-        raise EmptyImage("the file is empty: choose another file")
+        raise EmptyImage("the file is empty: upload a file that contains an image")
     try:
         header = _dispatch(head, Reader(read_at))
     except _NONSENSE as error:
-        raise BadImage("the picture's header makes no sense: export the picture anew") from error
+        raise BadImage("the image header is invalid: export the image again") from error
     if not header.width or not header.height:
-        raise BadImage("the picture has no width or no height: export it anew")
+        raise BadImage("the image has no width or no height: export the image again")
     return header
 
 
@@ -61,23 +61,24 @@ def check(header: Header, size: int, limits: Limits) -> None:
     """Raises ``ImageTooLarge``, naming limit and remedy, where a file of ``size`` bytes exceeds ``limits``."""
     if size > limits.max_bytes:
         raise ImageTooLarge(
-            f"{size:,} bytes exceed the limit of {limits.max_bytes:,}: save the picture smaller or have the limit raised"
+            f"the file has {size:,} bytes and exceeds the limit of {limits.max_bytes:,}: "
+            "save the image at a smaller size or ask an administrator to raise the limit"
         )
     if header.frames > limits.max_frames:
         raise ImageTooLarge(
-            f"{header.frames:,} frames or more exceed the limit of {limits.max_frames:,}: "
-            "shorten the animation or have the limit raised"
+            f"the animation has at least {header.frames:,} frames and exceeds the limit of {limits.max_frames:,}: "
+            "shorten the animation or ask an administrator to raise the limit"
         )
     shape = f"{header.width:,} x {header.height:,}" + (f" x {header.frames:,} frames" if header.frames > 1 else "")
     if header.pixels > limits.max_pixels:
         raise ImageTooLarge(
-            f"{shape} is {header.pixels / 1e6:,.1f} megapixels and exceeds the limit of "
-            f"{limits.max_pixels / 1e6:,.1f}: scale the picture down or have the limit raised"
+            f"the image ({shape}) has {header.pixels / 1e6:,.1f} megapixels and exceeds the limit of "
+            f"{limits.max_pixels / 1e6:,.1f}: scale the image down or ask an administrator to raise the limit"
         )
     if max(header.width, header.height) > limits.max_side:
         raise ImageTooLarge(
-            f"{shape} exceeds the limit of {limits.max_side:,} pixels a side: "
-            "scale the picture down or have the limit raised"
+            f"the image ({shape}) exceeds the limit of {limits.max_side:,} pixels per side: "
+            "scale the image down or ask an administrator to raise the limit"
         )
 
 
@@ -94,7 +95,9 @@ def _dispatch(head: bytes, reader: Reader) -> Header:
         return tiff.header(reader)
     if head[4:8] == b"ftyp":
         return _heif(head, reader)
-    raise UnsupportedImage(f"the bytes are no {FORMATS} picture (the name does not count): convert it to one of these")
+    raise UnsupportedImage(
+        f"the file is not a {FORMATS} image, whatever its name says: convert the image to one of these formats"
+    )
 
 
 def _heif(head: bytes, reader: Reader) -> Header:
@@ -105,4 +108,6 @@ def _heif(head: bytes, reader: Reader) -> Header:
         return headers.heif(reader, "image/avif")
     if known & _HEIC:
         return headers.heif(reader, "image/heic")
-    raise UnsupportedImage(f"the bytes are a film or an unknown container, no {FORMATS} picture: convert it to one")
+    raise UnsupportedImage(
+        f"the file is a video or an unknown container, not a {FORMATS} image: convert it to one of these formats"
+    )

@@ -64,8 +64,8 @@ class Spool:
         self._size += len(chunk)
         if self._size > self._limits.max_bytes:
             raise ImageTooLarge(
-                f"the file is larger than the limit of {self._limits.max_bytes:,} bytes: "
-                "save the picture smaller or have the limit raised"
+                f"the file exceeds the limit of {self._limits.max_bytes:,} bytes: "
+                "save the image at a smaller size or ask an administrator to raise the limit"
             )
         self._hash.update(chunk)
         return self._file.write(chunk)

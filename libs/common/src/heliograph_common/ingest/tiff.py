@@ -1,4 +1,4 @@
-"""The header of a TIFF 6.0 or BigTIFF: its first page, and a walk of the pages after it. Called by ``sniff``."""
+"""The header of a TIFF 6.0 or BigTIFF: its first page, and a walk of the pages after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def header(reader: Reader) -> Header:
     raw, at = layout.directory(reader, layout.first(reader))
     tags = layout.scalars(raw)
     if not tags.get(256) or not tags.get(257):
-        raise BadImage("the TIFF states no width or height: export the picture anew")
+        raise BadImage("the TIFF states no width or height: export the image again")
     if reader.has(at):  # else cut off after its first page, which is all that is rendered
         _follow(reader, layout, at)
     orientation = tags.get(274, 1)
@@ -34,9 +34,9 @@ def _follow(reader: Reader, layout: _Layout, at: int) -> None:
     seen = set[int]()
     while at:
         if at in seen:
-            raise BadImage("the TIFF's directories form a loop: export the picture anew")
+            raise BadImage("the TIFF directories form a loop: export the image again")
         if len(seen) >= _PAGES:
-            raise BadImage(f"the TIFF has more than {_PAGES:,} pages: export the first one alone")
+            raise BadImage(f"the TIFF has more than {_PAGES:,} pages: export only the first page")
         seen.add(at)
         _, at = layout.directory(reader, at)
 
@@ -67,7 +67,7 @@ class _Layout:
         """The entries of the directory at ``at``, and the offset of the next one."""
         (count,) = struct.unpack(self.endian + self.count_code, reader.read(at, self.count))
         if count > _ENTRIES:
-            raise BadImage(f"a directory of the TIFF has more than {_ENTRIES} entries: export the picture anew")
+            raise BadImage(f"a directory of the TIFF has more than {_ENTRIES} entries: export the image again")
         reader.budget.spend(count)  # decoders read every entry of every directory
         raw = reader.read(at + self.count, count * self.entry + self.word)
         end = len(raw) - self.word

@@ -39,7 +39,7 @@ async def bury(
         Stale: a newer attempt owns the work.
         Unavailable: PostgreSQL is away; the message is not buried.
     """
-    plain = Permanent("it could not be handled; an administrator finds the reason in its dead letter")
+    plain = Permanent("the message could not be processed; see its dead letter for the reason")
     told: tuple[HeliographError | None, ...] = (error, error if isinstance(error, RejectedImage) else plain, None)
     for failure in told:
         try:
@@ -49,7 +49,7 @@ async def bury(
         except Exception:
             if failure is None:
                 raise
-            log.exception("a failure could not be recorded", subject=delivery.subject)
+            log.exception("failure not recorded", subject=delivery.subject)
     raise AssertionError("unreachable")
 
 

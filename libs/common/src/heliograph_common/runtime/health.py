@@ -10,7 +10,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from heliograph_common.telemetry.redaction import redact_text
 
@@ -23,18 +25,25 @@ Phase = Literal["starting", "serving", "draining"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """``ok`` or ``failed``, and why."""
+    """Result of one health check."""
 
-    status: Literal["ok", "failed"]
-    detail: str = ""
+    status: Annotated[Literal["ok", "failed"], Field(description="Whether the check passed.")]
+    detail: Annotated[str, Field(description="Why the check failed. Empty if it passed.")] = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """``status`` is the phase while that is not ``serving``, else ``ready``, ``degraded`` or ``unavailable``."""
+    """State of the process and of the servers that it depends on."""
 
-    status: Literal["starting", "draining", "ready", "degraded", "unavailable"]
-    checks: dict[str, CheckResult]
+    status: Annotated[
+        Literal["starting", "draining", "ready", "degraded", "unavailable"],
+        Field(
+            description="`ready` if all checks passed, `degraded` if only checks of optional servers failed, "
+            "`unavailable` if a "
+            "required one failed; `starting` and `draining` while the process starts and stops."
+        ),
+    ]
+    checks: Annotated[dict[str, CheckResult], Field(description="Results of the checks by name.")]
 
     @property
     def ready(self) -> bool:

@@ -21,7 +21,8 @@ _bearer = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     scheme_name="bearer",
-    description="A token of this installation's issuer. Each operation names the scope that it needs; `admin` has all.",
+    description="Token from this installation's issuer. Each operation names the scope that it requires; `admin` "
+    "includes all scopes.",
 )
 
 

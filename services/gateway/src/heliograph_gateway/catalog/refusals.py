@@ -10,4 +10,4 @@ from heliograph_gateway.http.problems import NOT_FOUND
 
 def no_such_image(image_id: UUID) -> Problem:
     """404; the same for images of others."""
-    return Problem(NOT_FOUND, f"you have no image {image_id}")
+    return Problem(NOT_FOUND, f"Image {image_id} does not exist.")

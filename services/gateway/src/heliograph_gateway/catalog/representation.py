@@ -72,8 +72,8 @@ def _notice(row: ImageRow) -> str | None:
     if row.requested_priority is None or row.processing_status != "pending":
         return None
     return (
-        f"queued at `{row.priority}` instead of `{row.requested_priority}`: many of your pictures are waiting already; "
-        "this one is rendered after them, and after those of others who wait for few"
+        f"Queued at priority `{row.priority}` instead of `{row.requested_priority}` because many of your images are "
+        "waiting. It is rendered after them, and after the images of owners who have few waiting."
     )
 
 

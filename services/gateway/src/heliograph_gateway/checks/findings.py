@@ -1,4 +1,4 @@
-"""What a check can find wrong, as data: each kind with what it means, what to do, and whether a check can mend it. Pure.
+"""What a check can find wrong, as data: each kind with what it means, what to do, and whether a check can repair it. Pure.
 
 The names are part of the API; docs/runbooks/check.md has a section on each, and a test holds it to that.
 """
@@ -13,7 +13,7 @@ from typing import Protocol
 @dataclass(frozen=True)
 class Kind:
     """``name`` never changes once released. ``remedy`` is for whoever reads the finding; ``repairable``: a check with
-    repair mends it."""
+    repair fixes it."""
 
     name: str
     remedy: str
@@ -21,48 +21,48 @@ class Kind:
 
 
 STREAM_MISSING = Kind(
-    "stream_missing", "Repair makes it anew; the work that it held is sent again from its rows.", True
+    "stream_missing",
+    "The stream or consumer is missing. Repair creates it, and sends the work that it held again.",
+    True,
 )
-STREAM_DIFFERS = Kind(
-    "stream_differs", "Repair corrects its configuration, as the installation's provisioning does.", True
-)
+STREAM_DIFFERS = Kind("stream_differs", "Its configuration differs. Repair corrects it, as provisioning does.", True)
 ORIGINAL_MISSING = Kind(
     "original_missing",
-    "The original is lost. Restore the object from a backup of the bucket, or have its owner upload the same "
-    "picture again; renditions that there are remain, an image that is not rendered yet fails.",
+    "The original is lost. Restore the object from a backup of the bucket, or have its owner upload the same image again. "
+    "Existing renditions remain; an image that is not rendered yet fails.",
     False,
 )
 ORIGINAL_DAMAGED = Kind(
     "original_damaged",
-    "The object has another size than the upload had. Restore it from a backup of the bucket, or have its owner delete the "
-    "image and upload the picture again.",
+    "The size of the object differs from that of the upload. Restore it from a backup of the bucket, or have its "
+    "owner delete "
+    "the image and upload it again.",
     False,
 )
 ORIGINAL_ORPHANED = Kind(
     "original_orphaned",
-    "No image names the object. Repair has it deleted once the time for deleted images is over.",
+    "No image refers to the object. Repair has it deleted after the grace period for deleted images.",
     True,
 )
-RENDITION_MISSING = Kind(
-    "rendition_missing", "The object is lost. Repair has it rendered again from the original.", True
-)
+RENDITION_MISSING = Kind("rendition_missing", "The object is lost. Repair renders it again from the original.", True)
 RENDITION_DAMAGED = Kind(
-    "rendition_damaged", "The object has another size than was written. Repair has it rendered again.", True
+    "rendition_damaged", "The size of the object differs from what was written. Repair renders it again.", True
 )
 RENDITION_ORPHANED = Kind(
     "rendition_orphaned",
-    "No image names the object. Repair has it deleted once the time for deleted images is over.",
+    "No image refers to the object. Repair has it deleted after the grace period for deleted images.",
     True,
 )
-SIZE_MISSING = Kind("size_missing", "A complete image lacks a display size. Repair has it rendered.", True)
-WORK_MISSING = Kind("work_missing", "An unfinished image has no work that would finish it. Repair asks for it.", True)
+SIZE_MISSING = Kind("size_missing", "A complete image lacks a display size. Repair renders it.", True)
+WORK_MISSING = Kind("work_missing", "An unfinished image has no pending work. Repair queues it again.", True)
 WORK_SUPERFLUOUS = Kind(
-    "work_superfluous", "There is work on an image that is deleted or failed. Repair drops it.", True
+    "work_superfluous", "There is pending work for a deleted or failed image. Repair removes it.", True
 )
 WORK_OVERDUE = Kind(
     "work_overdue",
-    "The reconciler should have looked after this work more than an hour ago. See why in the log of the gateways: NATS "
-    "away, or errors of the periodic task `reconciler`.",
+    "The reconciler should have queued this work again more than an hour ago. Check the logs of the gateways for NATS "
+    "outages "
+    "and errors of the periodic task `reconciler`.",
     False,
 )
 
@@ -96,7 +96,7 @@ class Step(Protocol):
 
     async def page(self, after: str, *, repair: bool) -> Page:
         """Looks at the next page after the position ``after`` (empty: from the start). What it finds was looked at twice
-        and, with ``repair``, mended where it can be. Looking at a page again does no harm.
+        and, with ``repair``, repaired where it can be. Looking at a page again does no harm.
 
         Raises:
             Unavailable: a server is away; nothing was lost, look at the page again.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.checks import queries as store
-from heliograph_gateway.checks.schemas import CheckPage, CheckRequest, CheckShape
+from heliograph_gateway.checks.schemas import CHECK_ID, CheckPage, CheckRequest, CheckShape
 from heliograph_gateway.http import bodies
 from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.http.parameters import Cursor
 from heliograph_gateway.http.problems import (
     BODY_TOO_LARGE,
     CONFLICT,
@@ -26,15 +27,22 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import header, json_response, next_link, problems, tagged
 from heliograph_gateway.http.services import Db
+from heliograph_gateway.http.tags import Tag
 
-router = APIRouter(tags=["checks"], dependencies=[Depends(known_parameters)])
+CHECKS = Tag(
+    "checks", "Compare the database with the object store and the streams, and repair what differs (administrators)."
+)
+
+router = APIRouter(tags=[CHECKS], dependencies=[Depends(known_parameters)])
+
+CheckId = Annotated[UUID, Path(description="Id of the check.", examples=[CHECK_ID])]
 
 _QUERY = {"list": "checks"}
 
 
 @router.post(
     "/v1/admin/checks",
-    summary="Compare rows with objects and streams",
+    summary="Start a check",
     status_code=202,
     responses={
         202: {"model": CheckShape, "headers": header("Location")},
@@ -43,8 +51,8 @@ _QUERY = {"list": "checks"}
     openapi_extra=bodies.Documented(CheckRequest),
 )
 async def start_check(request: Request, database: Db, caller: Admin) -> Response:
-    """Begins a check of everything that the installation holds, of all owners. It goes on by itself, in whichever gateway;
-    one runs at a time."""
+    """Starts a check of all images, objects and streams of all owners. It runs in the background, and only one check
+    runs at a time."""
     wanted = await bodies.read(request, CheckRequest)
     async with database.transaction() as connection:
         begun = await store.start(connection, repair=wanted.repair, requested_by=caller.subject)
@@ -56,17 +64,17 @@ async def start_check(request: Request, database: Db, caller: Admin) -> Response
 
 @router.get(
     "/v1/admin/checks",
-    summary="List checks, newest first",
+    summary="List checks",
     responses={200: {"model": CheckPage}, **problems(INVALID_CURSOR)},
 )
 async def list_checks(
     request: Request,
     database: Db,
     _caller: Admin,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Maximum number of checks per page.")] = 20,
+    cursor: Cursor = None,
 ) -> Response:
-    """One page of checks; they are kept for 90 days."""
+    """Returns one page of checks, newest first. Checks are kept for 90 days."""
     before = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
     async with database.transaction() as connection:
         found = await store.page(connection, before=before, limit=limit + 1)
@@ -78,11 +86,15 @@ async def list_checks(
 
 @router.get(
     "/v1/admin/checks/{check_id}",
-    summary="Show a check",
-    responses={200: {"model": CheckShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+    summary="Get a check",
+    responses={
+        200: {"model": CheckShape},
+        304: {"description": "The representation has not changed."},
+        **problems(NOT_FOUND),
+    },
 )
-async def get_check(request: Request, database: Db, _caller: Admin, check_id: UUID) -> Response:
-    """How far it is and what it has found so far."""
+async def get_check(request: Request, database: Db, _caller: Admin, check_id: CheckId) -> Response:
+    """Returns the progress of the check and what it has found so far."""
     async with database.transaction() as connection:
         found = await store.find(connection, check_id)
     if found is None:
@@ -95,27 +107,27 @@ async def get_check(request: Request, database: Db, _caller: Admin, check_id: UU
     summary="Cancel a check",
     responses={200: {"model": CheckShape}, **problems(NOT_FOUND, CONFLICT)},
 )
-async def cancel_check(database: Db, _caller: Admin, check_id: UUID) -> Response:
-    """Ends a running check where it stands. What it has repaired stays repaired."""
+async def cancel_check(database: Db, _caller: Admin, check_id: CheckId) -> Response:
+    """Cancels a running check. What it has repaired so far stays repaired."""
     async with database.transaction() as connection:
         cancelled = await store.cancel(connection, check_id)
         found = cancelled or await store.find(connection, check_id)
     if found is None:
         raise _no_such_check(check_id)
     if cancelled is None:
-        raise Problem(CONFLICT, f"the check is {found.state}; only a running one can be cancelled")
+        raise Problem(CONFLICT, f"The check is {found.state}. Only a running check can be cancelled.")
     return json_response(store.shape(cancelled))
 
 
 def _no_such_check(check_id: UUID) -> Problem:
-    return Problem(NOT_FOUND, f"there is no check {check_id}")
+    return Problem(NOT_FOUND, f"Check {check_id} does not exist.")
 
 
 def _is_running(check: store.CheckRow | None) -> Problem:
     if check is None:  # it ended in this moment
-        return Problem(CONFLICT, "a check was running until now; send the request again")
+        return Problem(CONFLICT, "Another check has just ended. Send the request again.")
     path = f"/v1/admin/checks/{check.id}"
-    detail = f"check {check.id} is running; wait for it, or cancel it with POST {path}/cancel"
+    detail = f"Check {check.id} is running. Wait until it ends, or cancel it with `POST {path}/cancel`."
     return Problem(CONFLICT, detail, headers={"Location": path}, extra={"check_id": str(check.id)})
 
 
@@ -123,4 +135,4 @@ def _position(position: str) -> UUID:
     try:
         return UUID(position)
     except ValueError:
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None

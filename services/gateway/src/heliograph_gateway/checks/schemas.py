@@ -6,61 +6,102 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from heliograph_gateway.http.schemas import Shape
+from heliograph_gateway.http.schemas import NextPage, Shape, linked
 
-_CHECK = "01a1f93a-6f0e-7c55-9d5e-2b1a6ad0c7f4"
+CHECK_ID = "01a1f93a-6f0e-7c55-9d5e-2b1a6ad0c7f4"
+"""An example."""
 _STEPS = Literal["streams", "originals", "renditions", "images", "work"]
 
 
 class CheckRequest(Shape):
-    """``repair``: what can be mended is mended; otherwise nothing is changed."""
+    """Options of a check."""
 
-    repair: Annotated[bool, Field(examples=[True])] = False
+    repair: Annotated[
+        bool,
+        Field(description="Whether to repair what can be repaired. If false, nothing is changed.", examples=[True]),
+    ] = False
 
 
 class FindingSample(Shape):
-    """One finding: ids, owner, key, as they apply to its kind."""
+    """One finding."""
 
-    repaired: bool
-    about: Annotated[dict[str, str], Field(examples=[{"image_id": _CHECK, "owner": "ann", "name": "300"}])]
+    repaired: Annotated[bool, Field(description="Whether it was repaired.", examples=[True])]
+    about: Annotated[
+        dict[str, str],
+        Field(
+            description="What the finding is about: ids, owner, object key or name, depending on its kind.",
+            examples=[{"image_id": CHECK_ID, "owner": "ann", "name": "300"}],
+        ),
+    ]
 
 
 class FindingShape(Shape):
-    """All findings of a kind (docs/runbooks/check.md has a section on each): how many there were, how many of them were
-    mended, what to do about the others, and the first 20."""
+    """All findings of one kind. The runbook docs/runbooks/check.md has a section on each kind."""
 
-    kind: Annotated[str, Field(examples=["rendition_missing"])]
-    found: Annotated[int, Field(examples=[3])]
-    repaired: Annotated[int, Field(examples=[3])]
-    repairable: bool
-    remedy: Annotated[str, Field(examples=["The object is lost. Repair has it rendered again from the original."])]
-    samples: list[FindingSample]
+    kind: Annotated[str, Field(description="Kind of the findings.", examples=["rendition_missing"])]
+    found: Annotated[int, Field(description="Number of findings.", examples=[3])]
+    repaired: Annotated[int, Field(description="Number of findings that were repaired.", examples=[3])]
+    repairable: Annotated[
+        bool, Field(description="Whether a check with `repair` can repair findings of this kind.", examples=[True])
+    ]
+    remedy: Annotated[
+        str,
+        Field(
+            description="What to do about findings of this kind.",
+            examples=["The object is lost. Repair renders it again from the original."],
+        ),
+    ]
+    samples: Annotated[list[FindingSample], Field(description="The first 20 findings.")]
 
 
 class CheckShape(Shape):
-    """A check. ``progress`` is 0 to 100; ``found`` and ``repaired`` are the sums over ``findings``. ``error``: why it failed
-    or, while it is running, what it waits for. ``moved_at``: when it last got on."""
+    """A consistency check of all images, objects and streams."""
 
-    id: Annotated[UUID, Field(examples=[_CHECK])]
-    state: Annotated[Literal["running", "complete", "failed", "cancelled"], Field(examples=["running"])]
-    repair: bool
-    progress: Annotated[int, Field(ge=0, le=100)]
-    step: Annotated[_STEPS | None, Field(examples=["renditions"])]
-    found: Annotated[int, Field(examples=[3])]
-    repaired: Annotated[int, Field(examples=[3])]
-    findings: list[FindingShape]
-    error: Annotated[str | None, Field(examples=[None])]
-    requested_by: Annotated[str, Field(examples=["root"])]
-    started_at: datetime
-    moved_at: datetime
-    finished_at: Annotated[datetime | None, Field(examples=[None])]
-    links: Annotated[dict[str, str], Field(examples=[{"self": f"/v1/admin/checks/{_CHECK}"}])]
+    model_config = ConfigDict(json_schema_extra=linked("check_id", "/id"))
+
+    id: Annotated[UUID, Field(description="Id of the check.", examples=[CHECK_ID])]
+    state: Annotated[
+        Literal["running", "complete", "failed", "cancelled"],
+        Field(description="State of the check.", examples=["running"]),
+    ]
+    repair: Annotated[bool, Field(description="Whether the check repairs what it can.", examples=[True])]
+    progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent, from 0 to 100.", examples=[60])]
+    step: Annotated[
+        _STEPS | None, Field(description="Step in progress. Null once the check has ended.", examples=["renditions"])
+    ]
+    found: Annotated[int, Field(description="Total number of findings.", examples=[3])]
+    repaired: Annotated[int, Field(description="Total number of findings that were repaired.", examples=[3])]
+    findings: Annotated[list[FindingShape], Field(description="Findings by kind.")]
+    error: Annotated[
+        str | None,
+        Field(
+            description="Why the check failed or, while it is running, what it is waiting for. Otherwise null.",
+            examples=[None],
+        ),
+    ]
+    requested_by: Annotated[
+        str, Field(description="Subject of the administrator who started the check.", examples=["root"])
+    ]
+    started_at: Annotated[datetime, Field(description="When the check started.")]
+    moved_at: Annotated[datetime, Field(description="When the check last made progress.")]
+    finished_at: Annotated[
+        datetime | None, Field(description="When the check ended. Null while it is running.", examples=[None])
+    ]
+    links: Annotated[
+        dict[str, str],
+        Field(
+            description="URL of the check (`self`), relative to the server.",
+            examples=[{"self": f"/v1/admin/checks/{CHECK_ID}"}],
+        ),
+    ]
 
 
 class CheckPage(Shape):
-    """Checks, newest first."""
+    """A page of checks, newest first."""
 
-    checks: list[CheckShape]
-    next: Annotated[str | None, Field(examples=[None])]
+    model_config = ConfigDict(json_schema_extra=linked("check_id", "/checks/0/id"))
+
+    checks: Annotated[list[CheckShape], Field(description="Checks of this page.")]
+    next: Annotated[NextPage, Field(examples=[None])]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from heliograph_common.clock import utc_now
@@ -23,8 +23,9 @@ from heliograph_common.runtime.health import Report
 from heliograph_gateway.access.scopes import OldReader, OldWriter
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
+from heliograph_gateway.catalog.schemas import IMAGE_ID, ImageId
 from heliograph_gateway.compat import shapes as compat_shapes
-from heliograph_gateway.compat.shapes import (
+from heliograph_gateway.compat.schemas import (
     OldDuplicate,
     OldHealth,
     OldList,
@@ -51,14 +52,23 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.responses import header, json_response, problems
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.http.services import Db, provided
+from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter, PageOfImages
 from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.uploads.form.service import FormUploads
 
-router = APIRouter(tags=["compat"], deprecated=True)
+COMPAT = Tag(
+    "compat",
+    "Routes of the systems that Heliograph replaces, in their request and response formats, for existing clients. "
+    "Errors are "
+    "problem details with an additional member `error`, which equals `detail`.",
+)
+
+router = APIRouter(tags=[COMPAT], deprecated=True)
 
 WorkQueue = Annotated[Queue, Depends(provided(Queue))]
+TaskId = Annotated[str, Path(description="Id of the task, which is the id of its image.", examples=[IMAGE_ID])]
 
 PICTURE_PARTS = ("file", "image", "images")
 """What clients call the part with the picture: ``file`` was that system's own, others were written for it."""
@@ -69,16 +79,19 @@ _COME_BACK = "5"
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One picture, as a part named `file`, `image` or `images`; other parts are passed over.",
+        "description": "One image, as a part named `file`, `image` or `images`. Other parts are ignored.",
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "The image."}},
+                }
             }
         },
     }
 }
 _UPLOADED: dict[int | str, dict[str, Any]] = {
-    200: {"model": OldUpload | OldDuplicate, "description": "Taken in, or known"},
+    200: {"model": OldUpload | OldDuplicate, "description": "The image was accepted, or is already known."},
     **problems(
         INVALID_MULTIPART,
         MISSING_FILE,
@@ -95,15 +108,15 @@ _UPLOADED: dict[int | str, dict[str, Any]] = {
 
 def _tells(model: type[Shape]) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route that tells what is wrong in the same shape, with another status."""
-    unwell = {"model": model, "description": "Something that is needed is away", "headers": header("Retry-After")}
+    unwell = {"model": model, "description": "A required server is unavailable.", "headers": header("Retry-After")}
     return {**problems(), 200: {"model": model}, 503: unwell}
 
 
-@router.post("/api/images/upload", summary="Upload a picture", responses=_UPLOADED, openapi_extra=_BODY)
+@router.post("/api/images/upload", summary="Upload an image", responses=_UPLOADED, openapi_extra=_BODY)
 async def upload_old(
     request: Request, uploads: Annotated[FormUploads, Depends(provided(FormUploads))], database: Db, caller: OldWriter
 ) -> Response:
-    """Takes a picture in; it is rendered in the background. Use `POST /v1/images`."""
+    """Uploads an image, which is rendered in the background. Use ``POST /v1/images`` instead."""
     boundary = boundary_of(request.headers.get("content-type", ""))
     uploads.check_length(int(request.headers.get("content-length", 0)), multipart=True)
     accepted = await uploads.one(request.stream(), boundary, caller.subject, names=PICTURE_PARTS)
@@ -114,24 +127,24 @@ async def upload_old(
 
 @router.post(
     "/api/images/{image_id}/retry-processing",
-    summary="Try a failed image again",
+    summary="Retry an image",
     responses={200: {"model": OldRetry}, **problems(NOT_FOUND, BLOBS_UNAVAILABLE)},
 )
 async def retry_old(
-    retries: Annotated[Retries, Depends(provided(Retries))], caller: OldWriter, image_id: UUID
+    retries: Annotated[Retries, Depends(provided(Retries))], caller: OldWriter, image_id: ImageId
 ) -> Response:
-    """Closes the circuit of a failed image and queues it again, or what a complete one has lost; of another image it tells
-    the status. Use `POST /v1/images/{image_id}/retry`."""
+    """Queues a failed image again, or the missing renditions of a complete one. For other images, returns their status. Use
+    ``POST /v1/images/{image_id}/retry`` instead."""
     retried = await retries.retry(image_id, caller.subject)
     if retried is None:
         raise no_such_image(image_id)
     return json_response(compat_shapes.retried(retried.row, queued=retried.queued))
 
 
-@router.get("/task/{task_id}", summary="Status of a task", responses={200: {"model": OldTask}, **problems()})
-async def get_task_old(database: Db, caller: OldReader, task_id: str) -> Response:
-    """A task is the processing of an image and has its id. One that nobody knows of is `PENDING`, as in Celery. Use
-    `GET /v1/images/{image_id}`."""
+@router.get("/task/{task_id}", summary="Get the status of a task", responses={200: {"model": OldTask}, **problems()})
+async def get_task_old(database: Db, caller: OldReader, task_id: TaskId) -> Response:
+    """Returns the status of a task. A task is the processing of an image and has its id. The status of an unknown task is
+    ``PENDING``. Use ``GET /v1/images/{image_id}`` instead."""
     row = None
     if (image_id := _uuid(task_id)) is not None:
         async with database.transaction() as connection:
@@ -143,25 +156,34 @@ async def get_task_old(database: Db, caller: OldReader, task_id: str) -> Respons
 async def list_images_old(
     database: Db,
     caller: OldReader,
-    source: Annotated[str, Query(pattern=r"^[^\x00]*$", description="Empty: all sources.")] = "",
+    source: Annotated[
+        str,
+        Query(
+            pattern=r"^[^\x00]*$",
+            description="Only images from this source. Empty for all sources.",
+            examples=["upload"],
+        ),
+    ] = "",
 ) -> Response:
-    """All images, newest first. There are no pages: the answer is sent while it is read, and takes as long as there are
-    images. Use `GET /v1/images`."""
+    """Returns all images of the caller, newest first, in a single streamed response without pages. Use ``GET /v1/images``
+    instead."""
     wanted = ImageFilter(source=source or None)
     first = await _page(database, caller.subject, wanted, None)  # so that what fails at once has a status of its own
     return StreamingResponse(_list(database, caller.subject, wanted, first), media_type="application/json")
 
 
-@router.get("/health", summary="How the gateway is", responses=_tells(OldHealth))
+@router.get("/health", summary="Get the health of the gateway", responses=_tells(OldHealth))
 async def health_old(request: Request, caller: OldReader) -> Response:
-    """Use `GET /readyz`, which needs no token."""
+    """Returns the health of the gateway and of each server that it depends on. Use ``GET /readyz`` instead, which needs no
+    token."""
     report = await request.app.state.health.report()
     return _health(report, compat_shapes.health(report, _SERVICE))
 
 
-@router.get("/api/health", summary="How the servers are", responses=_tells(OldSystemHealth))
+@router.get("/api/health", summary="Get the health of the servers", responses=_tells(OldSystemHealth))
 async def system_health_old(request: Request, queue: WorkQueue, caller: OldReader) -> Response:
-    """The queue counts as in `GET /api/queue/status`. Use `GET /readyz` and `GET /v1/queue`."""
+    """Returns the health of each server and the state of the queue, counted as in ``GET /api/queue/status``. Use ``GET
+    /readyz`` and ``GET /v1/queue`` instead."""
     report = await request.app.state.health.report()
     try:
         state = await queue.state(caller)
@@ -173,15 +195,16 @@ async def system_health_old(request: Request, queue: WorkQueue, caller: OldReade
 
 @router.get(
     "/api/queue/status",
-    summary="How much work waits",
+    summary="Get queue status",
     responses={200: {"model": OldQueue}, **problems(BUS_UNAVAILABLE)},
 )
 async def queue_status_old(queue: WorkQueue, caller: OldReader) -> Response:
-    """What waits and is in hand of all owners; what was completed or failed within 24 hours of the caller's own, and of all
-    owners for administrators. Use `GET /v1/queue`."""
+    """Returns the number of messages waiting and in progress for all owners, and the number of images completed and
+    failed in the last 24 hours: the caller's own, or those of all owners for administrators. Use ``GET /v1/queue``
+    instead."""
     state = await queue.state(caller)
     if state["waiting"] is None:
-        raise BusUnavailable("the queue cannot be told without NATS")
+        raise BusUnavailable("the state of the queue cannot be read without NATS")
     return json_response(compat_shapes.queue(state))
 
 

@@ -1,26 +1,20 @@
-"""What the systems that Heliograph replaces answered, and rows in those shapes. Pure.
+"""Rows in the shapes of the systems that Heliograph replaces (``schemas``). Pure.
 
-``routes/compat.py`` answers with these; ``tests/contracts/golden/compat`` holds a sample of each, which no release may
-change. Names, nesting and types are those systems'; ids were numbers there and are UUIDs here, hashes MD5 and are SHA-256.
+``tests/contracts/golden/compat`` holds a sample of each, which no release may change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 from heliograph_common.blobs import keys
 from heliograph_common.clock import rfc3339
 from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.runtime.health import Report
-from heliograph_gateway.catalog.schemas import State
-from heliograph_gateway.http.schemas import Shape
-
-Well = Literal["healthy", "unhealthy"]
-TaskStatus = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]
+from heliograph_gateway.compat.schemas import TaskStatus, Well
 
 _TASK_STATUS: dict[str, TaskStatus] = {
     "pending": "PENDING",
@@ -28,131 +22,6 @@ _TASK_STATUS: dict[str, TaskStatus] = {
     "complete": "SUCCESS",
     "failed": "FAILURE",
 }
-
-
-class OldImage(Shape):
-    """The image record. Heliograph has no albums and no playlists. ``file_path`` is the original's key in the object store;
-    ``thumbnail_url`` leads to the middle one of the thumbnail sizes, once it is rendered."""
-
-    id: UUID
-    filename: str
-    original_filename: str
-    file_path: str
-    album_id: None
-    width: int
-    height: int
-    file_size: int
-    mime_type: str
-    file_hash: str
-    exif: dict[str, Any] | None
-    dominant_colors: list[str] | None
-    uploaded_at: datetime
-    playlist_id: None
-    url: str
-    thumbnail_url: str
-    processing_status: State
-    thumbnail_status: State
-    variant_status: State
-    processing_error: str | None
-    processing_attempts: int
-    last_processing_attempt: datetime | None
-    processing_completed_at: datetime | None
-
-
-class OldUpload(Shape):
-    """A picture was taken in and is being rendered."""
-
-    message: str
-    data: OldImage
-    status_code: Literal[200]
-    background_processing: Literal[True]
-
-
-class OldDuplicate(Shape):
-    """The caller has had the same bytes before."""
-
-    message: str
-    data: OldImage
-    status_code: Literal[200]
-    is_duplicate: Literal[True]
-
-
-class OldRetry(Shape):
-    """``status`` is the image's; where it had not failed, nothing was queued."""
-
-    message: str
-    image_id: UUID
-    status: State
-
-
-class OldListed(Shape):
-    """An image in the list; ``size`` in bytes."""
-
-    id: UUID
-    name: str
-    size: int
-    mime_type: str
-    source: str
-    created_at: datetime
-
-
-class OldList(Shape):
-    """All images, newest first, and how many there are."""
-
-    images: list[OldListed]
-    count: int
-
-
-class OldTask(Shape):
-    """``result``: the image, once it is rendered; the reason, where that failed; else null."""
-
-    task_id: str
-    status: TaskStatus
-    result: OldListed | str | None
-
-
-class OldQueue(Shape):
-    """``waiting`` has what waits for its next attempt too; ``completed`` and ``failed``: within 24 hours."""
-
-    waiting: int
-    active: int
-    completed: int
-    failed: int
-    total: int
-
-
-class OldHealth(Shape):
-    """``startup_mode`` is ``degraded`` while something is away, also what uploads can do without."""
-
-    status: Well
-    service: str
-    startup_mode: Literal["normal", "degraded"]
-    checks: dict[str, Well]
-
-
-class OldService(Shape):
-    """A server behind the gateway."""
-
-    status: Well
-
-
-class OldQueueHealth(Shape):
-    """The queue, as in ``OldQueue``; nulls where nothing can be known of it."""
-
-    status: Well
-    waiting: int | None
-    active: int | None
-    completed: int | None
-    failed: int | None
-
-
-class OldSystemHealth(Shape):
-    """All servers by name, and ``queue``."""
-
-    status: Literal["healthy", "degraded", "unhealthy"]
-    timestamp: datetime
-    version: str
-    services: dict[str, OldQueueHealth | OldService]
 
 
 def uploaded(row: ImageRow, sizes: Sequence[Row[Any]], *, created: bool) -> dict[str, Any]:

@@ -21,31 +21,42 @@ from heliograph_gateway.catalog import retries
 from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.dead_letters.schemas import DeadLetterPage, DeadLetterShape, Replayed
 from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.http.parameters import Cursor
 from heliograph_gateway.http.problems import BUS_UNAVAILABLE, CONFLICT, INVALID_CURSOR, NOT_FOUND
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
 from heliograph_gateway.http.services import Messages, provided
+from heliograph_gateway.http.tags import Tag
 
-router = APIRouter(tags=["dead letters"], dependencies=[Depends(known_parameters)])
+DEAD_LETTERS = Tag("dead letters", "Inspect, replay and delete messages that could not be processed (administrators).")
+
+router = APIRouter(tags=[DEAD_LETTERS], dependencies=[Depends(known_parameters)])
 
 Letters = Annotated[DeadLetterStore, Depends(provided(DeadLetterStore))]
-LetterId = Annotated[int, Path(ge=1, lt=1 << 63)]
+LetterId = Annotated[int, Path(ge=1, lt=1 << 63, description="Id of the dead letter.", examples=[17])]
 
 
 @router.get(
     "/v1/dead-letters",
-    summary="List dead letters, newest first",
+    summary="List dead letters",
     responses={200: {"model": DeadLetterPage}, **problems(INVALID_CURSOR, BUS_UNAVAILABLE)},
 )
 async def list_dead_letters(
     request: Request,
     letters: Letters,
     _caller: Admin,
-    service: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query()] = None,
+    service: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[a-z][a-z0-9-]{0,39}$",
+            description="Only dead letters of this service.",
+            examples=["thumbnailer"],
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of dead letters per page.")] = 50,
+    cursor: Cursor = None,
 ) -> Response:
-    """One page of dead letters of all owners."""
+    """Returns one page of the dead letters of all owners, newest first."""
     query = {"list": "dead-letters", "service": service}
     before = None if cursor is None else _position(cursors.decode(cursor, query))
     found = await letters.page(before=before, service=service, limit=limit + 1)
@@ -57,29 +68,29 @@ async def list_dead_letters(
 
 @router.get(
     "/v1/dead-letters/{letter_id}",
-    summary="Show a dead letter",
+    summary="Get a dead letter",
     responses={200: {"model": DeadLetterShape}, **problems(NOT_FOUND, BUS_UNAVAILABLE)},
 )
 async def get_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId) -> Response:
-    """The message, whole, with its reason."""
+    """Returns the message with its headers, body and the reason why it could not be processed."""
     return json_response(_shape(await _letter(letters, letter_id)))
 
 
 @router.post(
     "/v1/dead-letters/{letter_id}/replay",
-    summary="Send a dead letter's message again",
+    summary="Replay a dead letter",
     status_code=202,
     responses={202: {"model": Replayed}, **problems(NOT_FOUND, CONFLICT, BUS_UNAVAILABLE)},
 )
 async def replay_dead_letter(letters: Letters, messenger: Messages, _caller: Admin, letter_id: LetterId) -> Response:
-    """Sends the message again under a new id (the inbox and JetStream would drop the old one), closes the circuit of
-    the failed image that it is about, and deletes the letter. Should the last step fail, the letter stays; replaying
-    it twice renders nothing twice."""
+    """Sends the message again under a new id, resets the failed image that it is about, and deletes the dead letter. If the
+    last step fails, the dead letter stays. Replaying it twice is safe."""
     letter = await _letter(letters, letter_id)
     command = _command(letter)
     if command is None:
         raise Problem(
-            CONFLICT, "the message is no command that this version knows; sending it again cannot help. Delete it"
+            CONFLICT,
+            "The message is not a command that this version supports, so it cannot be replayed. Delete it instead.",
         )
     async with messenger.transaction() as transaction:
         closed = await _close_circuit(transaction, command)
@@ -94,13 +105,13 @@ async def replay_dead_letter(letters: Letters, messenger: Messages, _caller: Adm
 
 @router.delete(
     "/v1/dead-letters/{letter_id}",
-    summary="Drop a dead letter",
+    summary="Delete a dead letter",
     status_code=204,
     response_class=Response,
     responses=problems(NOT_FOUND, BUS_UNAVAILABLE),
 )
 async def drop_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId) -> Response:
-    """The letter is gone for good."""
+    """Deletes the dead letter permanently."""
     if not await letters.drop(letter_id):
         raise _no_such_letter(letter_id)
     return Response(status_code=204)
@@ -114,7 +125,7 @@ async def _letter(letters: DeadLetterStore, letter_id: int) -> StoredLetter:
 
 
 def _no_such_letter(letter_id: int) -> Problem:
-    return Problem(NOT_FOUND, f"there is no dead letter {letter_id}")
+    return Problem(NOT_FOUND, f"Dead letter {letter_id} does not exist.")
 
 
 def _command(letter: StoredLetter) -> Command | None:
@@ -159,5 +170,5 @@ def _shape(stored: StoredLetter) -> dict[str, Any]:
 
 def _position(text: str) -> int:
     if not text.isdecimal():
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out")
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.")
     return int(text)

@@ -27,19 +27,22 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import check_match, header, json_response, problems, tagged
 from heliograph_gateway.http.services import Db
+from heliograph_gateway.http.tags import Tag
 
-router = APIRouter(tags=["settings"], dependencies=[Depends(known_parameters)])
+SETTINGS = Tag("settings", "Settings that administrators can change at run time.")
+
+router = APIRouter(tags=[SETTINGS], dependencies=[Depends(known_parameters)])
 
 _PROGRESS = "/v1/settings/display-sizes/progress"
 
 
 @router.get(
     "/v1/settings/display-sizes",
-    summary="Show the display sizes",
-    responses={200: {"model": DisplaySizes}, 304: {"description": "Not modified"}, **problems()},
+    summary="Get the display sizes",
+    responses={200: {"model": DisplaySizes}, 304: {"description": "The representation has not changed."}, **problems()},
 )
 async def get_display_sizes(request: Request, database: Db, _caller: Reader) -> Response:
-    """The sizes with a strong ETag; ``If-None-Match`` is honoured."""
+    """Returns the display sizes with a strong ETag. Supports ``If-None-Match``."""
     async with database.transaction() as connection:
         return tagged(request, await _present(connection))
 
@@ -54,8 +57,8 @@ async def get_display_sizes(request: Request, database: Db, _caller: Reader) -> 
     openapi_extra=bodies.Documented(DisplaySizes),
 )
 async def put_display_sizes(request: Request, database: Db, _caller: Admin) -> Response:
-    """New pictures are rendered in these sizes; pictures that there are keep theirs until
-    `POST …/apply`. ``If-Match`` is honoured."""
+    """Replaces all display sizes. New images are rendered in the new sizes. Existing images keep their renditions until
+    you call ``POST /v1/settings/display-sizes/apply``. Supports ``If-Match``."""
     wanted = _checked(await bodies.read(request, DisplaySizes))
     async with database.transaction() as connection:
         await queries.lock_sizes(connection)
@@ -66,13 +69,13 @@ async def put_display_sizes(request: Request, database: Db, _caller: Admin) -> R
 
 @router.post(
     "/v1/settings/display-sizes/apply",
-    summary="Render existing images in the present display sizes",
+    summary="Apply the display sizes to existing images",
     status_code=202,
     responses={202: {"model": SizeRunShape, "headers": header("Location")}, **problems()},
 )
 async def apply_display_sizes(database: Db, _caller: Admin) -> Response:
-    """Has the images of all owners rendered where they lack a size, at low priority and a few at a time; they stay
-    readable meanwhile. Whoever asks again has it begin anew."""
+    """Starts a run that renders the images of all owners in the display sizes that they lack, at low priority and a few at a
+    time. The images stay available meanwhile. If a run is in progress, a new one replaces it."""
     async with database.transaction() as connection:
         begun = await size_runs.start(connection)
     return json_response(begun, 202, {"Location": _PROGRESS})
@@ -80,15 +83,19 @@ async def apply_display_sizes(database: Db, _caller: Admin) -> Response:
 
 @router.get(
     _PROGRESS,
-    summary="Show how far the existing images are",
-    responses={200: {"model": SizeRunShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+    summary="Get the progress of applying the display sizes",
+    responses={
+        200: {"model": SizeRunShape},
+        304: {"description": "The representation has not changed."},
+        **problems(NOT_FOUND),
+    },
 )
 async def get_display_sizes_progress(request: Request, database: Db, _caller: Admin) -> Response:
-    """The newest run."""
+    """Returns the progress of the latest run."""
     async with database.transaction() as connection:
         found = await size_runs.progress(connection)
     if found is None:
-        raise Problem(NOT_FOUND, "nobody has asked for it; POST /v1/settings/display-sizes/apply begins")
+        raise Problem(NOT_FOUND, "No run has been started yet. Start one with `POST /v1/settings/display-sizes/apply`.")
     return tagged(request, found)
 
 
@@ -99,8 +106,10 @@ async def _present(connection: Connection) -> dict[str, Any]:
 
 def _checked(wanted: DisplaySizes) -> DisplaySizes:
     names = [size.name for size in wanted.sizes]
-    wrong = [(f"/sizes/{at}/name", "is used twice") for at, name in enumerate(names) if name in names[:at]]
-    wrong += [(f"/sizes/{at}/name", "is the upload's own name") for at, name in enumerate(names) if name == ORIGINAL]
+    wrong = [(f"/sizes/{at}/name", "Must be unique") for at, name in enumerate(names) if name in names[:at]]
+    wrong += [
+        (f"/sizes/{at}/name", "Is reserved for the uploaded file") for at, name in enumerate(names) if name == ORIGINAL
+    ]
     if wrong:
         raise bodies.invalid(wrong)
     return wanted

@@ -1,6 +1,6 @@
 """JSON request bodies: read within a cap, decoded, and held strictly to their shape. What is wrong is named by pointer.
 
-Routes call it once the caller is known; FastAPI itself would read the body before that, and without a cap.
+Bodies are read once the caller is known; FastAPI itself would read them before that, and without a cap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from heliograph_common.http.problems import Problem
+from heliograph_common.http.problems import Problem, sentence
 from heliograph_gateway.http.problems import BODY_TOO_LARGE, INVALID_BODY, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE
 
 _BODY_BYTES = 64 * 1024
@@ -38,7 +38,7 @@ async def read(request: Request, model: type[_Model], *, limit: int = _BODY_BYTE
     try:
         decoded = msgspec.json.decode(await _read(request, limit))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(INVALID_JSON, str(error)) from None
+        raise Problem(INVALID_JSON, sentence(str(error))) from None
     return validated(decoded, model)
 
 
@@ -58,7 +58,7 @@ def validated(decoded: Any, model: type[_Model], at: str = "") -> _Model:
 def invalid(wrong: Sequence[tuple[str, str]]) -> Problem:
     """The refusal of a body: JSON pointers (RFC 6901) and what is wrong there."""
     errors = [{"pointer": pointer, "detail": detail} for pointer, detail in wrong]
-    detail = "; ".join(f"{pointer or 'the body'}: {detail}" for pointer, detail in wrong[:5])
+    detail = "; ".join(f"`{pointer}`: {detail}" if pointer else f"Body: {detail}" for pointer, detail in wrong[:5])
     return Problem(INVALID_BODY, detail, extra={"errors": errors})
 
 
@@ -69,10 +69,12 @@ def _escaped(step: int | str) -> str:
 async def _read(request: Request, limit: int) -> bytes:
     essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if essence != "application/json":
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json", headers={"Accept": "application/json"})
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE, "The body must be `application/json`.", headers={"Accept": "application/json"}
+        )
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise Problem(BODY_TOO_LARGE, f"the body is larger than the limit of {limit:,} bytes")
+            raise Problem(BODY_TOO_LARGE, f"The body exceeds the limit of {limit:,} bytes.")
     return bytes(body)

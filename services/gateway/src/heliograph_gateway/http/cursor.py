@@ -34,10 +34,11 @@ def decode(cursor: str, query: object) -> str:
         padded = cursor[:_LONGEST] + "=" * (-len(cursor[:_LONGEST]) % 4)
         version, position, digest = json.loads(base64.urlsafe_b64decode(padded))
     except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None
     if version != _VERSION or not isinstance(position, str) or digest != _digest(query):
         raise Problem(
-            INVALID_CURSOR, "`cursor` belongs to a query with other filters; keep all but `limit` as they were"
+            INVALID_CURSOR,
+            "The `cursor` belongs to a query with different filters; only `limit` may change between pages.",
         )
     return position
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_common.http.problems import Problem
 from heliograph_common.telemetry import spans
-from heliograph_gateway.http.problems import BODY_TIMEOUT, INTERNAL
+from heliograph_gateway.http.problems import BODY_TIMEOUT, INTERNAL, INTERNAL_DETAIL
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Guard:
             spans.record_error(trace.get_current_span(), error)
             log.exception("request failed", path=scope["path"])
             if not exchange.started:
-                problem = Problem(INTERNAL, "the request could not be handled")
+                problem = Problem(INTERNAL, INTERNAL_DETAIL)
                 await problem.response()(scope, exchange.receive, exchange.send)
         finally:
             if inner is not scope and "route" in inner:
@@ -89,7 +89,7 @@ class _Exchange:
             self._stalled = True
             raise Problem(
                 BODY_TIMEOUT,
-                f"no byte of the body arrived for {self._timeout:g} seconds",
+                f"No part of the body arrived for {self._timeout:g} seconds.",
                 headers={"Connection": "close"},
             ) from None
         self._note(message)

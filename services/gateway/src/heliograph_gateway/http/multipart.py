@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
-from heliograph_common.http.problems import Problem
+from heliograph_common.http.problems import Problem, sentence
 from heliograph_gateway.http.problems import INVALID_MULTIPART
 
 _MAX_HEADERS = 16
@@ -29,7 +29,7 @@ def boundary_of(content_type: str) -> bytes:
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if not boundary:
-        raise Problem(INVALID_MULTIPART, "Content-Type names no boundary")
+        raise Problem(INVALID_MULTIPART, "The `Content-Type` header has no boundary.")
     return boundary
 
 
@@ -88,7 +88,7 @@ class MultipartReader:
                 max_header_size=_MAX_HEADER_BYTES,
             )
         except FormParserError as error:
-            raise Problem(INVALID_MULTIPART, str(error)) from error
+            raise Problem(INVALID_MULTIPART, sentence(str(error))) from error
 
     async def parts(self) -> AsyncGenerator[Part, None]:
         """The parts in their order. What a reader leaves of a part is skipped.
@@ -104,7 +104,7 @@ class MultipartReader:
     def _part(self, headers: _Headers) -> Part:
         disposition, options = parse_options_header(headers.values.get("content-disposition", b"").decode("latin-1"))
         if disposition != b"form-data" or b"name" not in options:
-            raise Problem(INVALID_MULTIPART, 'a part has no `Content-Disposition: form-data; name="…"`')
+            raise Problem(INVALID_MULTIPART, 'A part lacks the header `Content-Disposition: form-data; name="…"`.')
         filename = options.get(b"filename")
         return Part(
             name=_text(options[b"name"]),
@@ -117,7 +117,7 @@ class MultipartReader:
         while isinstance(item := await self._next(), bytes):
             yield item
         if item is None:
-            raise Problem(INVALID_MULTIPART, "the body ends in the middle of a part")
+            raise Problem(INVALID_MULTIPART, "The body ends in the middle of a part.")
 
     async def _next(self) -> _Headers | bytes | _End | None:
         """What was parsed next; ``None`` after the closing boundary."""
@@ -127,12 +127,12 @@ class MultipartReader:
             chunk = await anext(self._body, None)
             if chunk is None:
                 if self._parser.state != MultipartState.END:
-                    raise Problem(INVALID_MULTIPART, "the body ends before its closing boundary")
+                    raise Problem(INVALID_MULTIPART, "The body ends before its closing boundary.")
                 return None
             try:
                 self._parser.write(chunk)
             except FormParserError as error:  # what was parsed of the chunk before that counts
-                self._broken = Problem(INVALID_MULTIPART, f"not as its boundary says: {error}")
+                self._broken = Problem(INVALID_MULTIPART, sentence(f"the body does not match its boundary: {error}"))
         return self._parsed.popleft()
 
     def _begin(self) -> None:

@@ -1,18 +1,28 @@
-"""Types of parameters and fields that pydantic reads otherwise than their schemas say: routes and shapes use them."""
+"""Types of parameters and fields that several features have, or that pydantic reads otherwise than their schemas say."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import AwareDatetime, BeforeValidator
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 
 
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="Where to continue: the `cursor` in `next` of the previous page. Only `limit` may change between pages.",
+        examples=["WzEsIjAxYTFmOTJiIiwiM2Y1YSJd"],
+    ),
+]
+
+
 def _rfc3339(value: Any) -> Any:
     if isinstance(value, str) and not _RFC3339.fullmatch(value):
-        raise ValueError("must be an RFC 3339 time such as 2026-11-20T09:30:00Z; in a URL, + is written %2B")
+        raise ValueError("must be an RFC 3339 time such as `2026-11-20T09:30:00Z`; in a URL, encode `+` as `%2B`")
     return value
 
 

@@ -12,168 +12,175 @@ from collections.abc import Mapping
 from typing import Any
 
 from heliograph_common import errors
-from heliograph_common.http.problems import FORBIDDEN, SHARED_KINDS, UNAUTHENTICATED, Kind, Problem
+from heliograph_common.http.problems import FORBIDDEN, SHARED_KINDS, UNAUTHENTICATED, Kind, Problem, sentence
 
 CHALLENGE = 'Bearer realm="heliograph"'
 """The ``WWW-Authenticate`` of a request without a token."""
 _RETRY_AFTER = 5.0
+_SEND_AGAIN = "Send the request again after the number of seconds in `Retry-After`."
 
-INVALID_PARAMETER = Kind(
-    "invalid-parameter", 400, "A parameter is not acceptable", "Mend the parameter that `errors` names."
-)
+INVALID_PARAMETER = Kind("invalid-parameter", 400, "Invalid parameter", "Correct the parameters listed in `errors`.")
 INVALID_CURSOR = Kind(
     "invalid-cursor",
     400,
-    "The cursor belongs to another query",
-    "Start again without `cursor`; follow `Link: rel=next`.",
+    "Invalid cursor",
+    "Request the first page again without `cursor`, then follow the `next` link of each page.",
 )
-INVALID_JSON = Kind("invalid-json", 400, "The body is no JSON", "Send a JSON body as application/json.")
+INVALID_JSON = Kind(
+    "invalid-json", 400, "Body is not valid JSON", "Send a valid JSON body with `Content-Type: application/json`."
+)
 INVALID_MULTIPART = Kind(
     "invalid-multipart",
     400,
-    "The multipart body is broken",
-    "Let an HTTP library build the body: its boundary must be the one that Content-Type names, closed at the end.",
+    "Invalid multipart body",
+    "Build the body with an HTTP library: it must use the boundary named in `Content-Type` and end with it.",
 )
-MISSING_FILE = Kind(
-    "missing-file", 400, "The request has no file", "Send at least one part named `file`, with a filename."
-)
+MISSING_FILE = Kind("missing-file", 400, "Missing file", "Send at least one file as a part named `file`.")
 UNKNOWN_PART = Kind(
     "unknown-part",
     400,
-    "The request has a part that is not known",
-    "Name pictures `file`; the fields are `priority`, `analyze` and `name`.",
+    "Unknown multipart part",
+    "Name each image part `file`. The other supported parts are `priority`, `analyze` and `name`.",
 )
 INVALID_IDEMPOTENCY_KEY = Kind(
     "invalid-idempotency-key",
     400,
-    "The Idempotency-Key is not acceptable",
-    "Send one key of 1 to 255 visible ASCII characters, such as a UUID, with or without double quotes.",
+    "Invalid Idempotency-Key",
+    "Send a single key of 1 to 255 visible ASCII characters, such as a UUID. Double quotes around it are optional.",
 )
 UPLOAD_FINAL = Kind(
     "upload-final",
     403,
-    "A final upload takes no bytes",
-    "Send bytes to partial uploads, and concatenate them when all are there.",
+    "Final upload cannot be modified",
+    "Send the bytes to partial uploads, then concatenate them into a new final upload.",
 )
 NOT_FOUND = Kind(
-    "not-found", 404, "There is no such thing", "Check the id; things of other owners look as if they did not exist."
+    "not-found", 404, "Not found", "Check the id. Resources that belong to other owners are reported as not found."
 )
-UNKNOWN_ROUTE = Kind("unknown-route", 404, "There is no such route", "See /openapi.json for the routes that there are.")
+UNKNOWN_ROUTE = Kind("unknown-route", 404, "Route not found", "See /openapi.json for the available routes.")
 NOT_RENDERED = Kind(
     "not-rendered-yet",
     404,
-    "The rendition is not there yet",
-    "Come back after the seconds in Retry-After, or listen on /v1/events; a failed image can be retried.",
+    "Rendition not available yet",
+    "Wait for the number of seconds in `Retry-After`, or for an event on /v1/events. If the image has failed, retry it.",
 )
 BODY_TIMEOUT = Kind(
-    "body-timeout", 408, "The body stopped arriving", "Send the request again over a connection that makes progress."
+    "body-timeout", 408, "Request body timed out", "Send the request again over a more reliable connection."
 )
-CONFLICT = Kind("conflict", 409, "The state forbids the request", "Read the thing again and decide anew.")
+CONFLICT = Kind(
+    "conflict", 409, "Conflict with current state", "Fetch the resource again and check its state before you retry."
+)
 IDEMPOTENCY_IN_FLIGHT = Kind(
     "idempotency-in-flight",
     409,
-    "The first request with this Idempotency-Key is not answered yet",
-    "Send the same request again after Retry-After seconds.",
+    "Request with this Idempotency-Key is in progress",
+    "Send the same request again after the number of seconds in `Retry-After`.",
 )
 OFFSET_MISMATCH = Kind(
     "offset-mismatch",
     409,
-    "The upload does not stand at that offset",
-    "Ask with HEAD for its `Upload-Offset`, and go on from there.",
+    "Upload offset mismatch",
+    "Send a HEAD request to the upload and continue from the `Upload-Offset` that it returns.",
 )
 UPLOAD_NOT_THERE = Kind(
     "upload-not-there",
     409,
-    "The file has not arrived yet",
-    "PUT the file to the address in `upload.url`, wait for its 200, then complete the upload again.",
+    "File not uploaded yet",
+    "Send the file to `upload.url` with PUT, wait for status 200, then complete the upload again.",
 )
 UPLOAD_EXPIRED = Kind(
-    "upload-expired",
-    410,
-    "The upload was not finished in time",
-    "Begin a new upload and finish it before `expires_at`.",
+    "upload-expired", 410, "Upload expired", "Create a new upload and finish it before its expiry time."
 )
 UPLOAD_REFUSED = Kind(
     "upload-refused",
     410,
-    "The upload was no picture that is taken",
-    "Do what `refusal` says, and begin a new upload.",
+    "Upload rejected: not a supported image",
+    "Follow the remedy in `refusal`, then create a new upload.",
 )
 PRECONDITION_FAILED = Kind(
-    "precondition-failed", 412, "It has changed meanwhile", "Read it again and send the new ETag in If-Match."
+    "precondition-failed",
+    412,
+    "Resource has changed",
+    "Fetch the resource again and send its current ETag in `If-Match`.",
 )
 TUS_VERSION = Kind(
-    "tus-version", 412, "This version of tus is not spoken", "Send the version in `Tus-Version` as `Tus-Resumable`."
+    "tus-version", 412, "Unsupported tus version", "Send `Tus-Resumable` with a version listed in `Tus-Version`."
 )
 IMAGE_TOO_LARGE = Kind(
     "image-too-large",
     413,
-    "The picture exceeds a limit",
-    "Scale it down, or have the limit that `detail` names raised.",
+    "Image too large",
+    "Scale the image down, or ask an administrator to raise the limit named in `detail`.",
 )
 BODY_TOO_LARGE = Kind(
-    "body-too-large", 413, "The body exceeds a limit", "Send fewer or smaller files, or have the limit raised."
+    "body-too-large",
+    413,
+    "Request body too large",
+    "Send fewer or smaller files, or ask an administrator to raise the limit.",
 )
 TOO_MANY_FILES = Kind(
     "too-many-files",
     413,
-    "The request has too many files",
-    "Send the rest in another request, or have the limit raised.",
+    "Too many files",
+    "Send the remaining files in another request, or ask an administrator to raise the limit.",
 )
 TOO_MANY_PARTS = Kind(
     "too-many-parts",
     413,
-    "The upload is in too many parts",
-    "Send all that is left in one request; send larger parts the next time.",
+    "Too many upload parts",
+    "Send all remaining bytes in one request. Use larger requests for the next upload.",
 )
 UNSUPPORTED_MEDIA_TYPE = Kind(
-    "unsupported-media-type", 415, "The body is of a type that is not taken", "Use a type that `detail` lists."
+    "unsupported-media-type", 415, "Unsupported media type", "Send one of the media types listed in `detail`."
 )
 UNSUPPORTED_IMAGE = Kind(
-    "unsupported-image", 415, "The bytes are no picture that we render", "Convert it to a format that `detail` lists."
+    "unsupported-image",
+    415,
+    "Unsupported image format",
+    "Convert the image to one of the formats listed in `detail`.",
 )
-INVALID_BODY = Kind("invalid-body", 422, "The body is not acceptable", "Mend the fields that `errors` names.")
+INVALID_BODY = Kind("invalid-body", 422, "Invalid request body", "Correct the fields listed in `errors`.")
 IDEMPOTENCY_MISMATCH = Kind(
     "idempotency-mismatch",
     422,
-    "The Idempotency-Key was used for another request",
-    "Use a new key for every new request, and the old one only to repeat the very same.",
+    "Idempotency-Key reused for a different request",
+    "Use a new key for each new request. Reuse a key only to repeat an identical request.",
 )
 UPLOAD_MISMATCH = Kind(
     "upload-mismatch",
     422,
-    "The file is not the one that was announced",
-    "Announce size and hash of the very bytes that you send, in a new upload, and PUT them unchanged.",
+    "File does not match the upload",
+    "Create a new upload with the size and SHA-256 of the file, then PUT that file unchanged.",
 )
-BAD_IMAGE = Kind("bad-image", 422, "The picture is broken", "Export the picture anew and send it again.")
-EMPTY_IMAGE = Kind("empty-image", 422, "The file is empty", "Choose another file.")
+BAD_IMAGE = Kind("bad-image", 422, "Image is damaged", "Export the image again and upload the new file.")
+EMPTY_IMAGE = Kind("empty-image", 422, "File is empty", "Upload a file that contains an image.")
 TUS_CHECKSUM_MISMATCH = Kind(
     "tus-checksum-mismatch",
     460,  # tus' own
-    "The bytes are not those of their checksum",
-    "Send the same bytes again from the same offset.",
+    "Checksum mismatch",
+    "Send the same bytes again at the same offset.",
 )
 RATE_LIMITED = Kind(
     "rate-limited",
     429,
     "Too many requests",
-    "Send it again after Retry-After seconds. RateLimit tells after each request how many more are taken at once.",
+    "Send the request again after the number of seconds in `Retry-After`. The `RateLimit` header of each response shows how "
+    "many requests remain.",
 )
 INTERNAL = Kind(
-    "internal-error", 500, "Something went wrong on our side", "Tell whoever runs this installation the `trace_id`."
+    "internal-error",
+    500,
+    "Internal server error",
+    "Report the `trace_id` to the administrator of this installation.",
 )
-BLOBS_UNAVAILABLE = Kind(
-    "object-store-unavailable", 503, "The object store is away", "Send the request again after Retry-After seconds."
-)
-DATABASE_UNAVAILABLE = Kind(
-    "database-unavailable", 503, "The database is away", "Send the request again after Retry-After seconds."
-)
-BUS_UNAVAILABLE = Kind(
-    "nats-unavailable", 503, "NATS is away", "Send the request again after Retry-After seconds; uploads still work."
-)
-UNAVAILABLE = Kind("unavailable", 503, "A server is away", "Send the request again after Retry-After seconds.")
+BLOBS_UNAVAILABLE = Kind("object-store-unavailable", 503, "Object store unavailable", _SEND_AGAIN)
+DATABASE_UNAVAILABLE = Kind("database-unavailable", 503, "Database unavailable", _SEND_AGAIN)
+BUS_UNAVAILABLE = Kind("nats-unavailable", 503, "NATS unavailable", f"{_SEND_AGAIN} Uploads are not affected.")
+UNAVAILABLE = Kind("unavailable", 503, "Service unavailable", _SEND_AGAIN)
 
 KINDS: dict[str, Kind] = {kind.slug: kind for kind in [*SHARED_KINDS, *globals().values()] if isinstance(kind, Kind)}
+
+INTERNAL_DETAIL = "The server could not complete the request."
 
 _KIND_OF: tuple[tuple[type[errors.HeliographError], Kind], ...] = (  # the first that matches; subclasses come first
     (errors.EmptyImage, EMPTY_IMAGE),
@@ -203,14 +210,14 @@ def problem_of(error: errors.HeliographError) -> Problem:
         headers["WWW-Authenticate"] = f'{CHALLENGE}, error="invalid_token"'
     if isinstance(error, errors.Temporary):
         headers["Retry-After"] = str(math.ceil(max(error.delay or 0.0, _RETRY_AFTER)))
-        detail = f"{kind.title}: try again in {headers['Retry-After']} seconds"
+        detail = f"{kind.title}. Try again in {headers['Retry-After']} seconds."
     if kind is INTERNAL:
-        detail = "the request could not be handled"
+        detail = INTERNAL_DETAIL
     extra = {}
     if isinstance(error, errors.RejectedImage) and ": " in detail:  # "what is wrong: what to do about it"
         detail, _, remedy = detail.rpartition(": ")
-        extra = {"remedy": f"{remedy[:1].upper()}{remedy[1:]}."}
-    return Problem(kind, detail, headers=headers, extra=extra)
+        extra = {"remedy": sentence(remedy)}
+    return Problem(kind, sentence(detail), headers=headers, extra=extra)
 
 
 def problem_of_body(body: Mapping[str, Any]) -> Problem:

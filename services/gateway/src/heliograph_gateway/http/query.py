@@ -30,9 +30,9 @@ def known_parameters(request: Request) -> None:
     if not wrong and not twice and not with_nul:
         return
     errors = [{"parameter": name, "detail": _hint(name, known)} for name in wrong]
-    errors += [{"parameter": name, "detail": "is given more than once"} for name in twice]
-    errors += [{"parameter": name, "detail": "has a NUL character; leave it out"} for name in with_nul]
-    detail = "; ".join(f"`{error['parameter']}` {error['detail']}" for error in errors)
+    errors += [{"parameter": name, "detail": "Must not be repeated"} for name in twice]
+    errors += [{"parameter": name, "detail": "Must not contain a NUL character"} for name in with_nul]
+    detail = "; ".join(f"`{error['parameter']}`: {error['detail']}" for error in errors)
     raise Problem(INVALID_PARAMETER, detail, extra={"errors": errors})
 
 
@@ -46,5 +46,9 @@ def names_of(dependant: Dependant) -> Iterator[str]:
 def _hint(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     if near:
-        return f"is not known; did you mean `{near[0]}`?"
-    return f"is not known; this route takes {', '.join(known)}" if known else "is not known; this route takes none"
+        return f"Unknown parameter; did you mean `{near[0]}`?"
+    return (
+        f"Unknown parameter; this route supports {', '.join(known)}"
+        if known
+        else "Unknown parameter; this route has none"
+    )

@@ -41,7 +41,7 @@ def check_match(request: Request, body: Any) -> None:
     condition = request.headers.get("if-match")
     tag = etag(msgspec.json.encode(body))
     if condition and not matches(condition, tag, weak=False):
-        raise Problem(PRECONDITION_FAILED, "`If-Match` does not name the present ETag", headers={"ETag": tag})
+        raise Problem(PRECONDITION_FAILED, "`If-Match` does not match the current ETag.", headers={"ETag": tag})
 
 
 def next_link(request: Request, cursor: str | None) -> tuple[str | None, dict[str, str]]:

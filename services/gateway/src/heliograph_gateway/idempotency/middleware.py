@@ -104,11 +104,11 @@ async def _again(exchange: _Exchange, known: Known) -> None:
         Problem: the first request is in flight, or was another one.
     """
     if known.route != exchange.route:
-        raise Problem(IDEMPOTENCY_MISMATCH, f"the key belongs to {known.route}")
+        raise Problem(IDEMPOTENCY_MISMATCH, f"The key was first used for `{known.route}`.")
     if known.status is None:
         raise Problem(
             IDEMPOTENCY_IN_FLIGHT,
-            f"the first request is still being handled; come back in {_COME_BACK} seconds",
+            f"The first request is still in progress. Try again in {_COME_BACK} seconds.",
             headers={"Retry-After": str(_COME_BACK)},
         )
     # Another boundary makes a multipart body a little longer or shorter; what is far longer needs not be read.
@@ -116,7 +116,7 @@ async def _again(exchange: _Exchange, known: Known) -> None:
     if exchange.gone:
         return
     if not exchange.read or exchange.fingerprint() != known.fingerprint:
-        raise Problem(IDEMPOTENCY_MISMATCH, "query or body differ from those of the first request with this key")
+        raise Problem(IDEMPOTENCY_MISMATCH, "The query or body differs from the first request with this key.")
     response = Response(known.body, known.status)
     for name, value in known.headers:
         response.headers.append(name, value)
@@ -131,12 +131,12 @@ def parse_key(values: list[str]) -> str:
         Problem: it is none, or there are several.
     """
     if len(values) > 1:
-        raise Problem(INVALID_IDEMPOTENCY_KEY, f"`{HEADER}` is given {len(values)} times")
+        raise Problem(INVALID_IDEMPOTENCY_KEY, f"The request has {len(values)} `{HEADER}` headers.")
     value = values[0].strip()
     if quoted := _QUOTED.fullmatch(value):
         return re.sub(r"\\(.)", r"\1", quoted[1])
     if not _BARE.fullmatch(value):
-        raise Problem(INVALID_IDEMPOTENCY_KEY, f"`{HEADER}` has {len(value)} characters or one that is not allowed")
+        raise Problem(INVALID_IDEMPOTENCY_KEY, f"`{HEADER}` must have 1 to 255 visible ASCII characters.")
     return value
 
 
@@ -148,8 +148,9 @@ def document(operation: dict[str, Any]) -> None:
             "in": "header",
             "required": False,
             "description": (
-                "A new key for every new request, the same to repeat it: a repetition within 24 hours gets the first "
-                f"answer, with `{REPLAYED}: true`, and causes nothing. An upload must be sent whole again."
+                "Unique key of this request. If the request is repeated with the same key within 24 hours, it is not "
+                "carried "
+                f"out again: the first response is returned with `{REPLAYED}: true`. An upload must be sent whole again."
             ),
             "schema": {"type": "string", "pattern": _PATTERN},
             "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",

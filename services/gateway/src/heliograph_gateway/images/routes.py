@@ -20,9 +20,9 @@ from heliograph_gateway.catalog import representation
 from heliograph_gateway.catalog.queries import lock_image
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
-from heliograph_gateway.catalog.schemas import ImageShape
+from heliograph_gateway.catalog.schemas import IMAGE_ID, IMAGES, ImageId, ImageShape
 from heliograph_gateway.http import cursor as cursors
-from heliograph_gateway.http.parameters import Moment
+from heliograph_gateway.http.parameters import Cursor, Moment
 from heliograph_gateway.http.problems import (
     BLOBS_UNAVAILABLE,
     CONFLICT,
@@ -39,20 +39,36 @@ from heliograph_gateway.images.queries import ImageFilter
 from heliograph_gateway.images.schemas import ImagePage, NearPage
 from heliograph_gateway.images.similarity.queries import FARTHEST, Position, Similar, similar_page
 
-router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+router = APIRouter(tags=[IMAGES], dependencies=[Depends(known_parameters)])
 
 _DISTANCE = 8
 
 
 def _filter(
     *,
-    status: Annotated[Literal["pending", "processing", "complete", "failed"] | None, Query()] = None,
-    source: Annotated[str | None, Query(max_length=64)] = None,
-    q: Annotated[str | None, Query(min_length=1, max_length=255, description="Text in the name.")] = None,
-    created_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
-    created_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
-    taken_after: Annotated[Moment | None, Query(description="Inclusive.")] = None,
-    taken_before: Annotated[Moment | None, Query(description="Exclusive.")] = None,
+    status: Annotated[
+        Literal["pending", "processing", "complete", "failed"] | None,
+        Query(description="Only images in this processing state."),
+    ] = None,
+    source: Annotated[
+        str | None, Query(max_length=64, description="Only images from this source.", examples=["upload"])
+    ] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            min_length=1, max_length=255, description="Only images whose name contains this text.", examples=["beach"]
+        ),
+    ] = None,
+    created_after: Annotated[
+        Moment | None, Query(description="Only images uploaded at this time or later (RFC 3339).")
+    ] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="Only images uploaded before this time (RFC 3339).")
+    ] = None,
+    taken_after: Annotated[
+        Moment | None, Query(description="Only images taken at this time or later (RFC 3339).")
+    ] = None,
+    taken_before: Annotated[Moment | None, Query(description="Only images taken before this time (RFC 3339).")] = None,
 ) -> ImageFilter:
     return ImageFilter(
         status=status,
@@ -74,20 +90,34 @@ class SimilarTo:
 
 
 def _near(
-    near: Annotated[UUID | None, Query(description="Only images that look like this one of yours.")] = None,
+    near: Annotated[
+        UUID | None,
+        Query(
+            description="Only images similar to the caller's image with this id, most similar first.",
+            examples=[IMAGE_ID],
+        ),
+    ] = None,
     distance: Annotated[
-        int | None, Query(ge=0, le=FARTHEST, description=f"With `near`: bits of 64 that may differ; {_DISTANCE}.")
+        int | None,
+        Query(
+            ge=0,
+            le=FARTHEST,
+            description="Maximum number of bits, of 64, in which the perceptual hashes may differ. Only with `near`, "
+            "where it "
+            f"defaults to {_DISTANCE}.",
+            examples=[_DISTANCE],
+        ),
     ] = None,
 ) -> SimilarTo | None:
     if near is None and distance is not None:
-        errors = [{"parameter": "distance", "detail": "needs `near`"}]
-        raise Problem(INVALID_PARAMETER, "`distance` needs `near`", extra={"errors": errors})
+        errors = [{"parameter": "distance", "detail": "Requires `near`"}]
+        raise Problem(INVALID_PARAMETER, "`distance`: Requires `near`", extra={"errors": errors})
     return None if near is None else SimilarTo(near, _DISTANCE if distance is None else distance)
 
 
 @router.get(
     "/v1/images",
-    summary="List images, newest first, or those that look alike",
+    summary="List images",
     responses={200: {"model": ImagePage | NearPage}, **problems(INVALID_CURSOR, NOT_FOUND, CONFLICT)},
 )
 async def list_images(
@@ -96,12 +126,13 @@ async def list_images(
     caller: Reader,
     wanted: Annotated[ImageFilter, Depends(_filter)],
     near: Annotated[SimilarTo | None, Depends(_near)],
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(description="From `next` of the page before; bound to its filters.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of images per page.")] = 50,
+    cursor: Cursor = None,
 ) -> Response:
-    """One page of the caller's images. ``Link: rel="next"`` leads on until it is missing: a page that was filtered by name
-    or time may have fewer images than ``limit``, or none, and still have a next one. With ``near``, those whose perceptual
-    hash is within ``distance`` of that image's, nearest first, each with its ``distance``; the other filters hold too."""
+    """Returns one page of the caller's images, newest first. Follow ``next`` until it is null: a page that is filtered
+    by name or time may have fewer images than ``limit``, or none, and still have a next page. With ``near``, returns
+    the images whose perceptual hash differs from that image's in at most ``distance`` bits, most similar first, each
+    with its ``distance``. The other filters apply as well."""
     if near is not None:
         return await _list_similar(request, database, caller.subject, wanted, near, limit, cursor)
     before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
@@ -142,18 +173,22 @@ async def _hashed(connection: Connection, owner: str, near: SimilarTo) -> Simila
         raise no_such_image(near.image_id)
     if row.phash is None:
         state = row.processing_status
-        detail = f"the image has no perceptual hash, it is {state}; it gets one with its thumbnails"
+        detail = f"The image is {state} and has no perceptual hash yet. The hash is computed with its thumbnails."
         raise Problem(CONFLICT, detail, extra={"state": state})
     return Similar(of=row.id, phash=row.phash, distance=near.distance)
 
 
 @router.get(
     "/v1/images/{image_id}",
-    summary="Show an image",
-    responses={200: {"model": ImageShape}, 304: {"description": "Not modified"}, **problems(NOT_FOUND)},
+    summary="Get an image",
+    responses={
+        200: {"model": ImageShape},
+        304: {"description": "The representation has not changed."},
+        **problems(NOT_FOUND),
+    },
 )
-async def get_image(request: Request, database: Db, caller: Reader, image_id: UUID) -> Response:
-    """The image with its renditions and a strong ETag; ``If-None-Match`` is honoured."""
+async def get_image(request: Request, database: Db, caller: Reader, image_id: ImageId) -> Response:
+    """Returns the image with its renditions and a strong ETag. Supports ``If-None-Match``."""
     async with database.transaction() as connection:
         row = await statements.find_image(connection, image_id, owner=caller.subject)
         renditions = await statements.renditions_of(connection, image_id)
@@ -169,8 +204,8 @@ async def get_image(request: Request, database: Db, caller: Reader, image_id: UU
     response_class=Response,
     responses=problems(NOT_FOUND, PRECONDITION_FAILED),
 )
-async def delete_image(request: Request, messenger: Messages, caller: Writer, image_id: UUID) -> Response:
-    """The image is gone at once; its files go after a grace period. ``If-Match`` is honoured."""
+async def delete_image(request: Request, messenger: Messages, caller: Writer, image_id: ImageId) -> Response:
+    """Deletes the image at once, and its files after a grace period. Supports ``If-Match``."""
     async with messenger.transaction() as transaction:
         row = await lock_image(transaction.connection, image_id, caller.subject)
         if row is None:
@@ -184,30 +219,30 @@ async def delete_image(request: Request, messenger: Messages, caller: Writer, im
 
 @router.post(
     "/v1/images/{image_id}/retry",
-    summary="Try a failed image again",
+    summary="Retry an image",
     status_code=202,
     responses={202: {"model": ImageShape}, **problems(NOT_FOUND, CONFLICT, BLOBS_UNAVAILABLE)},
 )
 async def retry_image(
-    request: Request, retries: Annotated[Retries, Depends(provided(Retries))], caller: Writer, image_id: UUID
+    request: Request, retries: Annotated[Retries, Depends(provided(Retries))], caller: Writer, image_id: ImageId
 ) -> Response:
-    """Closes the circuit of a failed image and queues it again. Of a complete image it queues the renditions that are
-    missing: their files are lost, or their size is newer than the image. 409 when there is nothing to be done. Its
-    priority is what was asked for at its upload, or `low` while many other pictures of the caller wait."""
+    """Queues a failed image again. For a complete image, queues the renditions that are missing because their files are
+    lost or their display size is newer than the image. Returns 409 if there is nothing to do. The image gets the
+    priority requested at its upload, or ``low`` while many other images of the caller are waiting."""
     retried = await retries.retry(image_id, caller.subject)
     if retried is None:
         raise no_such_image(image_id)
     if not retried.queued:
         state = retried.row.processing_status
-        nothing = "nothing of it is missing" if state == "complete" else "it has not failed"
-        raise Problem(CONFLICT, f"the image is {state}, and {nothing}", extra={"state": state})
+        why = "no rendition is missing" if state == "complete" else "only a failed or complete image can be retried"
+        raise Problem(CONFLICT, f"The image is {state}, and {why}.", extra={"state": state})
     return tagged(request, representation.image(retried.row, retried.renditions), 202)
 
 
 def _similar_position(text: str) -> Position:
     distance, _, image_id = text.partition(" ")
     if not distance.isdecimal():
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out")
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.")
     return Position(int(distance), _position(image_id))
 
 
@@ -215,4 +250,4 @@ def _position(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None

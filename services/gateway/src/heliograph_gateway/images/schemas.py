@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
 from heliograph_gateway.catalog.schemas import ImageShape
-from heliograph_gateway.http.schemas import Shape
+from heliograph_gateway.http.schemas import NextPage, Shape, linked
+
+_CURSOR = "WzEsIjAxYTFmOTJiIiwiM2Y1YSJd"
 
 
 class ImagePage(Shape):
-    """Images, newest first; ``next`` is the address of the next page, null on the last."""
+    """A page of images, newest first."""
 
-    images: list[ImageShape]
-    next: str | None
+    model_config = ConfigDict(json_schema_extra=linked("image_id", "/images/0/id"))
+
+    images: Annotated[list[ImageShape], Field(description="Images of this page.")]
+    next: Annotated[NextPage, Field(examples=[f"/v1/images?limit=50&cursor={_CURSOR}"])]
 
 
 class NearImage(ImageShape):
-    """An image and in how many of 64 bits its perceptual hash differs."""
+    """An image that is similar to another one."""
 
-    distance: int
+    distance: Annotated[
+        int,
+        Field(
+            description="Number of bits, from 0 to 64, in which the perceptual hashes of the two images differ.",
+            examples=[8],
+        ),
+    ]
 
 
 class NearPage(Shape):
-    """Images near another, nearest first; ``next`` as in other pages."""
+    """A page of similar images, most similar first."""
 
-    images: list[NearImage]
-    next: str | None
+    images: Annotated[list[NearImage], Field(description="Images of this page.")]
+    next: Annotated[NextPage, Field(examples=[None])]

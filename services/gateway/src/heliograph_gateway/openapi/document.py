@@ -7,54 +7,54 @@ depends on the code alone: the same code makes the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from heliograph_common.http.problems import MEDIA_TYPE, Kind, Problem
-from heliograph_common.runtime.health import Report
 from heliograph_gateway.http.bodies import Documented
 from heliograph_gateway.http.problems import BODY_TIMEOUT, KINDS, RATE_LIMITED
 from heliograph_gateway.http.responses import add_problem
-from heliograph_gateway.http.schemas import ProblemDocument
+from heliograph_gateway.http.schemas import LINKED, TRACE_ID, ProblemDocument
+from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.idempotency import middleware as idempotency
-from heliograph_gateway.openapi.examples import BY_NAME, example_of
+from heliograph_gateway.openapi import probes
+from heliograph_gateway.openapi.examples import example_of
 
 Object = dict[str, Any]
 
-DESCRIPTION = """\
-Errors are problem details (RFC 9457): their `type` is the address of a page that says what to do; all are listed under
-[/problems](/problems). Times are RFC 3339 in UTC. Pages lead on by `Link: rel="next"` and by `next` in the body. Every POST
-takes an `Idempotency-Key`. A `traceparent` is accepted, and every answer has its `Trace-Id`."""
+_FASTAPI_DESCRIPTION = "Successful Response"
+_WRAPPED = re.compile(r"(?<!\n)\n(?![\n-])")
+"""A line break within a paragraph."""
 
-TAGS = {
-    "images": "Take pictures in, list, show, delete and retry them.",
-    "direct uploads": "Files that go past the gateway, straight into the object store, one or many at a time.",
-    "resumable uploads": "Uploads that go on where they broke off: tus 1.0, for its clients.",
-    "queue": "How much work waits, and since when.",
-    "dead letters": "What could not be handled, for administrators.",
-    "quarantine": "Messages that can never be published as they are, for administrators.",
-    "settings": "What administrators may change at run time.",
-    "checks": "Rows compared with objects and streams, for administrators.",
-    "compat": "The routes of the systems that Heliograph replaces, in their shapes, for clients that know no others. "
-    "Refusals are problems with an `error` that says what `detail` says.",
-    "about": "What needs no token: pages that explain, and probes.",
-}
+DESCRIPTION = """\
+Authenticate with a bearer token in the `Authorization` header. Each operation names the scope that it requires.
+
+Errors are problem details (RFC 9457). Their `type` is the URL of a page that explains the problem and its remedy; see
+[/problems](/problems) for the full list.
+
+Times are RFC 3339 timestamps in UTC, and sizes are in bytes. Lists are paginated: follow `next` in the body, or `Link:
+rel="next"`, until it is missing. Every POST accepts an `Idempotency-Key`, so that it can be retried safely. Every
+request accepts a `traceparent` header (W3C Trace Context), and every response has a `Trace-Id`."""
 
 HEADERS: dict[str, tuple[str, Object]] = {
-    "Trace-Id": ("The trace of this request; name it when you report a problem.", {"pattern": "^[0-9a-f]{32}$"}),
-    "ETag": ("The strong entity tag of this representation, for `If-None-Match` and `If-Match`.", {}),
-    "Link": ('`<…>; rel="next"`: the next page; missing on the last.', {}),
-    "Location": ("Where what the request made or began is.", {"format": "uri-reference"}),
-    "Retry-After": ("Seconds after which the same request may fare better.", {"type": "integer", "minimum": 0}),
-    "WWW-Authenticate": ("The scheme that is asked for (RFC 6750).", {}),
-    "Idempotency-Replayed": ("`true`: the answer to an earlier request with the same key.", {"const": "true"}),
-    "RateLimit": ("What is left of the quota, and the seconds until there is more.", {}),
-    "RateLimit-Policy": ("The quota and its window in seconds.", {}),
+    "Trace-Id": ("Id of the trace of this request. Quote it when you report a problem.", {"pattern": "^[0-9a-f]{32}$"}),
+    "ETag": ("Strong entity tag of the representation, for `If-None-Match` and `If-Match`.", {}),
+    "Link": ('URL of the next page as `<…>; rel="next"`. Missing on the last page.', {}),
+    "Location": ("URL of the created resource, or of the job that was started.", {"format": "uri-reference"}),
+    "Retry-After": ("Number of seconds to wait before the request is sent again.", {"type": "integer", "minimum": 0}),
+    "WWW-Authenticate": ("Authentication scheme that the operation requires (RFC 6750).", {}),
+    "Idempotency-Replayed": (
+        "`true` if this is the stored response to an earlier request with the same key.",
+        {"const": "true"},
+    ),
+    "RateLimit": ("Requests that remain in the quota, and seconds until more are available.", {}),
+    "RateLimit-Policy": ("Quota in requests, its window in seconds, and the burst in requests.", {}),
 }
 """Response headers that several operations have; each is a component of the document under its name."""
 
@@ -63,35 +63,8 @@ _COME_BACK_LATER = {"not-rendered-yet", "idempotency-in-flight"}
 _ALWAYS = {"Trace-Id", "Retry-After", "WWW-Authenticate"}
 """Those that are never missing where ``_add_headers`` puts them."""
 
-_RESOURCES = {
-    "ImageShape": ("image_id", "/id"),
-    "DirectUploadShape": ("upload_id", "/id"),
-    "ImagePage": ("image_id", "/images/0/id"),
-    "DeadLetterPage": ("letter_id", "/dead_letters/0/id"),
-    "QuarantinePage": ("message_id", "/messages/0/id"),
-    "CheckShape": ("check_id", "/id"),
-    "CheckPage": ("check_id", "/checks/0/id"),
-}
-"""Which path parameter is found where in an answer of this shape: it links to all operations that take it."""
-
 _LINKED_WITH = {"name": "original"}
 """What a link gives for a further path parameter; operations with others are not linked."""
-
-_PROBES = {
-    "/livez": ("getLiveness", "Whether the process lives", {"200": "text/plain"}),
-    "/readyz": (
-        "getReadiness",
-        "Whether it can serve, and each server that it needs",
-        {"200": "application/json", "503": "application/json"},
-    ),
-}
-_PROBE_ANSWERS: dict[str, Object] = {
-    "text/plain": {"schema": {"type": "string"}, "example": "ok"},
-    "application/json": {
-        "schema": {"$ref": "#/components/schemas/Report"},
-        "example": {"status": "degraded", "checks": {"nats": {"status": "failed", "detail": "not connected"}}},
-    },
-}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -109,21 +82,28 @@ def document(app: FastAPI, routes: Sequence[APIRoute], headers: Mapping[str, tup
         summary=app.summary,
         description=DESCRIPTION,
         routes=app.routes,
-        tags=[{"name": name, "description": description} for name, description in TAGS.items()],
-        servers=[{"url": "/", "description": "This installation"}],
+        tags=[{"name": tag, "description": tag.description} for tag in tags_of(routes)],
+        servers=[{"url": "/", "description": "This installation."}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    _add_probes(made)
+    probes.add(made)
     _drop_titles(made["paths"])
-    _drop_titles(made["components"])
     _add_components(made["components"], _request_models(routes), {**HEADERS, **headers})
     for path, method, operation in operations(made):
         _complete(operation, post=method == "post" and path.startswith("/v1/"))
+    linked = {name: schema.pop(LINKED) for name, schema in made["components"]["schemas"].items() if LINKED in schema}
     for _, _, operation in operations(made):
-        _add_links(made, operation)
+        _describe_success(operation, made["components"]["schemas"])
+        _add_links(made, operation, linked)
         _add_examples(operation, made["components"]["schemas"])
         operation["responses"] = dict(sorted(operation["responses"].items()))
+    _unwrap_descriptions(made)
     return made
+
+
+def tags_of(routes: Iterable[APIRoute]) -> list[Tag]:
+    """The tags of ``routes``, each once, in the order of the routes."""
+    return list(dict.fromkeys(tag for route in routes for tag in route.tags if isinstance(tag, Tag)))
 
 
 def operations(made: Object) -> Iterator[tuple[str, str, Object]]:
@@ -131,26 +111,6 @@ def operations(made: Object) -> Iterator[tuple[str, str, Object]]:
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
-
-
-def _add_probes(made: Object) -> None:
-    """The routes of ``runtime.management``, which every service has and FastAPI cannot read."""
-    report = TypeAdapter(Report).json_schema(ref_template="#/components/schemas/{model}")
-    made["components"]["schemas"] |= {**report.pop("$defs"), "Report": report}
-    for path, (identifier, summary, answers) in _PROBES.items():
-        responses = {
-            status: {"description": "Yes" if status == "200" else "No", "content": {kind: dict(_PROBE_ANSWERS[kind])}}
-            for status, kind in answers.items()
-        }
-        made["paths"][path] = {
-            "get": {
-                "tags": ["about"],
-                "summary": summary,
-                "description": "For whoever runs the process.",
-                "operationId": identifier,
-                "responses": responses,
-            }
-        }
 
 
 def _drop_titles(node: Any) -> None:
@@ -163,6 +123,14 @@ def _drop_titles(node: Any) -> None:
     elif isinstance(node, list):
         for each in node:
             _drop_titles(each)
+
+
+def _unwrap_descriptions(node: Any) -> None:
+    """Docstrings are descriptions too: their lines become paragraphs, and code is marked as Markdown has it."""
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _unwrap_descriptions(each)
+    if isinstance(node, dict) and isinstance(node.get("description"), str):
+        node["description"] = _WRAPPED.sub(" ", node["description"]).replace("``", "`")
 
 
 def _request_models(routes: Sequence[APIRoute]) -> list[type[BaseModel]]:
@@ -179,13 +147,13 @@ def _add_components(
     for model in requests:
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {**shape.pop("$defs", {}), model.__name__: shape}
-        _drop_titles(shape)
     problem = schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
-    _drop_titles(problem)
+    _drop_titles(schemas)
     pages = "\n".join(f"- [`{kind.type}`]({kind.type}): {kind.title}" for kind in KINDS.values())
     problem["properties"]["type"] |= {
         "format": "uri-reference",
-        "description": f"The address of the page that explains it. More may be added; today there are\n{pages}",
+        "description": "URL of the page that explains the problem, relative to the server. New types may be added. The "
+        f"current ones are:\n\n{pages}",
         "examples": [kind.type for kind in KINDS.values()],
     }
     components["headers"] = {
@@ -198,7 +166,7 @@ def _add_components(
 
 
 def _problem_example(kind: Kind) -> Object:
-    return Problem(kind, kind.title).body() | {"trace_id": BY_NAME["trace_id"]}
+    return Problem(kind, f"{kind.title}.").body() | {"trace_id": TRACE_ID}
 
 
 def _complete(operation: Object, *, post: bool) -> None:
@@ -217,7 +185,7 @@ def _complete(operation: Object, *, post: bool) -> None:
     scopes = [scope for each in operation.get("security", ()) for needed in each.values() for scope in needed]
     if scopes:
         named = " and ".join(f"`{scope}`" for scope in scopes)
-        operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope {named}.".lstrip()
+        operation["description"] = f"{operation.get('description', '')}\n\nRequires the scope {named}.".lstrip()
     for status, response in responses.items():
         _add_headers(operation, status, response, post=post)
 
@@ -241,6 +209,15 @@ def _plain(parameter: Object) -> None:
     schema.pop("description", None)  # the parameter has it
 
 
+def _describe_success(operation: Object, schemas: Object) -> None:
+    """What a route leaves to FastAPI: an answer is what its schema says."""
+    for response in operation["responses"].values():
+        if response["description"] == _FASTAPI_DESCRIPTION:
+            content = response.get("content", {}).get("application/json", {})
+            shape = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            response["description"] = schemas.get(shape, {}).get("description", "Success.")
+
+
 def _add_headers(operation: Object, status: str, response: Object, *, post: bool) -> None:
     wanted = ["Trace-Id"]
     if status == "304" or (status == "200" and "304" in operation["responses"]):
@@ -249,8 +226,7 @@ def _add_headers(operation: Object, status: str, response: Object, *, post: bool
         wanted.append("Location")
     if status == "200" and any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
         wanted.append("Link")
-    kinds = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).keys()
-    if kinds and status in {"429", "503"}:
+    if status in {"429", "503"} and MEDIA_TYPE in response.get("content", {}):
         wanted.append("Retry-After")
     if status == "401":
         wanted.append("WWW-Authenticate")
@@ -261,19 +237,20 @@ def _add_headers(operation: Object, status: str, response: Object, *, post: bool
     headers = response.setdefault("headers", {})
     for name in wanted:
         headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+    kinds = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).keys()
     if kinds & _COME_BACK_LATER:
         description, schema = HEADERS["Retry-After"]
         headers.setdefault("Retry-After", {"description": description, "schema": schema})
 
 
-def _add_links(made: Object, operation: Object) -> None:
-    """From an answer that shows a thing to the operations on it."""
+def _add_links(made: Object, operation: Object, linked: Mapping[str, Sequence[str]]) -> None:
+    """From an answer that shows a resource to the operations on it. ``linked``: by schema, what ``schemas.linked`` says."""
     for status, response in operation["responses"].items():
         schema = response.get("content", {}).get("application/json", {}).get("schema", {})
         shapes = {choice.get("$ref", "").rpartition("/")[2] for choice in schema.get("anyOf", [schema])}
-        for shape in sorted(shapes & _RESOURCES.keys()):
+        for shape in sorted(shapes & linked.keys()):
             if status[0] == "2":
-                response.setdefault("links", {}).update(_links(made, *_RESOURCES[shape]))
+                response.setdefault("links", {}).update(_links(made, *linked[shape]))
 
 
 def _links(made: Object, parameter: str, pointer: str) -> Object:
@@ -293,9 +270,11 @@ def _links(made: Object, parameter: str, pointer: str) -> Object:
 def _add_examples(operation: Object, schemas: Object) -> None:
     for parameter in operation.get("parameters", ()):
         if "example" not in parameter and "examples" not in parameter:
-            parameter["example"] = example_of(parameter["schema"], schemas, parameter["name"])
+            where = f"{operation['operationId']}.{parameter['name']}"
+            parameter["example"] = example_of(parameter["schema"], schemas, where)
+        parameter["schema"].pop("examples", None)  # the parameter has it
     bodies = [operation["requestBody"]] if "requestBody" in operation else []
     for holder in (*bodies, *operation["responses"].values()):
         for media_type, content in holder.get("content", {}).items():
             if media_type.endswith("json") and "example" not in content and "examples" not in content:
-                content["example"] = example_of(content["schema"], schemas)
+                content["example"] = example_of(content["schema"], schemas, operation["operationId"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
@@ -18,31 +18,37 @@ from heliograph_common.http.problems import Problem
 from heliograph_common.messaging import outbox
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.http import cursor as cursors
+from heliograph_gateway.http.parameters import Cursor
 from heliograph_gateway.http.problems import INVALID_CURSOR, NOT_FOUND
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, next_link, problems, trace_id_of
 from heliograph_gateway.http.services import Db
+from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.quarantine import queries
-from heliograph_gateway.quarantine.schemas import QuarantinePage, Released
+from heliograph_gateway.quarantine.schemas import MESSAGE_ID, QuarantinePage, Released
 
-router = APIRouter(tags=["quarantine"], dependencies=[Depends(known_parameters)])
+QUARANTINE = Tag("quarantine", "Inspect, release and delete messages that cannot be published (administrators).")
+
+router = APIRouter(tags=[QUARANTINE], dependencies=[Depends(known_parameters)])
+
+MessageId = Annotated[UUID, Path(description="Id of the message.", examples=[MESSAGE_ID])]
 
 _QUERY = {"list": "quarantine"}
 
 
 @router.get(
     "/v1/quarantine",
-    summary="List quarantined messages, newest first",
+    summary="List quarantined messages",
     responses={200: {"model": QuarantinePage}, **problems(INVALID_CURSOR)},
 )
 async def list_quarantine(
     request: Request,
     database: Db,
     _caller: Admin,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of messages per page.")] = 50,
+    cursor: Cursor = None,
 ) -> Response:
-    """One page of the messages of all owners that NATS can never store as they are, each with the reason."""
+    """Returns one page of the messages of all owners that NATS cannot store in their current form, newest first."""
     after = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
     async with database.transaction() as connection:
         found = await outbox.quarantined(connection, after=after, limit=limit + 1)
@@ -55,13 +61,13 @@ async def list_quarantine(
 
 @router.post(
     "/v1/quarantine/{message_id}/release",
-    summary="Publish a quarantined message after all",
+    summary="Release a quarantined message",
     status_code=202,
     responses={202: {"model": Released}, **problems(NOT_FOUND)},
 )
-async def release_quarantined(database: Db, _caller: Admin, message_id: UUID) -> Response:
-    """The next sweep of the outbox publishes it, within seconds while NATS is there. If the reason still holds, it is
-    quarantined again."""
+async def release_quarantined(database: Db, _caller: Admin, message_id: MessageId) -> Response:
+    """Moves the message back to the outbox, which publishes it within seconds if NATS is available. The message is
+    quarantined again if it still cannot be published."""
     async with database.transaction() as connection:
         released = await outbox.release_quarantined(connection, message_id)
     if not released:
@@ -71,14 +77,14 @@ async def release_quarantined(database: Db, _caller: Admin, message_id: UUID) ->
 
 @router.delete(
     "/v1/quarantine/{message_id}",
-    summary="Drop a quarantined message",
+    summary="Delete a quarantined message",
     status_code=204,
     response_class=Response,
     responses=problems(NOT_FOUND),
 )
-async def drop_quarantined(database: Db, _caller: Admin, message_id: UUID) -> Response:
-    """The message is gone for good, and nobody was told what it says. Work that it asked for is asked for again by the
-    reconciler."""
+async def drop_quarantined(database: Db, _caller: Admin, message_id: MessageId) -> Response:
+    """Deletes the message permanently, without publishing it. If it requested work, the reconciler requests that work
+    again."""
     async with database.transaction() as connection:
         dropped = await outbox.drop_quarantined(connection, message_id)
     if not dropped:
@@ -87,7 +93,7 @@ async def drop_quarantined(database: Db, _caller: Admin, message_id: UUID) -> Re
 
 
 def _no_such_message(message_id: UUID) -> Problem:
-    return Problem(NOT_FOUND, f"there is no message {message_id} in quarantine")
+    return Problem(NOT_FOUND, f"Message {message_id} is not in quarantine.")
 
 
 def _shape(row: Row[Any], owners: Mapping[UUID, str]) -> dict[str, Any]:
@@ -107,4 +113,4 @@ def _position(position: str) -> UUID:
     try:
         return UUID(position)
     except ValueError:
-        raise Problem(INVALID_CURSOR, "`cursor` is none that this server has given out") from None
+        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None

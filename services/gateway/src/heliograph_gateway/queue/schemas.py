@@ -2,43 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from heliograph_gateway.http.schemas import Shape
 
 
 class ConsumerQueue(Shape):
-    """Work of one consumer. ``delayed`` counts images that failed at least once and wait for their next attempt; NATS
-    itself counts them as active, so they are subtracted there. ``oldest_seconds``: age of the oldest message."""
+    """Work of one consumer."""
 
-    consumer: str
-    subject: str
-    waiting: int
-    active: int
-    delayed: int
-    oldest_seconds: float | None
+    consumer: Annotated[str, Field(description="Name of the consumer.", examples=["thumbnailer-normal"])]
+    subject: Annotated[str, Field(description="Subject that the consumer reads.", examples=["work.render.normal"])]
+    waiting: Annotated[int, Field(description="Messages waiting for a worker.", examples=[12])]
+    active: Annotated[int, Field(description="Messages that workers are processing.", examples=[4])]
+    delayed: Annotated[
+        int, Field(description="Messages whose last attempt failed and that wait for the next one.", examples=[1])
+    ]
+    oldest_seconds: Annotated[
+        float | None, Field(description="Age of the oldest message in seconds. Null if there is none.", examples=[3.5])
+    ]
 
 
 class OutboxShape(Shape):
-    """Messages that are committed and not yet in NATS: exact up to 10,000, above that an estimate. ``quarantined`` ones can
-    never be published and wait for an administrator; they are not part of ``depth``."""
+    """Messages that are committed to the database and not yet published to NATS."""
 
-    depth: int
-    oldest_seconds: float
-    quarantined: int
+    depth: Annotated[
+        int, Field(description="Number of messages, exact up to 10,000 and an estimate above that.", examples=[0])
+    ]
+    oldest_seconds: Annotated[
+        float, Field(description="Age of the oldest message in seconds. 0 if there is none.", examples=[0.0])
+    ]
+    quarantined: Annotated[
+        int,
+        Field(
+            description="Messages that cannot be published and wait for an administrator. Not part of `depth`.",
+            examples=[0],
+        ),
+    ]
 
 
 class QueueShape(Shape):
-    """Totals over all consumers (null while NATS is away), images finished in the last 24 hours (the caller's own; of
-    all owners for administrators), and the outbox."""
+    """State of the work queue."""
 
-    nats: Literal["available", "unavailable"]
-    waiting: int | None
-    active: int | None
-    delayed: int | None
-    oldest_seconds: float | None
-    consumers: list[ConsumerQueue]
-    completed: int
-    failed: int
-    counted: Literal["own", "all"]
-    outbox: OutboxShape
+    nats: Annotated[Literal["available", "unavailable"], Field(description="Whether NATS is available.")]
+    waiting: Annotated[
+        int | None,
+        Field(
+            description="Messages waiting for a worker, over all consumers. Null while NATS is unavailable.",
+            examples=[12],
+        ),
+    ]
+    active: Annotated[
+        int | None,
+        Field(
+            description="Messages that workers are processing, over all consumers. Null while NATS is unavailable.",
+            examples=[4],
+        ),
+    ]
+    delayed: Annotated[
+        int | None,
+        Field(
+            description="Messages waiting for another attempt, over all consumers. Null while NATS is unavailable.",
+            examples=[1],
+        ),
+    ]
+    oldest_seconds: Annotated[
+        float | None,
+        Field(
+            description="Age of the oldest message in seconds. Null if there is none or while NATS is unavailable.",
+            examples=[3.5],
+        ),
+    ]
+    consumers: Annotated[
+        list[ConsumerQueue], Field(description="State of each consumer. Empty while NATS is unavailable.")
+    ]
+    completed: Annotated[int, Field(description="Images completed in the last 24 hours.", examples=[1200])]
+    failed: Annotated[int, Field(description="Images that failed in the last 24 hours.", examples=[2])]
+    counted: Annotated[
+        Literal["own", "all"],
+        Field(
+            description="Whose images `completed` and `failed` count: `own` for the caller's, `all` for those of all owners "
+            "(administrators only)."
+        ),
+    ]
+    outbox: Annotated[OutboxShape, Field(description="Messages not yet published to NATS.")]

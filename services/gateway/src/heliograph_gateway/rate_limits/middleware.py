@@ -79,7 +79,7 @@ class Throttle:
                 limited = _limited(route, method, settings, callers)
                 self._by_method.setdefault(method, []).append((route, limited))
         for pattern in settings.for_nothing(names):
-            log.warning("a rate limit is for no route that there is", pattern=pattern)
+            log.warning("rate limit matches no route", pattern=pattern)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
@@ -123,7 +123,7 @@ class Throttle:
                 return await self._limits.take(f"{limited.name} {caller.subject}", limited.limit)
         except DatabaseUnavailable as error:
             self._ask_again_at = self._monotonic() + _ASK_AGAIN
-            log.warning("requests pass without a rate limit", seconds=_ASK_AGAIN, error=str(error))
+            log.warning("rate limits unavailable, requests allowed", seconds=_ASK_AGAIN, error=str(error))
         metrics.rate_limit_unchecked.inc()
         return None
 
@@ -156,8 +156,8 @@ def _policy(limited: _Limited) -> str:
 def _refusal(limited: _Limited, seconds: int) -> Problem:
     limit = limited.limit
     detail = (
-        f"{limited.name} takes {limit.quota} requests of one caller in {limit.window_seconds} s, and {limit.burst} at once; "
-        f"come back in {seconds} s"
+        f"Limit exceeded: {limited.name} allows {limit.quota} requests per caller in {limit.window_seconds} s and bursts of "
+        f"{limit.burst}. Try again in {seconds} s."
     )
     extra: dict[str, Any] = {"violated-policies": [limited.name]}
     if not limited.route.path.startswith("/v1/"):

@@ -6,9 +6,8 @@ import mimetypes
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import RedirectResponse, Response
 
 from heliograph_common.blobs import keys
@@ -21,13 +20,14 @@ from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Reader
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.representation import ORIGINAL
+from heliograph_gateway.catalog.schemas import IMAGES, ImageId
 from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
 from heliograph_gateway.http.services import Db, Objects, Settings
 from heliograph_gateway.renditions.schemas import SignedUrl
 
-router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+router = APIRouter(tags=[IMAGES], dependencies=[Depends(known_parameters)])
 
 _COME_BACK = 2
 _PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
@@ -35,10 +35,10 @@ _PRIVATE = {"Cache-Control": "private, no-store"}  # the address expires
 
 @router.get(
     "/v1/images/{image_id}/renditions/{name}",
-    summary="Fetch a rendition or the original",
+    summary="Download a rendition or the original",
     responses={
-        200: {"model": SignedUrl, "description": "With `url=true`"},
-        302: {"description": "To a signed URL"},
+        200: {"model": SignedUrl, "description": "The signed URL, if `url` is true."},
+        302: {"description": "Redirect to the signed URL."},
         **problems(NOT_FOUND, NOT_RENDERED, BLOBS_UNAVAILABLE),
     },
 )
@@ -47,11 +47,13 @@ async def get_rendition(
     blobs: Objects,
     settings: Settings,
     caller: Reader,
-    image_id: UUID,
-    name: str,
-    url: Annotated[bool, Query(description="Answer with the URL as JSON instead of a redirect.")] = False,
+    image_id: ImageId,
+    name: Annotated[
+        str, Path(description="Name of the rendition, or `original` for the uploaded file.", examples=["300"])
+    ],
+    url: Annotated[bool, Query(description="Return the signed URL as JSON instead of a redirect.")] = False,
 ) -> Response:
-    """302 to a signed URL of the file; it is checked to exist first. The name ``original`` is the upload itself."""
+    """Redirects to a signed URL of the file, after checking that the file exists. The URL needs no token and expires."""
     async with database.transaction() as connection:
         image = await statements.find_image(connection, image_id, owner=caller.subject)
         if image is None:
@@ -65,8 +67,10 @@ async def get_rendition(
             key, expires_in=settings.s3.signed_url_seconds, content_type=content_type, filename=filename
         )
     except NotFound:
-        remedy = "upload the picture again" if name == ORIGINAL else f"POST /v1/images/{image_id}/retry renders it anew"
-        raise Problem(NOT_FOUND, f"the file of `{name}` is missing in the object store; {remedy}") from None
+        remedy = (
+            "Upload the image again" if name == ORIGINAL else f"Render it again with `POST /v1/images/{image_id}/retry`"
+        )
+        raise Problem(NOT_FOUND, f"The file of `{name}` is missing from the object store. {remedy}.") from None
     if url:
         return json_response({"url": signed, "expires_at": rfc3339(expires_at)}, headers=_PRIVATE)
     return RedirectResponse(signed, 302, _PRIVATE)
@@ -87,14 +91,16 @@ def _target(
     if name in configured and state in {"pending", "processing"}:
         raise Problem(
             NOT_RENDERED,
-            f"`{name}` is not rendered yet, the image is {state}; come back in {_COME_BACK} seconds",
+            f"The image is {state} and `{name}` is not rendered yet. Try again in {_COME_BACK} seconds.",
             headers={"Retry-After": str(_COME_BACK)},
             extra={"state": state},
         )
     if name in configured and state == "failed":
         detail = (
-            f"`{name}` could not be rendered: {image.processing_error}; POST /v1/images/{image.id}/retry tries again"
+            f"`{name}` could not be rendered: {image.processing_error}. Retry with `POST /v1/images/{image.id}/retry`."
         )
         raise Problem(NOT_RENDERED, detail, extra={"state": state})
     there = ", ".join([ORIGINAL, *(each.name for each in renditions)])
-    raise Problem(NOT_FOUND, f"the image has no such rendition; it has {there}", extra={"state": state})
+    raise Problem(
+        NOT_FOUND, f"The image has no rendition `{name[:100]}`. Available renditions: {there}.", extra={"state": state}
+    )

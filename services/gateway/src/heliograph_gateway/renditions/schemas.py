@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from heliograph_gateway.http.schemas import Shape
 
 
 class SignedUrl(Shape):
-    """An address under which anyone may read the file until it expires."""
+    """A URL that gives access to the file without a token until it expires."""
 
-    url: str
-    expires_at: datetime
+    url: Annotated[
+        str,
+        Field(
+            description="Signed URL of the file in the object store.",
+            examples=["https://s3.pictures.example/heliograph/originals/9f86d081?X-Amz-Signature=1d5f"],
+        ),
+    ]
+    expires_at: Annotated[datetime, Field(description="When the URL expires.")]

@@ -36,8 +36,8 @@ def priority_of(value: str) -> Priority:
         return Priority(value)
     except ValueError:
         known = ", ".join(priority.value for priority in Priority)
-        errors = [{"parameter": "priority", "detail": f"must be one of {known}"}]
-        raise Problem(INVALID_PARAMETER, f"`priority` must be one of {known}", extra={"errors": errors}) from None
+        errors = [{"parameter": "priority", "detail": f"Must be one of {known}"}]
+        raise Problem(INVALID_PARAMETER, f"`priority`: Must be one of {known}", extra={"errors": errors}) from None
 
 
 def profile_of(value: str, known: Sequence[str]) -> str | None:
@@ -50,6 +50,8 @@ def profile_of(value: str, known: Sequence[str]) -> str | None:
         return None
     if value in known:
         return value
-    remedy = f"must be one of {', '.join(known)}" if known else "cannot be asked for: this installation has no profiles"
+    remedy = (
+        f"Must be one of {', '.join(known)}" if known else "Not supported: this installation has no analysis profiles"
+    )
     errors = [{"parameter": "analyze", "detail": remedy}]
-    raise Problem(INVALID_PARAMETER, f"`analyze` {remedy}", extra={"errors": errors})
+    raise Problem(INVALID_PARAMETER, f"`analyze`: {remedy}", extra={"errors": errors})

@@ -57,7 +57,7 @@ def several(entries: Sequence[Entry], member: str, things: str) -> Response:
     if statuses & {200, 201}:
         return json_response({member: bodies}, 201 if 201 in statuses else 200)
     first = next(each.problem for each in entries if each.problem is not None)
-    detail = f"none of {len(entries)} {things} was accepted; the first: {first.detail}"
+    detail = f"None of the {len(entries)} {things} was accepted. First problem: {first.detail}"
     raise Problem(first.kind, detail, headers=first.headers, extra={member: bodies})
 
 

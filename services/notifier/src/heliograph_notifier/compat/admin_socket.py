@@ -107,14 +107,14 @@ class _AdminSession(Session):
             frame = _decoder.decode(text or "")
         except msgspec.DecodeError:
             if self._principal is None:
-                self._client.close(CloseCode.BAD_FRAME, 'the first frame must be {"type": "auth", "token": …}')
+                self._client.close(CloseCode.BAD_FRAME, 'The first frame must be {"type": "auth", "token": "…"}.')
             else:
                 self._client.send(_NO_JSON)
             return
         if frame.type == "auth":
             await self.authenticate(frame.token)
         elif self._principal is None:
-            self._client.close(CloseCode.UNAUTHENTICATED, 'the first frame must be {"type": "auth", "token": …}')
+            self._client.close(CloseCode.UNAUTHENTICATED, 'The first frame must be {"type": "auth", "token": "…"}.')
 
 
 def admin_frame(event: Event) -> bytes:

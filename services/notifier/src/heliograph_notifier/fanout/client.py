@@ -90,7 +90,10 @@ class Client(ABC):
         self._queue.append(data)
         self.queued_bytes += len(data)
         if self.queued_bytes > self._limits.bytes or len(self._queue) > self._limits.events:
-            self.close(CloseCode.SLOW, f"more than {self._limits.events} events or {self._limits.bytes} bytes waiting")
+            self.close(
+                CloseCode.SLOW,
+                f"Limit exceeded: {self._limits.events} events or {self._limits.bytes} bytes waiting for the client.",
+            )
 
     def flush(self) -> None:
         """Goes on sending what waits; called when the transport takes more."""

@@ -75,7 +75,7 @@ class Replay:
             if not client.closed:
                 self.reset(client, reset.reason)
         except BusUnavailable:
-            client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")
+            client.close(CloseCode.HISTORY_UNAVAILABLE, "The events after the cursor cannot be read at the moment.")
 
     def reset(self, client: Client, reason: ResetReason) -> None:
         """Tells the client that it missed something, and goes on from the present."""
@@ -154,7 +154,7 @@ class Replay:
             async with asyncio.timeout(self._stall):
                 await client.emptied()
         except TimeoutError:
-            client.close(CloseCode.SLOW, f"nothing was read for {self._stall:g} seconds")
+            client.close(CloseCode.SLOW, f"The client read nothing for {self._stall:g} seconds.")
         await asyncio.sleep(0)
 
     def _join(self, client: Client) -> None:

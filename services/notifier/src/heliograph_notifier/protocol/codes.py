@@ -20,31 +20,34 @@ class CloseCode(IntEnum):
         code.meaning = meaning
         return code
 
-    POLICY = 1008, "More frames a minute than the limit: fix the client."
-    SERVICE_RESTART = 1012, "This process ends: come back, with the cursor, after the hint of the `draining` frame."
+    POLICY = 1008, "The client sent too many frames per minute. Fix the client."
+    SERVICE_RESTART = (
+        1012,
+        "The server is shutting down. Reconnect with the cursor after the time given in the `draining` frame.",
+    )
     TRY_AGAIN_LATER = (
         1013,
-        "A limit on sockets is reached, or the process has not yet seen the stream: back off, then come back.",
+        "A connection limit is reached, or the server is still starting. Back off, then reconnect.",
     )
 
-    BAD_FRAME = 4000, "A frame that the subprotocol does not know: fix the client."
-    UNAUTHENTICATED = 4001, "No token, or not an acceptable one: get another from your issuer."
-    TOKEN_EXPIRED = 4002, "The token ran out and was not renewed in place: come back with a new one and the cursor."
-    FORBIDDEN = 4003, "The token lacks a scope, or belongs to another subject than the socket's."
-    AUTH_TIMEOUT = 4008, "No token arrived in time."
+    BAD_FRAME = 4000, "The client sent a frame that the subprotocol does not support. Fix the client."
+    UNAUTHENTICATED = 4001, "The token is missing or invalid. Get a new one from your issuer."
+    TOKEN_EXPIRED = 4002, "The token expired and was not renewed. Reconnect with a new token and the cursor."
+    FORBIDDEN = 4003, "The token lacks a scope, or belongs to a different subject than the socket."
+    AUTH_TIMEOUT = 4008, "No token was received in time. Send one in the handshake or in the first frame."
 
     HISTORY_UNAVAILABLE = (
         4100,
-        "The events since the cursor cannot be read now: come back with the same cursor in a few seconds.",
+        "The events after the cursor cannot be read at the moment. Reconnect with the same cursor in a few seconds.",
     )
 
     SLOW = (
         4200,
-        "The client reads more slowly than its events come: come back now, with the cursor of the last event it read.",
+        "The client reads events too slowly. Reconnect now with the cursor of the last event that it read.",
     )
     RESET = (
         4201,
-        "The events since the cursor are gone; the reason is `reset <why> <cursor>`: read the state, come back with that.",
+        "The events after the cursor are lost. Read the current state, then reconnect with the cursor in the close reason.",
     )
 
 

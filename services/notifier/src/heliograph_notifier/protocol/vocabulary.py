@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,16}\.(0|[1-9][0-9]{0,18})$")]
+CursorText = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{1,16}\.(0|[1-9][0-9]{0,18})$",
+        description="Position in the stream of events. Resume after it with `cursor`.",
+    ),
+]
 """As ``cursor.parse_cursor`` reads it."""
 
 ResetReason = Literal["malformed", "unknown", "other_epoch", "rewound", "too_old", "deleted"]
@@ -24,15 +30,20 @@ _Words = Annotated[
 
 
 class FilterRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A filter as clients write it.
+    """A filter of events."""
 
-    ``types``: event types, with or without the ``dev.heliograph.`` prefix; ``image.*`` takes all that begin so.
-    ``image_ids``: pictures. An empty list lets everything pass. ``all_owners`` needs the admin scope.
-    """
-
-    types: _Words = []
-    image_ids: _Words = []
-    all_owners: bool = False
+    types: Annotated[
+        _Words,
+        msgspec.Meta(
+            description="Event types, with or without the prefix `dev.heliograph.`. `image.*` matches all types that "
+            "begin with "
+            "`image.`. An empty list matches all types."
+        ),
+    ] = []
+    image_ids: Annotated[_Words, msgspec.Meta(description="Ids of images. An empty list matches all images.")] = []
+    all_owners: Annotated[
+        bool, msgspec.Meta(description="Whether to include the events of all owners. Requires the scope `admin`.")
+    ] = False
 
 
 class _FromClient(msgspec.Struct, tag_field="op", forbid_unknown_fields=True, kw_only=True):
@@ -40,23 +51,25 @@ class _FromClient(msgspec.Struct, tag_field="op", forbid_unknown_fields=True, kw
 
 
 class Auth(_FromClient, tag="auth"):
-    """The first frame where the handshake had no token; later a new token for the same subject."""
+    """Sends a token: in the first frame if the handshake had none, later to renew it for the same subject."""
 
-    token: str
+    token: Annotated[str, msgspec.Meta(description="Bearer token (JWT).")]
 
 
 class Subscribe(FilterRequest, tag_field="op", tag="subscribe", kw_only=True, forbid_unknown_fields=True):
-    """Starts the events, after ``cursor`` or from now on; anew where they have started already."""
+    """Starts the events. If they have already started, restarts them with the new filter and cursor."""
 
-    cursor: str | None = None
+    cursor: Annotated[
+        str | None, msgspec.Meta(description="Cursor to resume after. Null or missing to start with new events.")
+    ] = None
 
 
 class Narrow(FilterRequest, tag_field="op", tag="filter", kw_only=True, forbid_unknown_fields=True):
-    """Another filter, from now on."""
+    """Replaces the filter for subsequent events."""
 
 
 class Ping(_FromClient, tag="ping"):
-    """Asks for a pong."""
+    """Requests a `pong`."""
 
 
 FromClient = Auth | Subscribe | Narrow | Ping
@@ -67,48 +80,54 @@ class FromServer(msgspec.Struct, tag_field="op", kw_only=True):
 
 
 class AuthOk(FromServer, tag="auth_ok"):
-    """The token is taken; the socket is closed at ``expires_at`` unless another comes before."""
+    """The token was accepted. The socket is closed when it expires, unless it is renewed before."""
 
-    subject: str
-    expires_at: datetime
+    subject: Annotated[str, msgspec.Meta(description="Subject of the token.")]
+    expires_at: Annotated[datetime, msgspec.Meta(description="When the token expires.")]
 
 
 class Ready(FromServer, tag="ready"):
-    """All events after ``cursor`` follow."""
+    """The events have started. All events after ``cursor`` follow."""
 
     cursor: CursorText
 
 
 class Pong(FromServer, tag="pong"):
-    """The answer to ping, behind all events that waited. ``cursor`` is null before the events have started."""
+    """The answer to `ping`, sent after all events that were queued before it."""
 
-    cursor: CursorText | None
+    cursor: Annotated[
+        CursorText | None, msgspec.Meta(description="Cursor of the last event. Null before the events have started.")
+    ]
 
 
 class Draining(FromServer, tag="draining"):
-    """The process ends: come back, with the cursor of the last event, after this time."""
+    """The server is shutting down. Reconnect with the cursor of the last event after the given time."""
 
-    reconnect_in_ms: Annotated[int, msgspec.Meta(ge=0)]
+    reconnect_in_ms: Annotated[
+        int, msgspec.Meta(ge=0, description="Time to wait before reconnecting, in milliseconds.")
+    ]
 
 
 class Reset(FromServer, tag="reset"):
-    """Events are missing: read the state anew from the HTTP API. The events after ``cursor`` follow."""
+    """Events were lost. Read the current state from the HTTP API. The events after ``cursor`` follow."""
 
-    reason: ResetReason
+    reason: Annotated[
+        ResetReason, msgspec.Meta(description="Why the events after the requested cursor are not available.")
+    ]
     cursor: CursorText
 
 
 class Error(FromServer, tag="error"):
-    """A frame of the client was not carried out; ``problem`` as RFC 9457 has it. The socket goes on."""
+    """A frame of the client was rejected. The socket stays open."""
 
-    problem: dict[str, Any]
+    problem: Annotated[dict[str, Any], msgspec.Meta(description="Problem details (RFC 9457).")]
 
 
 class Closing(FromServer, tag="closing"):
-    """Server-sent events only, which have no close frame: the last event, with a close code."""
+    """The last event of a stream of server-sent events, which have no close frame."""
 
-    code: int
-    reason: str
+    code: Annotated[int, msgspec.Meta(description="Close code, as for WebSockets.")]
+    reason: Annotated[str, msgspec.Meta(description="Reason, for people.")]
 
 
 FROM_SERVER: tuple[type[FromServer], ...] = (AuthOk, Ready, Pong, Draining, Reset, Error)

@@ -1,4 +1,4 @@
-"""Who may come in, and the books about who is in: limits, drain, whose events. Both transports pass through here."""
+"""Admission of connections: limits, drain, whose events. Both transports pass through here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Admission:
         self.limits = QueueLimits(settings.queue_bytes, settings.queue_events)
 
     def enter(self, client: Client) -> bool:
-        """Books the connection; closes it instead where the process takes no more."""
+        """Registers the connection; closes it instead where the process takes no more."""
         code, reason = self._closed_because()
         if code is not None:
             client.close(code, reason)
@@ -35,15 +35,17 @@ class Admission:
         return True
 
     def admit(self, client: Client, subject: str) -> bool:
-        """Books the connection under its principal; closes it instead where that one has too many."""
+        """Registers the connection under its principal; closes it instead where that one has too many."""
         if self.hub.count(subject) >= self.settings.per_principal:
-            client.close(CloseCode.TRY_AGAIN_LATER, f"more than {self.settings.per_principal} sockets of one subject")
+            client.close(
+                CloseCode.TRY_AGAIN_LATER, f"Limit exceeded: {self.settings.per_principal} connections per subject."
+            )
             return False
         self.hub.hold(subject)
         return True
 
     def leave(self, client: Client, subject: str | None) -> None:
-        """Takes the connection out of the books."""
+        """Unregisters the connection."""
         self.hub.leave(client)
         if client in self.hub.clients:
             self.hub.clients.discard(client)
@@ -57,13 +59,13 @@ class Admission:
         Problem: only administrators see all owners.
         """
         if wanted.all_owners and not principal.is_admin:
-            raise Problem(FORBIDDEN, "all_owners needs the scope admin")
+            raise Problem(FORBIDDEN, "`all_owners` requires the scope `admin`.")
 
     def _closed_because(self) -> tuple[CloseCode | None, str]:
         if self.hub.draining:
-            return CloseCode.SERVICE_RESTART, "this process ends; another will take you"
+            return CloseCode.SERVICE_RESTART, "The server is shutting down. Reconnect now."
         if not self.hub.started.is_set():
-            return CloseCode.TRY_AGAIN_LATER, "the events have not been read yet"
+            return CloseCode.TRY_AGAIN_LATER, "The server is starting. Try again in a few seconds."
         if len(self.hub.clients) >= self.settings.total:
-            return CloseCode.TRY_AGAIN_LATER, f"more than {self.settings.total} sockets"
+            return CloseCode.TRY_AGAIN_LATER, f"Limit exceeded: {self.settings.total} connections."
         return None, ""

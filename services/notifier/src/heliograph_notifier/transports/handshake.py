@@ -13,7 +13,7 @@ from heliograph_common.auth.principal import Principal
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.errors import Forbidden, Unauthenticated
 from heliograph_common.http.bearer import bearer_token, unauthenticated
-from heliograph_common.http.problems import FORBIDDEN, Problem
+from heliograph_common.http.problems import FORBIDDEN, Problem, sentence
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.vocabulary import FilterRequest
 from heliograph_notifier.transports.problems import BAD_REQUEST, CHALLENGE, ORIGIN_NOT_ALLOWED
@@ -44,11 +44,11 @@ def filter_of(query: QueryParams) -> Filter:
     }
     everyone = query.get("all_owners", "false")
     if everyone not in {"true", "false"}:
-        raise Problem(BAD_REQUEST, f"the query's filter is malformed: all_owners is true or false, not {everyone!r}")
+        raise Problem(BAD_REQUEST, "Invalid filter in the query: `all_owners` must be `true` or `false`.")
     try:
         return Filter(msgspec.convert({**fields, "all_owners": everyone == "true"}, FilterRequest))
     except msgspec.ValidationError as error:
-        raise Problem(BAD_REQUEST, f"the query's filter is malformed: {error}") from error
+        raise Problem(BAD_REQUEST, sentence(f"invalid filter in the query: {error}")) from error
 
 
 def check_url(query: QueryParams) -> None:
@@ -58,8 +58,8 @@ def check_url(query: QueryParams) -> None:
     if _TOKEN_PARAMETERS & {name.lower() for name in query}:
         raise Problem(
             BAD_REQUEST,
-            "a token in the URL ends up in logs, treat it as leaked and get a new one; send it in the Authorization "
-            "header, or in the first frame (of /v1/events with the subprotocol heliograph.v1)",
+            "The URL contains a token. URLs are written to logs, so treat this token as leaked and get a new one. Send "
+            "tokens in the `Authorization` header, or in the first frame with the subprotocol `heliograph.v1`.",
         )
 
 
@@ -73,9 +73,7 @@ def check_origin(headers: Headers, allowed: Sequence[str]) -> None:
     if origin is None or origin in allowed or "*" in allowed:
         return
     if _host(origin) != (last_header(headers, "host") or "").lower():
-        raise Problem(
-            ORIGIN_NOT_ALLOWED, f"pages of {origin} may not connect here; add it to HELIOGRAPH_SOCKETS__ORIGINS"
-        )
+        raise Problem(ORIGIN_NOT_ALLOWED, f"Pages from {origin[:200]} may not connect to this server.")
 
 
 def _host(origin: str) -> str | None:
@@ -98,7 +96,7 @@ async def principal_of(headers: Headers, verifier: TokenVerifier, *, scope: str)
         principal = await verifier.verify(token)
         principal.require(scope)
     except Unauthenticated as error:
-        raise unauthenticated(str(error), challenge=CHALLENGE) from error
+        raise unauthenticated(sentence(str(error)), challenge=CHALLENGE) from error
     except Forbidden as error:
-        raise Problem(FORBIDDEN, str(error)) from error
+        raise Problem(FORBIDDEN, sentence(str(error))) from error
     return principal

@@ -12,6 +12,7 @@ import structlog
 
 from heliograph_common.auth.principal import Principal
 from heliograph_common.errors import Forbidden, Unauthenticated
+from heliograph_common.http.problems import sentence
 from heliograph_notifier.fanout.client import Client
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode
@@ -31,7 +32,7 @@ class Session:
         self._principal: Principal | None = None
         self._following: asyncio.Task[None] | None = None
         self._deadline = self._loop.call_later(
-            admission.settings.auth_seconds, client.close, CloseCode.AUTH_TIMEOUT, "no token came in time"
+            admission.settings.auth_seconds, client.close, CloseCode.AUTH_TIMEOUT, "No token was received in time."
         )
         self._minute = 0.0
         self._frames = 0
@@ -42,16 +43,20 @@ class Session:
             if not self._admission.admit(self._client, principal.subject):
                 return False
         elif principal.subject != self._principal.subject:
-            self._client.close(CloseCode.FORBIDDEN, "the new token is another subject's; open another socket for it")
+            self._client.close(
+                CloseCode.FORBIDDEN, "The new token belongs to another subject. Open another connection for it."
+            )
             return False
         self._principal = principal
         if self._client.filter.all_owners and not principal.is_admin:
-            self._client.close(CloseCode.FORBIDDEN, "the new token may not see all owners")
+            self._client.close(
+                CloseCode.FORBIDDEN, "The new token lacks the scope `admin`, which `all_owners` requires."
+            )
             return False
         self._deadline.cancel()
         left = (principal.expires_at - datetime.now(UTC)).total_seconds()
         self._deadline = self._loop.call_later(
-            max(left, 0.0), self._client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
+            max(left, 0.0), self._client.close, CloseCode.TOKEN_EXPIRED, "The token has expired."
         )
         return True
 
@@ -61,15 +66,15 @@ class Session:
             principal = await self._admission.verifier.verify(token)
             principal.require(self._scope)
         except Unauthenticated as error:
-            self._client.close(CloseCode.UNAUTHENTICATED, str(error))
+            self._client.close(CloseCode.UNAUTHENTICATED, sentence(str(error)))
         except Forbidden as error:
-            self._client.close(CloseCode.FORBIDDEN, str(error))
+            self._client.close(CloseCode.FORBIDDEN, sentence(str(error)))
         else:
             return self.authenticated(principal)
         return False
 
     def follow(self, wanted: Filter, cursor: str | None = None) -> None:
-        """Starts the events, anew where they have started already."""
+        """Starts the events, again where they have started already."""
         if self._principal is None or self._client.closed:
             return
         self._stop_following()
@@ -93,7 +98,9 @@ class Session:
         self._frames += 1
         if self._frames <= self._admission.settings.frames_per_minute:
             return False
-        self._client.close(CloseCode.POLICY, f"more than {self._admission.settings.frames_per_minute} frames a minute")
+        self._client.close(
+            CloseCode.POLICY, f"Limit exceeded: {self._admission.settings.frames_per_minute} frames per minute."
+        )
         return True
 
     def _stop_following(self) -> None:
@@ -104,5 +111,7 @@ class Session:
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.error("a replay failed", exc_info=task.exception())
-            self._client.close(CloseCode.HISTORY_UNAVAILABLE, "the events since the cursor cannot be read now")
+            log.error("replay failed", exc_info=task.exception())
+            self._client.close(
+                CloseCode.HISTORY_UNAVAILABLE, "The events after the cursor cannot be read at the moment."
+            )

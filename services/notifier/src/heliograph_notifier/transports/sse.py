@@ -96,7 +96,7 @@ async def serve_sse(scope: Scope, receive: Receive, send: Send, admission: Admis
     entered = admission.enter(client) and admission.admit(client, principal.subject)
     left = (principal.expires_at - datetime.now(UTC)).total_seconds()
     expiry = asyncio.get_running_loop().call_later(
-        max(left, 0.0), client.close, CloseCode.TOKEN_EXPIRED, "the token has expired"
+        max(left, 0.0), client.close, CloseCode.TOKEN_EXPIRED, "The token has expired."
     )
     helpers = [asyncio.create_task(_watch(client, receive), name="sse-watch")]
     if entered:
@@ -116,7 +116,7 @@ async def _check(request: HTTPConnection, admission: Admission) -> tuple[Princip
     check_origin(request.headers, admission.settings.origins)
     principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
     if principal is None:
-        raise unauthenticated("send the token in the Authorization header", challenge=CHALLENGE)
+        raise unauthenticated("The request has no `Authorization` header.", challenge=CHALLENGE)
     wanted = filter_of(request.query_params)
     admission.check_filter(principal, wanted)
     return principal, wanted

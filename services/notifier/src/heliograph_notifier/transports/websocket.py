@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from heliograph_common.auth.principal import IMAGES_READ, Principal
 from heliograph_common.http.bearer import unauthenticated
-from heliograph_common.http.problems import Problem
+from heliograph_common.http.problems import Problem, sentence
 from heliograph_notifier.fanout.client import Client, QueueLimits
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.protocol.codes import CloseCode, reset_reason
@@ -134,14 +134,14 @@ async def _check(request: HTTPConnection, subprotocols: Sequence[str], admission
     check_origin(request.headers, admission.settings.origins)
     subprotocol = next((name for name in subprotocols if name in {CLOUDEVENTS, HELIOGRAPH}), None)
     if subprotocol is None:
-        raise Problem(BAD_REQUEST, f"ask for the WebSocket subprotocol {HELIOGRAPH} or {CLOUDEVENTS}")
+        raise Problem(BAD_REQUEST, f"Request the WebSocket subprotocol `{HELIOGRAPH}` or `{CLOUDEVENTS}`.")
     principal = await principal_of(request.headers, admission.verifier, scope=IMAGES_READ)
     wanted = filter_of(request.query_params)
     if subprotocol == CLOUDEVENTS:
         if principal is None:
             raise unauthenticated(
-                f"{CLOUDEVENTS} needs a token in the Authorization header; where none can be set, as in browsers, use "
-                f"{HELIOGRAPH} and send it in the first frame",
+                f"`{CLOUDEVENTS}` requires a token in the `Authorization` header. Browsers, which cannot set it, use "
+                f"`{HELIOGRAPH}` and send the token in the first frame.",
                 challenge=CHALLENGE,
             )
         admission.check_filter(principal, wanted)
@@ -161,7 +161,9 @@ class _Session(Session):
         """``cloudevents.json``: clients have nothing to say."""
         message = await receive()
         if message["type"] == "websocket.receive":
-            self._client.close(CloseCode.BAD_FRAME, f"{CLOUDEVENTS} has no frames from clients; use {HELIOGRAPH}")
+            self._client.close(
+                CloseCode.BAD_FRAME, f"`{CLOUDEVENTS}` does not accept frames from clients. Use `{HELIOGRAPH}`."
+            )
 
     async def converse(self, receive: Receive) -> None:
         """``heliograph.v1``: handles frames until the socket is closed."""
@@ -179,7 +181,7 @@ class _Session(Session):
         return stays
 
     def subscribe(self, wanted: Filter, cursor: str | None = None) -> None:
-        """Starts the events, anew where they have started already."""
+        """Starts the events, again where they have started already."""
         cursor, self._cursor = cursor or self._cursor, None
         self.follow(wanted, cursor)
 
@@ -189,7 +191,7 @@ class _Session(Session):
         try:
             frame = _decoder.decode(text or "")
         except msgspec.DecodeError as error:
-            self._wrong(f"not a frame of {HELIOGRAPH}: {error}")
+            self._wrong(sentence(f"invalid `{HELIOGRAPH}` frame: {error}"))
             return
         if isinstance(frame, Auth):
             await self.authenticate(frame.token)
@@ -198,7 +200,7 @@ class _Session(Session):
             cursor = self._admission.hub.cursor_of(self._client)
             self._client.tell(Pong(cursor=str(cursor) if cursor else None))
         elif self._principal is None:
-            self._client.close(CloseCode.UNAUTHENTICATED, "the first frame must be auth")
+            self._client.close(CloseCode.UNAUTHENTICATED, "The first frame must be `auth`.")
         else:
             self._ask(frame, self._principal)
 
@@ -212,7 +214,7 @@ class _Session(Session):
         if isinstance(frame, Subscribe):
             self.subscribe(wanted, frame.cursor)
         elif wanted.all_owners != self._client.filter.all_owners:
-            self._wrong("whose events are seen is changed by subscribe, not by filter")
+            self._wrong("A `filter` frame cannot change `all_owners`. Use a `subscribe` frame.")
         else:
             self._client.filter = wanted
 

@@ -48,7 +48,7 @@ def decode(data: Buffer, header: Header, scale: float) -> Decoded:
     try:
         return _jpeg(data, header, scale) if header.mime_type == "image/jpeg" else _vips(data, header, scale)
     except MemoryError as error:
-        raise ImageTooLarge("decoding exceeds the memory limit of one render: scale the picture down") from error
+        raise ImageTooLarge("decoding exceeds the memory limit of a render: scale the image down") from error
 
 
 def dct_divisor(scale: float) -> int:
@@ -62,17 +62,14 @@ def dct_divisor(scale: float) -> int:
 
 def _jpeg(data: Buffer, header: Header, scale: float) -> Decoded:
     if header.progressive and blocks.jpeg_scans(data, _MOST_SCANS) > _MOST_SCANS:
-        raise ImageTooLarge(
-            f"the JPEG has more than {_MOST_SCANS} scans, each of which is a pass over all its pixels: "
-            "save it as a baseline JPEG"
-        )
+        raise ImageTooLarge(f"the JPEG has more than {_MOST_SCANS} scans: save the image as a baseline JPEG")
     found = blocks.jpeg_blocks(data)
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except ValueError as error:
         raise _damaged(str(error)) from error
     if (width, height) != (header.width, header.height):
-        raise BadImage("the JPEG states two sizes: export the picture anew")
+        raise BadImage("the JPEG states two different sizes: export the image again")
     layout = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGBX")
     pixels = _turbo(data, layout, -(-width // dct_divisor(scale)))
     height, width, _ = pixels.shape
@@ -89,7 +86,7 @@ def _turbo(data: Buffer, space: str, min_width: int) -> Any:
     except ValueError as error:
         # Cameras write JPEGs with harmless flaws; only a file that ends early is refused.
         if "premature" in str(error).lower():
-            raise BadImage("the JPEG ends before its last line: it was cut off, send it again") from error
+            raise BadImage("the JPEG ends before its last line: upload the whole file again") from error
     try:
         return simplejpeg.decode_jpeg(data, space, min_width=min_width, strict=False)
     except ValueError as error:
@@ -105,7 +102,7 @@ def _vips(data: Buffer, header: Header, scale: float) -> Decoded:
     except pyvips.Error as error:
         if header.mime_type == "image/heic" and "support" in str(error).lower():
             raise UnsupportedImage(
-                "this build has no decoder for HEIC (HEVC): convert the picture to JPEG or AVIF"
+                "HEIC (HEVC) is not supported by this installation: convert the image to JPEG or AVIF"
             ) from error
         raise _damaged(_last_line(error)) from error
     return Decoded(pixels, mode, image.width, image.height, profile, exif)
@@ -153,7 +150,7 @@ def _blob(image: pyvips.Image, name: str) -> bytes | None:
 
 
 def _damaged(detail: str) -> BadImage:
-    return BadImage(f"the picture is damaged ({detail[:120]}): export it anew and send it again")
+    return BadImage(f"the image is damaged ({detail[:120]}): export the image again")
 
 
 def _last_line(error: pyvips.Error) -> str:

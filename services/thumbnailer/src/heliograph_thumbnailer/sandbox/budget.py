@@ -1,4 +1,4 @@
-"""Admits jobs by their predicted memory, first come first served. Used by the pool on the parent's event loop."""
+"""Admits jobs by their predicted memory, first come first served."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class MemoryBudget:
         """``ImageTooLarge`` where ``size`` bytes can never be had."""
         if size > self.total:
             raise ImageTooLarge(
-                f"rendering needs about {size >> 20:,} MiB and this worker may use {self.total >> 20:,}: "
-                "scale the picture down or give the worker more memory"
+                f"rendering needs about {size >> 20:,} MiB of memory and the worker has {self.total >> 20:,} MiB: "
+                "scale the image down or give the worker more memory"
             )
 
     @asynccontextmanager

@@ -69,7 +69,7 @@ async def test_a_batch_is_bounded(connect: Connect) -> None:
 
 def test_a_problem_that_was_kept_is_the_same_again() -> None:
     for problem in (
-        Problem(UPLOAD_MISMATCH, "7 bytes were announced and 8 were sent"),
+        Problem(UPLOAD_MISMATCH, "The upload announced 7 bytes, but the file has 8."),
         Problem(IMAGE_TOO_LARGE, "too wide", extra={"remedy": "Scale it.", "limit_bytes": 7}),
     ):
         again = problem_of_body(json.loads(json.dumps(problem.body())))

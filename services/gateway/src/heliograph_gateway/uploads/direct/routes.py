@@ -6,18 +6,16 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError
 from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import safe_name
 from heliograph_gateway.access.scopes import Writer
-from heliograph_gateway.catalog import representation
 from heliograph_gateway.catalog.schemas import ImageShape
 from heliograph_gateway.http import bodies
 from heliograph_gateway.http.problems import (
@@ -41,9 +39,11 @@ from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.http.services import Db, provided
+from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.uploads import outcomes
-from heliograph_gateway.uploads.direct.queries import UploadRow
+from heliograph_gateway.uploads.direct.representation import shown
 from heliograph_gateway.uploads.direct.schemas import (
+    UPLOAD_ID,
     CompletionBatch,
     CompletionOutcomes,
     DirectUploadBatch,
@@ -55,7 +55,13 @@ from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.options import UploadOptions, profile_of
 from heliograph_gateway.uploads.outcomes import Entry
 
-router = APIRouter(tags=["direct uploads"], dependencies=[Depends(known_parameters)])
+DIRECT_UPLOADS = Tag(
+    "direct uploads", "Upload files straight to the object store with signed URLs, one or many at a time."
+)
+
+router = APIRouter(tags=[DIRECT_UPLOADS], dependencies=[Depends(known_parameters)])
+
+UploadId = Annotated[UUID, Path(description="Id of the upload.", examples=[UPLOAD_ID])]
 
 Service = Annotated[DirectUploads, Depends(provided(DirectUploads))]
 
@@ -91,22 +97,27 @@ class _Ids(Shape):
 
 @router.post(
     "/v1/uploads",
-    summary="Announce a direct upload",
+    summary="Create a direct upload",
     status_code=201,
     responses={
-        201: {"model": DirectUploadShape, "description": "Created: send the file as `upload` says, then complete it"},
+        201: {
+            "model": DirectUploadShape,
+            "description": "The upload was created. Send the file as `upload` describes, then complete the upload.",
+        },
         200: {
             "model": DirectUploadShape,
-            "description": "The caller has an image with this `sha256`: the upload is complete, `image` is there, and "
-            "nothing is to be sent",
+            "description": "The caller already has an image with this `sha256`. The upload is complete, and the file "
+            "need not "
+            "be sent.",
         },
         **problems(*_BODY),
     },
     openapi_extra=bodies.Documented(DirectUploadRequest),
 )
 async def create_upload(request: Request, service: Service, caller: Writer) -> Response:
-    """For files that go past the gateway, straight into the object store. A repetition with the same `Idempotency-Key` gets
-    the first answer, and the address in it may have expired: `GET /v1/uploads/{id}` gives a new one."""
+    """Creates an upload for a file that the client sends straight to the object store. A request that is repeated with
+    the same ``Idempotency-Key`` returns the first response, whose signed URL may have expired; ``GET
+    /v1/uploads/{upload_id}`` returns a new one."""
     wanted = await bodies.read(request, DirectUploadRequest)
     upload = await _create(service, caller.subject, wanted)
     return json_response(upload, _status(upload), {**_PRIVATE, "Location": upload["links"]["self"]})
@@ -114,18 +125,22 @@ async def create_upload(request: Request, service: Service, caller: Writer) -> R
 
 @router.post(
     "/v1/uploads/batch",
-    summary="Announce several direct uploads",
+    summary="Create several direct uploads",
     status_code=201,
     responses={
-        201: {"model": DirectUploadOutcomes, "description": "One entry a file, some with an upload to send"},
-        200: {"model": DirectUploadOutcomes, "description": "The caller has all that can be taken"},
+        201: {"model": DirectUploadOutcomes, "description": "One entry per file. At least one file is to be sent."},
+        200: {
+            "model": DirectUploadOutcomes,
+            "description": "The caller already has all files that were accepted. None is to be sent.",
+        },
         **problems(*_BODY, TOO_MANY_FILES),
     },
     openapi_extra=bodies.Documented(DirectUploadBatch),
 )
 async def create_uploads(request: Request, service: Service, caller: Writer) -> Response:
-    """Each entry of the answer is what `POST /v1/uploads` answers for that file, or its problem; one bad entry costs the
-    others nothing. Where none can be taken, the answer is the first one's problem, with all entries in `uploads`."""
+    """Creates an upload for each file, independently of the others. Each entry of the response holds what ``POST
+    /v1/uploads`` returns for that file, or its problem. If no file is accepted, the response is the problem of the
+    first one, with all entries in ``uploads``."""
     files = _bounded(service, (await bodies.read(request, _Files, limit=_BATCH_BYTES)).files)
     entries = []
     for at, file in enumerate(files):
@@ -146,16 +161,17 @@ async def create_uploads(request: Request, service: Service, caller: Writer) -> 
     summary="Complete several direct uploads",
     status_code=201,
     responses={
-        201: {"model": CompletionOutcomes, "description": "One entry an upload, some with a new image"},
-        200: {"model": CompletionOutcomes, "description": "The caller had all that were taken"},
+        201: {"model": CompletionOutcomes, "description": "One entry per upload. At least one image is new."},
+        200: {"model": CompletionOutcomes, "description": "The caller already had all images that were accepted."},
         **problems(*_COMPLETION, *_BODY, TOO_MANY_FILES),
     },
     openapi_extra=bodies.Documented(CompletionBatch),
 )
 async def complete_uploads(request: Request, service: Service, database: Db, caller: Writer) -> Response:
-    """Each entry of the answer is what `POST /v1/uploads/{id}/complete` answers for that upload. Where the request breaks
-    off it can be sent again: what is complete by then answers its image. Where none is accepted, the answer is the first
-    one's problem, with all entries in `images`."""
+    """Completes each upload, independently of the others. Each entry of the response holds what ``POST
+    /v1/uploads/{upload_id}/complete`` returns for that upload. The request can be repeated if it is interrupted:
+    uploads that are complete by then return their image. If no upload is accepted, the response is the problem of the
+    first one, with all entries in ``images``."""
     ids = _bounded(service, (await bodies.read(request, _Ids)).ids)
     names = await service.names(caller.subject, [each for each in map(_uuid, ids) if each is not None])
     slots = asyncio.Semaphore(_AT_ONCE)
@@ -163,7 +179,7 @@ async def complete_uploads(request: Request, service: Service, database: Db, cal
     async def complete(listed: Any) -> Entry:
         upload_id = _uuid(listed)
         if upload_id is None:
-            entry = outcomes.refused("", Problem(NOT_FOUND, "the entry is no id of an upload"))
+            entry = outcomes.refused("", Problem(NOT_FOUND, "The entry is not an upload id."))
         else:
             async with slots:
                 entry = await _complete(service, database, caller.subject, upload_id, names.get(upload_id, ""))
@@ -174,14 +190,15 @@ async def complete_uploads(request: Request, service: Service, database: Db, cal
 
 @router.get(
     "/v1/uploads/{upload_id:uuid}",
-    summary="Show a direct upload",
+    summary="Get a direct upload",
     responses={200: {"model": DirectUploadShape}, **problems(NOT_FOUND, UPLOAD_EXPIRED)},
 )
-async def get_upload(service: Service, caller: Writer, upload_id: UUID) -> Response:
-    """With a new address for the file while it is open, which is why it needs the scope for writing; with its image once
-    it is complete; with the problem for which it was refused."""
+async def get_upload(service: Service, caller: Writer, upload_id: UploadId) -> Response:
+    """Returns the upload: with a new signed URL while it is open, with its image once it is complete, or with the
+    problem for which it was rejected. The signed URL allows writing, which is why reading an upload requires the write
+    scope."""
     row = await service.find(caller.subject, upload_id)
-    return json_response(await _shown(service, row), headers=_PRIVATE)
+    return json_response(await shown(service, row), headers=_PRIVATE)
 
 
 @router.post(
@@ -189,16 +206,20 @@ async def get_upload(service: Service, caller: Writer, upload_id: UUID) -> Respo
     summary="Complete a direct upload",
     status_code=201,
     responses={
-        201: {"model": ImageShape, "description": "The file was taken in"},
-        200: {"model": ImageShape, "description": "The upload was complete, or the caller has had these bytes before"},
+        201: {"model": ImageShape, "description": "The file was accepted as a new image."},
+        200: {
+            "model": ImageShape,
+            "description": "The upload was already complete, or the caller already has this image.",
+        },
         **problems(*_COMPLETION),
     },
 )
 async def complete_upload(
-    request: Request, service: Service, database: Db, caller: Writer, upload_id: UUID
+    request: Request, service: Service, database: Db, caller: Writer, upload_id: UploadId
 ) -> Response:
-    """The file is checked as it lies in the object store: its size and, where announced, its hash, and that it is a picture
-    within the limits. What fails is refused for good and deleted. The answer is the image, as `POST /v1/images` answers."""
+    """Checks the file in the object store: its size, its SHA-256 if one was announced, and that it is a supported image
+    within the limits. Returns the image, as ``POST /v1/images`` does. A file that fails a check is rejected permanently
+    and deleted."""
     accepted = await service.complete(caller.subject, upload_id)
     return await outcomes.one(request, database, accepted)
 
@@ -210,8 +231,8 @@ async def complete_upload(
     response_class=Response,
     responses=problems(NOT_FOUND, UPLOAD_EXPIRED, BLOBS_UNAVAILABLE),
 )
-async def abort_upload(service: Service, caller: Writer, upload_id: UUID) -> Response:
-    """Forgets the upload, and deletes what was sent. An image that it has become stays."""
+async def abort_upload(service: Service, caller: Writer, upload_id: UploadId) -> Response:
+    """Deletes the upload and the file that was sent. If the upload is already complete, its image remains."""
     await service.abort(caller.subject, upload_id)
     return Response(status_code=204)
 
@@ -221,10 +242,10 @@ async def _create(service: DirectUploads, owner: str, wanted: DirectUploadReques
     try:
         profile = profile_of(wanted.analyze, service.profiles)
     except Problem as problem:
-        raise bodies.invalid([(f"{at}/analyze", problem.detail)]) from None
+        raise bodies.invalid([(f"{at}/analyze", problem.extra["errors"][0]["detail"])]) from None
     options = UploadOptions(priority=Priority(wanted.priority), profile=profile, name=wanted.name)
     sha256 = None if wanted.sha256 is None else wanted.sha256.lower()
-    return await _shown(service, await service.create(owner, options, size=wanted.bytes, sha256=sha256))
+    return await shown(service, await service.create(owner, options, size=wanted.bytes, sha256=sha256))
 
 
 async def _complete(service: DirectUploads, database: Database, owner: str, upload_id: UUID, name: str) -> Entry:
@@ -236,45 +257,11 @@ async def _complete(service: DirectUploads, database: Database, owner: str, uplo
     return await outcomes.entry(database, name, accepted)
 
 
-async def _shown(service: DirectUploads, row: UploadRow) -> dict[str, Any]:
-    path = f"/v1/uploads/{row.id}"
-    is_open = row.state == "open"
-    return {
-        "id": str(row.id),
-        "state": row.state,
-        "name": row.name,
-        "bytes": row.bytes,
-        "sha256": row.sha256,
-        "priority": row.priority,
-        "analyze": row.analysis_profile,
-        "created_at": rfc3339(row.created_at),
-        "expires_at": rfc3339(row.expires_at),
-        "upload": await _put(service, row) if is_open else None,
-        "image": await _image(service, row),
-        "problem": row.problem,
-        "links": {"self": path, "complete": f"{path}/complete"} if is_open else {"self": path},
-    }
-
-
-async def _put(service: DirectUploads, row: UploadRow) -> dict[str, Any]:
-    """The request that sends the file."""
-    url, expires_at = await service.signed_put(row)
-    return {
-        "method": "PUT",
-        "url": url,
-        "headers": {"Content-Type": "application/octet-stream"},
-        "expires_at": rfc3339(expires_at),
-    }
-
-
-async def _image(service: DirectUploads, row: UploadRow) -> dict[str, Any] | None:
-    found = await service.image_of(row)
-    return None if found is None else representation.image(*found)
-
-
 def _bounded(service: DirectUploads, listed: list[Any]) -> list[Any]:
     if len(listed) > service.batch_files:
-        raise Problem(TOO_MANY_FILES, f"{len(listed)} are more than the limit of {service.batch_files} in one request")
+        raise Problem(
+            TOO_MANY_FILES, f"Limit exceeded: {len(listed)} entries in one request, the limit is {service.batch_files}."
+        )
     return listed
 
 

@@ -89,8 +89,8 @@ class DirectUploads:
             DatabaseUnavailable: nothing was created.
         """
         if size > self._limits.file_bytes:
-            detail = f"{size:,} bytes exceed the limit of {self._limits.file_bytes:,}"
-            remedy = "Save the picture smaller or have the limit raised."
+            detail = f"Limit exceeded: {size:,} bytes, the limit is {self._limits.file_bytes:,}."
+            remedy = "Save the image at a smaller size, or ask an administrator to raise the limit."
             raise Problem(IMAGE_TOO_LARGE, detail, extra={"remedy": remedy, "limit_bytes": self._limits.file_bytes})
         upload_id = new_id()
         values = {
@@ -118,9 +118,9 @@ class DirectUploads:
         async with self._database.transaction() as connection:
             row = await queries.find(connection, upload_id, owner)
         if row is None:
-            raise Problem(NOT_FOUND, f"you have no upload {upload_id}; it may have expired or been aborted")
+            raise Problem(NOT_FOUND, f"Upload {upload_id} does not exist. It may have expired or been aborted.")
         if row.state == "open" and row.expires_at <= utc_now():
-            raise Problem(UPLOAD_EXPIRED, f"the upload was to be finished by {row.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+            raise Problem(UPLOAD_EXPIRED, f"The upload expired at {row.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
         return row
 
     async def names(self, owner: str, ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -145,7 +145,7 @@ class DirectUploads:
             row = await self.find(owner, upload_id)
             if row.state != "open":
                 return await self._concluded(row)
-            raise Problem(UPLOAD_NOT_THERE, f"the object store has no file of upload {upload_id}") from None
+            raise Problem(UPLOAD_NOT_THERE, f"The object store has no file for upload {upload_id}.") from None
         except RejectedImage as error:
             return await self._refuse(row, problem_of(error))
         except Problem as problem:
@@ -198,7 +198,7 @@ class DirectUploads:
         key = key_of(row.id)
         found = await self._blobs.head(key)
         if found is None:
-            raise NotFound(f"there is no object {key}")
+            raise NotFound(f"object {key} does not exist")
         if found.size != row.bytes:  # needs not be read
             raise _other_size(row, f"{found.size:,}")
         with Spool(limits_of(self._limits)) as spool:
@@ -207,7 +207,10 @@ class DirectUploads:
                 raise _other_size(row, f"{size:,}")
             spooled = await spool.finish()
             if row.sha256 not in {None, spooled.sha256}:
-                raise Problem(UPLOAD_MISMATCH, f"the file's SHA-256 is {spooled.sha256}, announced was {row.sha256}")
+                raise Problem(
+                    UPLOAD_MISMATCH,
+                    f"The SHA-256 of the file is {spooled.sha256}, but the upload announced {row.sha256}.",
+                )
             return await self._ingest.accept(
                 spooled,
                 owner=row.owner,
@@ -224,7 +227,7 @@ class DirectUploads:
             raise problem_of_body(row.problem)
         found = await self.image_of(row)
         if found is None:
-            raise Problem(NOT_FOUND, "the image of this upload was deleted; begin a new upload to have it again")
+            raise Problem(NOT_FOUND, "The image of this upload was deleted. Create a new upload to send it again.")
         return Accepted(found[0], created=False)
 
     async def _refuse(self, row: UploadRow, problem: Problem) -> Accepted:
@@ -263,4 +266,4 @@ class _Capped:
 
 
 def _other_size(row: UploadRow, sent: str) -> Problem:
-    return Problem(UPLOAD_MISMATCH, f"{row.bytes:,} bytes were announced and {sent} were sent")
+    return Problem(UPLOAD_MISMATCH, f"The upload announced {row.bytes:,} bytes, but the file has {sent}.")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.access.scopes import Writer
-from heliograph_gateway.catalog.schemas import ImageShape, PriorityName
+from heliograph_gateway.catalog.schemas import IMAGES, ImageShape, PriorityName
 from heliograph_gateway.http.multipart import boundary_of
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
@@ -33,7 +33,7 @@ from heliograph_gateway.uploads.form.schemas import UploadOutcomes
 from heliograph_gateway.uploads.form.service import FormUploads, Outcome
 from heliograph_gateway.uploads.options import UploadOptions, profile_of
 
-router = APIRouter(tags=["images"], dependencies=[Depends(known_parameters)])
+router = APIRouter(tags=[IMAGES], dependencies=[Depends(known_parameters)])
 
 _RAW_TYPES = ("application/octet-stream", "binary/octet-stream")
 _ACCEPTED = "multipart/form-data, image/*, application/octet-stream"
@@ -41,9 +41,10 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": (
-            "One picture as it is, or several as parts named `file`. The fields `priority` and `analyze` count for the file "
-            "right before them and for all after them and take the place of the parameters of that name; `name` is for a "
-            "request with one file. The type is told by content, not by name or header."
+            "One image as the raw body, or one or more as multipart parts named `file`. The fields `priority` and "
+            "`analyze` apply "
+            "to the file right before them and to all files after them, and override the query parameters of the same name. "
+            "The format is detected from the content, not from the file name or `Content-Type`."
         ),
         "content": {
             "multipart/form-data": {
@@ -52,10 +53,19 @@ _BODY: dict[str, Any] = {
                     "required": ["file"],
                     "additionalProperties": False,
                     "properties": {
-                        "priority": {"type": "string", "enum": [priority.value for priority in Priority]},
-                        "analyze": {"type": "string"},
-                        "name": {"type": "string"},
-                        "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+                        "priority": {
+                            "type": "string",
+                            "enum": [priority.value for priority in Priority],
+                            "description": "Priority at which to render the images.",
+                        },
+                        "analyze": {"type": "string", "description": "Analysis profile. Empty for no analysis."},
+                        "name": {"type": "string", "description": "Name of the image. Only with a single file."},
+                        "file": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The images.",
+                        },
                     },
                 }
             },
@@ -65,8 +75,11 @@ _BODY: dict[str, Any] = {
     }
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    201: {"model": ImageShape | UploadOutcomes, "description": "Accepted; one entry a file where there were several"},
-    200: {"model": ImageShape | UploadOutcomes, "description": "The caller has had these bytes before"},
+    201: {
+        "model": ImageShape | UploadOutcomes,
+        "description": "At least one image is new. With several files, one entry per file.",
+    },
+    200: {"model": ImageShape | UploadOutcomes, "description": "The caller already has all images that were accepted."},
     **problems(
         INVALID_MULTIPART,
         MISSING_FILE,
@@ -83,24 +96,43 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/v1/images", summary="Upload pictures", status_code=201, responses=_RESPONSES, openapi_extra=_BODY)
+@router.post("/v1/images", summary="Upload images", status_code=201, responses=_RESPONSES, openapi_extra=_BODY)
 async def upload_images(
     request: Request,
     uploads: Annotated[FormUploads, Depends(provided(FormUploads))],
     database: Db,
     caller: Writer,
-    priority: Annotated[PriorityName, Query()] = "normal",
-    analyze: Annotated[str, Query(max_length=64, description="A profile: what a vision model is to tell.")] = "",
-    name: Annotated[str, Query(max_length=4096, description="The picture's name, where there is one file.")] = "",
+    priority: Annotated[PriorityName, Query(description="Priority at which to render the images.")] = "normal",
+    analyze: Annotated[
+        str,
+        Query(
+            max_length=64,
+            description="Analysis profile: what a vision model reports about the images. Empty for no analysis.",
+            examples=[""],
+        ),
+    ] = "",
+    name: Annotated[
+        str,
+        Query(
+            max_length=4096,
+            description="Name of the image. Only with a single file; empty for its file name.",
+            examples=["beach.jpg"],
+        ),
+    ] = "",
 ) -> Response:
-    """Takes pictures in. 201 and the image, 200 when the caller has had the same bytes before; an analysis that was not
-    asked for then is asked for now. Whoever has many pictures waiting has the next ones queued at `low`, whatever
-    `priority` says: `requested_priority` and `notice` of the image tell so."""
+    """Uploads one or more images and queues them for rendering. Returns 201 with the image, or 200 if the caller has
+    already uploaded the same bytes; an analysis that is new then is queued. While many images of the caller are
+    waiting, further ones are queued at priority ``low``, and ``requested_priority`` and ``notice`` of the image say
+    so."""
     content_type = request.headers.get("content-type", "")
     essence = content_type.partition(";")[0].strip().lower()
     multipart = essence == "multipart/form-data"
     if not multipart and essence and not essence.startswith("image/") and essence not in _RAW_TYPES:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"{essence[:100]} is not taken; send {_ACCEPTED}", headers=_accept())
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"`{essence[:100]}` is not supported. Supported media types: {_ACCEPTED}.",
+            headers=_accept(),
+        )
     options = UploadOptions(priority=Priority(priority), profile=profile_of(analyze, uploads.profiles), name=name)
     boundary = boundary_of(content_type) if multipart else b""
     uploads.check_length(int(request.headers.get("content-length", 0)), multipart=multipart)

@@ -99,10 +99,10 @@ class FormUploads:
             if part.name not in names:
                 continue
             if accepted is not None:
-                raise Problem(TOO_MANY_FILES, "this route takes one picture a request; the first was taken in")
+                raise Problem(TOO_MANY_FILES, "This route accepts one image per request. The first image was accepted.")
             accepted = await self.raw(part.chunks, owner, UploadOptions(name=part.filename or ""))
         if accepted is None:
-            raise Problem(MISSING_FILE, f"no part is named {' or '.join(f'`{name}`' for name in names)}")
+            raise Problem(MISSING_FILE, f"No part is named {' or '.join(f'`{name}`' for name in names)}.")
         return accepted
 
     async def _capped(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -116,9 +116,9 @@ class FormUploads:
 
     def _too_large(self, cap: int, *, multipart: bool) -> Problem:
         if multipart:
-            detail = f"{self.limits.files_per_request} files of {self.limits.file_bytes:,} bytes each are the limit"
+            detail = f"Limit exceeded: {self.limits.files_per_request} files of {self.limits.file_bytes:,} bytes each."
         else:
-            detail = f"the body is larger than the limit of {cap:,} bytes"
+            detail = f"The body exceeds the limit of {cap:,} bytes."
         return Problem(BODY_TOO_LARGE, detail, extra={"limit_bytes": cap})
 
 
@@ -146,7 +146,7 @@ class _Batch:
         except Problem as problem:
             self._refuse("", problem)
         if not self.outcomes:
-            self._refuse("", Problem(MISSING_FILE, f"no part is named `{FILE_PART}`"))
+            self._refuse("", Problem(MISSING_FILE, f"No part is named `{FILE_PART}`."))
 
     async def _file(self, part: Part, parts: AsyncGenerator[Part, None]) -> Part | None:
         """Takes in one file; returns the next."""
@@ -184,7 +184,9 @@ class _Batch:
             if part.name == FILE_PART:
                 self._files += 1
                 if self._files > self._limits.files_per_request:
-                    detail = f"a request may have {self._limits.files_per_request} files; the rest was not read"
+                    detail = (
+                        f"Limit exceeded: {self._limits.files_per_request} files per request. The rest was not read."
+                    )
                     raise Problem(TOO_MANY_FILES, detail)
                 self._check_name()
                 return part
@@ -206,8 +208,7 @@ class _Batch:
 
     def _check_name(self) -> None:
         if self._options.name and self._files > 1:
-            detail = "`name` is for a request with one file; of several each has its `filename`"
-            raise Problem(INVALID_PARAMETER, detail, extra={"errors": [{"parameter": NAME_PART, "detail": detail}]})
+            raise _invalid(NAME_PART, "Only supported with one file; with several, set the `filename` of each part")
 
     def _refuse(self, name: str, problem: Problem) -> None:
         self.outcomes.append(Outcome(name, problem))
@@ -224,13 +225,18 @@ async def _text(part: Part) -> str:
     async for chunk in part.chunks:
         value += chunk
         if len(value) > _FIELD_BYTES:
-            raise Problem(INVALID_PARAMETER, f"the field `{part.name}` is longer than {_FIELD_BYTES} bytes")
+            raise _invalid(part.name, f"Must not exceed {_FIELD_BYTES} bytes")
     return value.decode("utf-8", "replace").strip()
+
+
+def _invalid(field: str, detail: str) -> Problem:
+    errors = [{"parameter": field, "detail": detail}]
+    return Problem(INVALID_PARAMETER, f"`{field}`: {detail}", extra={"errors": errors})
 
 
 def _unknown(name: str) -> Problem:
     known = (FILE_PART, *FIELDS)
     near = get_close_matches(name.lower(), known, n=1)
     shown = safe_name(name)
-    hint = f"did you mean `{near[0]}`?" if near else "pictures are parts named `file`"
-    return Problem(UNKNOWN_PART, f"the part `{shown}` is not known; {hint}")
+    hint = f"Did you mean `{near[0]}`?" if near else "Send images as parts named `file`."
+    return Problem(UNKNOWN_PART, f"The part `{shown}` is unknown. {hint}")

@@ -75,7 +75,7 @@ class Body:
         if self.cut:
             raise self.cut
         if digest != expected.digest:
-            detail = f"the body's {expected.algorithm} is not the one in `Upload-Checksum`; it was discarded"
+            detail = f"The {expected.algorithm} of the body does not match `Upload-Checksum`. The body was discarded."
             raise Problem(TUS_CHECKSUM_MISMATCH, detail)
 
     def raise_if_lost(self) -> None:
@@ -88,6 +88,6 @@ def beyond(room: int) -> Problem:
     """A body that is longer than the ``room`` bytes that its upload has left."""
     return Problem(
         BODY_TOO_LARGE,
-        f"the upload has room for {room:,} more bytes",
-        extra={"limit_bytes": room, "remedy": "Send no more bytes than `Upload-Length` less `Upload-Offset`."},
+        f"Limit exceeded: the upload accepts {room:,} more bytes.",
+        extra={"limit_bytes": room, "remedy": "Send at most `Upload-Length` minus `Upload-Offset` bytes."},
     )

@@ -30,7 +30,7 @@ def known(wanted: UUID, found: Mapping[UUID, TusRow]) -> TusRow:
         Problem: there is none.
     """
     if wanted not in found:
-        raise Problem(NOT_FOUND, f"there is no upload {wanted}")
+        raise Problem(NOT_FOUND, f"Upload {wanted} does not exist.")
     return found[wanted]
 
 
@@ -42,10 +42,10 @@ def alive(wanted: UUID, found: Mapping[UUID, TusRow]) -> TusRow:
     """
     row = known(wanted, found)
     if row.expired:
-        raise Problem(UPLOAD_EXPIRED, f"the upload {wanted} is over; its bytes are gone")
+        raise Problem(UPLOAD_EXPIRED, f"Upload {wanted} has expired and its bytes were deleted.")
     if row.state == "refused":
         extra = {"refusal": row.problem}
-        raise Problem(UPLOAD_REFUSED, f"the upload was refused: {row.problem['detail']}", extra=extra)
+        raise Problem(UPLOAD_REFUSED, f"The upload was rejected: {row.problem['detail']}", extra=extra)
     return row
 
 
@@ -57,11 +57,11 @@ def finished_partial(wanted: UUID, found: Mapping[UUID, TusRow]) -> TusRow:
     """
     row = alive(wanted, found)
     if not row.partial:
-        raise wrong("Upload-Concat", f"names {wanted}, which is no partial upload")
+        raise wrong("Upload-Concat", f"Names {wanted}, which is not a partial upload")
     if row.position != row.length:
         missing = "an unknown number of" if row.length is None else f"{row.length - row.position:,}"
-        remedy = "Send the rest of each partial upload first, then concatenate them."
-        raise Problem(CONFLICT, f"the upload {wanted} lacks {missing} bytes", extra={"remedy": remedy})
+        remedy = "Finish each partial upload, then concatenate them."
+        raise Problem(CONFLICT, f"Upload {wanted} still lacks {missing} bytes.", extra={"remedy": remedy})
     return row
 
 
@@ -73,7 +73,7 @@ def ids(urls: Sequence[str]) -> list[UUID]:
     """
     found = [upload_id(url) for url in urls]
     if None in found:
-        raise wrong("Upload-Concat", f"names {urls[found.index(None)][:200]}, which is not the address of an upload")
+        raise wrong("Upload-Concat", f"Names {urls[found.index(None)][:200]}, which is not the URL of an upload")
     return [each for each in found if each is not None]
 
 
@@ -84,7 +84,7 @@ def length(size: int, max_size: int) -> None:
         Problem: it is.
     """
     if size > max_size:
-        detail = f"an upload may have {max_size:,} bytes, not {size:,}"
+        detail = f"Limit exceeded: {size:,} bytes, the limit is {max_size:,}."
         raise Problem(BODY_TOO_LARGE, detail, extra={"limit_bytes": max_size})
 
 
@@ -96,15 +96,15 @@ def may_append(row: TusRow, offset: int, announced: int | None, body: int | None
         Problem: they may not.
     """
     if row.concatenates is not None:
-        raise Problem(UPLOAD_FINAL, "the upload is made of partial ones")
+        raise Problem(UPLOAD_FINAL, "The upload was concatenated from partial uploads.")
     if row.position != offset:
         raise offset_mismatch(row.position, offset)
     whole: int | None = row.length
     if announced is not None:
         if whole not in {None, announced}:
-            raise wrong("Upload-Length", f"is {whole} already and cannot change")
+            raise wrong("Upload-Length", f"Is already {whole} and cannot change")
         if announced < offset:
-            raise wrong("Upload-Length", f"must not be less than the {offset} bytes that are stored")
+            raise wrong("Upload-Length", f"Must be at least {offset}, the number of bytes stored")
         length(announced, max_size)
         whole = announced
     if body:
@@ -129,16 +129,18 @@ def count(parts: int) -> None:
         Problem: there are.
     """
     if parts > MAX_PARTS:
-        raise Problem(TOO_MANY_PARTS, f"an upload may have {MAX_PARTS:,} parts", extra={"limit_parts": MAX_PARTS})
+        raise Problem(
+            TOO_MANY_PARTS, f"Limit exceeded: an upload may have {MAX_PARTS:,} parts.", extra={"limit_parts": MAX_PARTS}
+        )
 
 
 def offset_mismatch(position: int, offset: int) -> Problem:
     """A request for another offset than the one where the upload stands."""
-    detail = f"the upload stands at {position}, not at {offset}"
+    detail = f"The offset of the upload is {position}, not {offset}."
     return Problem(OFFSET_MISMATCH, detail, headers={"Upload-Offset": str(position)})
 
 
 def changed(position: int) -> Problem:
     """A request that lost to another one while it was carried out."""
-    detail = f"another request was first; the upload stands at {position}"
+    detail = f"Another request changed the upload first. Its offset is now {position}."
     return Problem(OFFSET_MISMATCH, detail, headers={"Upload-Offset": str(position)})

@@ -19,14 +19,16 @@ _PAIR = f"[!-+\\--~]+(?: {_BASE64})?"
 _BYTES = "^[0-9]{1,15}$"
 _UPLOAD = "/v1/uploads/tus/01a1f92b-ba77-76a1-85bb-608671403cb6"
 
-Version = Annotated[Literal["1.0.0"], Header(alias="Tus-Resumable", description="The version of tus.")]
-VersionIfAny = Annotated[Literal["1.0.0"] | None, Header(alias="Tus-Resumable", description="The version of tus.")]
+Version = Annotated[Literal["1.0.0"], Header(alias="Tus-Resumable", description="Version of the tus protocol.")]
+VersionIfAny = Annotated[
+    Literal["1.0.0"] | None, Header(alias="Tus-Resumable", description="Version of the tus protocol.")
+]
 Offset = Annotated[
     str,
     Header(
         alias="Upload-Offset",
         pattern=_BYTES,
-        description="Where the upload stands, in bytes, as its last answer said.",
+        description="Offset in bytes at which to append: the one that the last response returned.",
         openapi_examples={"begin": {"value": "0"}},
     ),
 ]
@@ -35,20 +37,22 @@ Length = Annotated[
     Header(
         alias="Upload-Length",
         pattern=_BYTES,
-        description="Of the whole upload, in bytes. Once told it cannot change.",
+        description="Size of the whole file in bytes. It cannot be changed once it is set.",
         openapi_examples={"two megabytes": {"value": "2411724"}},
     ),
 ]
 DeferLength = Annotated[
-    Literal["1"] | None, Header(alias="Upload-Defer-Length", description="The length comes with a later PATCH.")
+    Literal["1"] | None,
+    Header(alias="Upload-Defer-Length", description="`1` if the length is sent with a later PATCH."),
 ]
 Metadata = Annotated[
     str,
     Header(
         alias="Upload-Metadata",
         max_length=LONGEST_METADATA,
-        description="Pairs of a key and a value in Base64. `filename` or `name` names the picture, `priority` is high, "
-        "normal or low, `analyze` names a profile; what else there is comes back with HEAD.",
+        description="Comma-separated pairs of a key and a Base64 value. Known keys: `filename` or `name` (name of the "
+        "image), "
+        "`priority` (`high`, `normal` or `low`) and `analyze` (analysis profile). All pairs are returned by HEAD.",
         json_schema_extra={"pattern": f"^(?:{_PAIR}(?:,{_PAIR})*)?$"},
         openapi_examples={"a name": {"value": "filename YmVhY2guanBn,priority aGlnaA=="}},
     ),
@@ -57,7 +61,7 @@ Checksum = Annotated[
     str | None,
     Header(
         alias="Upload-Checksum",
-        description="An algorithm and the body's digest in Base64. With it the body counts whole or not at all.",
+        description="Algorithm and digest of the body in Base64. The body is stored only if the digest matches.",
         json_schema_extra={"pattern": f"^(?:{'|'.join(ALGORITHMS)}) {_BASE64}$"},
         openapi_examples={"sha1": {"value": "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="}},
     ),
@@ -66,40 +70,42 @@ Concat = Annotated[
     str | None,
     Header(
         alias="Upload-Concat",
-        description="`partial`: of this upload and others an image will be made. `final;` and their addresses, in order: "
-        "it is made, without `Upload-Length` and without a body.",
+        description="`partial` creates a part of an image. `final;` followed by the URLs of such parts, in order, "
+        "concatenates them "
+        "into an image; it is sent without `Upload-Length` and without a body.",
         json_schema_extra={"pattern": f"^(?:partial|final;{_UPLOAD[:16]}\\S+( {_UPLOAD[:16]}\\S+)*)$"},
         openapi_examples={"a part": {"value": "partial"}, "the whole": {"value": f"final;{_UPLOAD} {_UPLOAD}"}},
     ),
 ]
 
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "Tus-Resumable": ("The version of tus in which this was answered.", {"const": VERSION}),
-    "Tus-Version": ("The versions of tus that are spoken.", {"const": VERSION}),
-    "Tus-Extension": ("The extensions of tus that are spoken.", {"const": ",".join(EXTENSIONS)}),
-    "Tus-Max-Size": ("The most bytes that an upload may have.", {"type": "integer", "minimum": 1}),
-    "Tus-Checksum-Algorithm": ("What `Upload-Checksum` may begin with.", {"const": ",".join(ALGORITHMS)}),
-    "Upload-Offset": ("Where the upload stands, in bytes.", {"type": "integer", "minimum": 0}),
+    "Tus-Resumable": ("Version of the tus protocol of this response.", {"const": VERSION}),
+    "Tus-Version": ("Supported versions of the tus protocol.", {"const": VERSION}),
+    "Tus-Extension": ("Supported extensions of the tus protocol.", {"const": ",".join(EXTENSIONS)}),
+    "Tus-Max-Size": ("Maximum size of an upload in bytes.", {"type": "integer", "minimum": 1}),
+    "Tus-Checksum-Algorithm": ("Supported algorithms for `Upload-Checksum`.", {"const": ",".join(ALGORITHMS)}),
+    "Upload-Offset": ("Number of bytes stored.", {"type": "integer", "minimum": 0}),
     "Upload-Length": (
-        "Of the whole upload, in bytes; missing while it is deferred.",
+        "Size of the whole file in bytes. Missing while it is deferred.",
         {"type": "integer", "minimum": 0},
     ),
-    "Upload-Defer-Length": ("The length is not told yet.", {"const": "1"}),
-    "Upload-Metadata": ("As it came with the creation.", {}),
-    "Upload-Concat": ("As it came with the creation.", {}),
-    "Upload-Expires": ("When an upload without further requests is removed (RFC 9110, 5.6.7).", {}),
-    IMAGE: ("The address of the image that the upload became.", {"format": "uri-reference"}),
+    "Upload-Defer-Length": ("`1` while the length is deferred.", {"const": "1"}),
+    "Upload-Metadata": ("Metadata as sent when the upload was created.", {}),
+    "Upload-Concat": ("Value as sent when the upload was created.", {}),
+    "Upload-Expires": ("When the upload is deleted, unless further requests are made (HTTP date).", {}),
+    IMAGE: ("URL of the image that the upload became, relative to the server.", {"format": "uri-reference"}),
 }
 
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The next bytes.",
+        "description": "The next bytes of the file.",
         "content": {BODY_TYPE: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 FIRST_BODY: dict[str, Any] = {
-    "requestBody": BODY["requestBody"] | {"required": False, "description": "The first bytes, or all, or none."}
+    "requestBody": BODY["requestBody"]
+    | {"required": False, "description": "The first bytes of the file, all of them, or none."}
 }
 
 

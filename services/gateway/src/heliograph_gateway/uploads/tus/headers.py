@@ -105,15 +105,15 @@ def metadata(value: str) -> dict[str, bytes]:
         Problem: it is not of that form.
     """
     if len(value) > LONGEST_METADATA:
-        raise wrong("Upload-Metadata", f"may have {LONGEST_METADATA:,} characters, not {len(value):,}")
+        raise wrong("Upload-Metadata", f"Must have at most {LONGEST_METADATA:,} characters, not {len(value):,}")
     if not _VISIBLE.fullmatch(value):
-        raise wrong("Upload-Metadata", "must be ASCII: keys as they are, values in Base64")
+        raise wrong("Upload-Metadata", "Must be ASCII, with values encoded in Base64")
     found: dict[str, bytes] = {}
     for pair in value.split(",") if value.strip() else ():
         key, _, encoded = pair.strip(" ").partition(" ")
         if not key or key in found:
-            raise wrong("Upload-Metadata", f"has the key `{key}` twice" if key else "has a pair without a key")
-        found[key] = _base64("Upload-Metadata", encoded.strip(" "), f"the value of `{key}`")
+            raise wrong("Upload-Metadata", f"Repeats the key `{key}`" if key else "Has a pair without a key")
+        found[key] = _base64("Upload-Metadata", encoded.strip(" "), f"The value of `{key}`")
     return found
 
 
@@ -125,10 +125,12 @@ def checksum(value: str) -> Checksum:
     """
     algorithm, _, encoded = value.strip(" ").partition(" ")
     if algorithm not in _ALGORITHMS:
-        raise wrong("Upload-Checksum", f"must begin with one of {', '.join(ALGORITHMS)}")
-    found = Checksum(algorithm, _base64("Upload-Checksum", encoded, "the checksum"))
+        raise wrong("Upload-Checksum", f"Must begin with one of {', '.join(ALGORITHMS)}")
+    found = Checksum(algorithm, _base64("Upload-Checksum", encoded, "The checksum"))
     if len(found.digest) != found.hash().digest_size:
-        raise wrong("Upload-Checksum", f"has {len(found.digest)} bytes, which is not the length of {algorithm}")
+        raise wrong(
+            "Upload-Checksum", f"Has {len(found.digest)} bytes, which is not the length of a {algorithm} digest"
+        )
     return found
 
 
@@ -142,7 +144,7 @@ def concat(value: str) -> Concat:
         return Concat(partial=True)
     kind, _, urls = value.partition(";")
     if kind != "final" or not urls.split():
-        raise wrong("Upload-Concat", "must be `partial`, or `final;` and the addresses of partial uploads")
+        raise wrong("Upload-Concat", "Must be `partial`, or `final;` followed by the URLs of partial uploads")
     return Concat(partial=False, urls=tuple(urls.split()))
 
 
@@ -158,7 +160,7 @@ def upload_id(url: str) -> UUID | None:
 
 def wrong(name: str, detail: str) -> Problem:
     """A header that is not acceptable."""
-    return Problem(INVALID_PARAMETER, f"`{name}` {detail}", extra={"errors": [{"parameter": name, "detail": detail}]})
+    return Problem(INVALID_PARAMETER, f"`{name}`: {detail}", extra={"errors": [{"parameter": name, "detail": detail}]})
 
 
 def options(max_size: int) -> dict[str, str]:
@@ -175,4 +177,4 @@ def _base64(name: str, encoded: str, what: str) -> bytes:
     try:
         return b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise wrong(name, f"is not acceptable: {what} is no Base64 (RFC 4648, with padding)") from None
+        raise wrong(name, f"{what} is not valid Base64 (RFC 4648, with padding)") from None

@@ -60,5 +60,5 @@ def _refusal(scope: Scope) -> Problem | None:
     spoken = Headers(scope=scope).get("Tus-Resumable")
     if spoken == VERSION or scope["method"] == "OPTIONS" or (spoken is None and scope["method"] not in _CHANGES):
         return None
-    detail = "the request has no `Tus-Resumable`" if spoken is None else f"`Tus-Resumable` is {spoken[:20]!r}"
-    return Problem(TUS_VERSION, f"{detail}; this server speaks {VERSION}", headers={"Tus-Version": VERSION})
+    detail = "The request has no `Tus-Resumable` header" if spoken is None else f"`Tus-Resumable` is {spoken[:20]!r}"
+    return Problem(TUS_VERSION, f"{detail}. This server supports version {VERSION}.", headers={"Tus-Version": VERSION})

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from heliograph_common.clock import rfc3339
@@ -38,16 +38,23 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response
 from heliograph_gateway.http.services import provided
+from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.uploads.options import UploadOptions, priority_of, profile_of
 from heliograph_gateway.uploads.tus import document
 from heliograph_gateway.uploads.tus import headers as tus_headers
 from heliograph_gateway.uploads.tus.body import Body
 from heliograph_gateway.uploads.tus.headers import BODY_TYPE, IMAGE, ROOT, wrong
 from heliograph_gateway.uploads.tus.queries import TusRow
-from heliograph_gateway.uploads.tus.schemas import TusUploadShape
+from heliograph_gateway.uploads.tus.schemas import UPLOAD_ID, TusUploadShape
 from heliograph_gateway.uploads.tus.service import Announced, Progress, ResumableUploads, progress_of
 
-router = APIRouter(tags=["resumable uploads"], dependencies=[Depends(known_parameters)])
+RESUMABLE_UPLOADS = Tag(
+    "resumable uploads", "Upload files in several requests and resume after interruptions, with the tus 1.0 protocol."
+)
+
+router = APIRouter(tags=[RESUMABLE_UPLOADS], dependencies=[Depends(known_parameters)])
+
+UploadId = Annotated[UUID, Path(description="Id of the upload.", examples=[UPLOAD_ID])]
 
 Service = Annotated[ResumableUploads, Depends(provided(ResumableUploads))]
 
@@ -67,24 +74,25 @@ _TAKING = (
     TUS_CHECKSUM_MISMATCH,
 )
 _SELF = ("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")
-_SELF_ANSWERS = document.open_answers(204, "What this server can do", _SELF)
+_SELF_ANSWERS = document.open_answers(204, "The capabilities of this server.", _SELF)
 
 
 @router.options(_ONE, include_in_schema=False)
-@router.options(ROOT, summary="Ask what is spoken", status_code=204, responses=_SELF_ANSWERS)
+@router.options(ROOT, summary="Get tus capabilities", status_code=204, responses=_SELF_ANSWERS)
 async def show_tus_abilities(service: Service) -> Response:
-    """Version, extensions and limits. Needs no token. The address of every upload, there or not, answers the same."""
+    """Returns the tus version, extensions and limits of this server. Needs no token. The URL of an upload returns the same,
+    whether the upload exists or not."""
     return Response(status_code=204, headers=tus_headers.options(service.max_size))
 
 
 @router.post(
     ROOT,
-    summary="Begin a resumable upload",
+    summary="Create a resumable upload",
     status_code=201,
     response_class=Response,
     responses=document.answers(
         201,
-        "Begun; with the image where all was there",
+        "The upload was created. If the request had all bytes, the upload is an image.",
         ("Upload-Offset", "Upload-Expires", IMAGE),
         *_TAKING,
         *_OVER,
@@ -104,8 +112,8 @@ async def create_tus_upload(
     upload_concat: document.Concat = None,
     upload_checksum: document.Checksum = None,
 ) -> Response:
-    """Makes an upload, to which PATCH adds bytes; the first may come along. One of `Upload-Length`, `Upload-Defer-Length`
-    and `Upload-Concat: final` is needed."""
+    """Creates an upload, to which PATCH requests append bytes. The request itself may already carry the first bytes. It
+    requires exactly one of ``Upload-Length``, ``Upload-Defer-Length`` and ``Upload-Concat: final``."""
     announced = Announced(
         length=None if upload_length is None else int(upload_length),
         metadata=upload_metadata,
@@ -114,11 +122,14 @@ async def create_tus_upload(
     )
     final = announced.concat is not None and not announced.concat.partial
     if sum((upload_length is not None, upload_defer_length is not None, final)) != 1:
-        raise wrong("Upload-Length", "or `Upload-Defer-Length: 1` or `Upload-Concat: final;…` is needed, and only one")
+        raise wrong(
+            "Upload-Length",
+            "Send exactly one of `Upload-Length`, `Upload-Defer-Length: 1` and `Upload-Concat: final;…`",
+        )
     body = _body(request, upload_checksum)
     if announced.concat is not None and final:
         if body.announced != 0:
-            raise wrong("Upload-Concat", "makes a final upload, which takes no body")
+            raise wrong("Upload-Concat", "A final upload must not have a body")
         progress = await service.concatenate(caller.subject, announced, announced.concat.urls)
     else:
         progress = await service.create(caller.subject, announced, body)
@@ -127,11 +138,11 @@ async def create_tus_upload(
 
 @router.patch(
     _ONE,
-    summary="Add bytes to a resumable upload",
+    summary="Append to a resumable upload",
     status_code=204,
     responses=document.answers(
         204,
-        "Added; with the image where these were the last",
+        "The bytes were appended. If they were the last ones, the upload is an image.",
         ("Upload-Offset", "Upload-Expires", IMAGE),
         *_TAKING,
         *_OVER,
@@ -142,7 +153,7 @@ async def create_tus_upload(
 )
 async def append_to_tus_upload(
     *,
-    upload_id: UUID,
+    upload_id: UploadId,
     request: Request,
     service: Service,
     caller: Writer,
@@ -151,8 +162,9 @@ async def append_to_tus_upload(
     upload_length: document.Length = None,
     upload_checksum: document.Checksum = None,
 ) -> Response:
-    """Adds the body at the offset. When the connection breaks, what arrived counts: ask where the upload stands and go on
-    from there. With the last bytes the picture is checked, and is an image when this is answered."""
+    """Appends the body at the offset. If the connection breaks, the bytes that arrived are kept: get the offset of the
+    upload and continue from there. After the last bytes the file is checked, and the upload is an image when the
+    response is sent."""
     progress = await service.append(
         upload_id,
         caller.subject,
@@ -166,33 +178,34 @@ async def append_to_tus_upload(
 @router.head(
     _ONE,
     name="show_tus_offset",
-    summary="Ask where a resumable upload stands",
+    summary="Get the offset of a resumable upload",
     response_class=Response,
-    responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
+    responses=document.answers(200, "The state of the upload.", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
 )
 @router.get(
     _ONE,
-    summary="Show a resumable upload",
-    responses=document.answers(200, "Where it stands", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
+    summary="Get a resumable upload",
+    responses=document.answers(200, "The state of the upload.", (*_STATE, "Upload-Expires", IMAGE), *_OVER),
     response_model=TusUploadShape,
 )
 async def show_tus_upload(
-    upload_id: UUID, service: Service, caller: Writer, _: document.VersionIfAny = None
+    upload_id: UploadId, service: Service, caller: Writer, _: document.VersionIfAny = None
 ) -> Response:
-    """The headers say it as tus has it, the body in JSON. An offset equal to the length means that the picture was checked
-    and is an image."""
+    """Returns the state of the upload, as tus headers and (for GET) as JSON. If the offset equals the length, the file
+    has been checked and is an image."""
     row = await service.look(upload_id, caller.subject)
     return json_response(_shown(row), headers=_state(row))
 
 
 @router.delete(
     _ONE,
-    summary="End a resumable upload",
+    summary="Delete a resumable upload",
     status_code=204,
-    responses=document.answers(204, "Ended", (), NOT_FOUND),
+    responses=document.answers(204, "The upload was deleted.", (), NOT_FOUND),
 )
-async def delete_tus_upload(upload_id: UUID, service: Service, caller: Writer, _: document.Version) -> Response:
-    """Forgets the upload and frees its bytes. An image that it became stays: delete that by itself."""
+async def delete_tus_upload(upload_id: UploadId, service: Service, caller: Writer, _: document.Version) -> Response:
+    """Deletes the upload and its bytes. If the upload is already complete, its image remains and can be deleted
+    separately."""
     await service.terminate(upload_id, caller.subject)
     return Response(status_code=204)
 
@@ -213,7 +226,7 @@ def _body(request: Request, checksum: str | None, *, always: bool = False) -> Bo
         announced = int(request.headers.get("content-length", 0))
     essence = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if essence != BODY_TYPE and (always or announced != 0):
-        detail = f"{essence[:100] or 'a body without a type'} is not taken; send {BODY_TYPE}"
+        detail = f"`{essence[:100]}` is not supported. Send the body as `{BODY_TYPE}`."
         raise Problem(UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept": BODY_TYPE})
     expected = None if checksum is None else tus_headers.checksum(checksum)
     return Body(request.stream(), announced=announced, checksum=expected)

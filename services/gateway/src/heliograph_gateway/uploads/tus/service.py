@@ -1,6 +1,6 @@
 """Resumable uploads, tus 1.0: bytes that come in several requests, perhaps to several gateways, become one image.
 
-``routes/tus.py`` calls it. Each request's bytes are an object of their own (a part), and an upload is its row and the list
+Each request's bytes are an object of their own (a part), and an upload is its row and the list
 of its parts (``tus_rows.py``; docs/adr/0011). What holds for whoever asks:
 
 - What an upload's offset covers is stored. An offset equal to the length means more: the picture has been checked, and is
@@ -247,7 +247,7 @@ class ResumableUploads:
         """Why parts are missing: another request finished the upload, or they are lost."""
         if (await self.look(row.id, row.owner)).position != row.position:
             return await self._changed(row)
-        return Problem(NOT_FOUND, "bytes of the upload are gone; begin a new one")
+        return Problem(NOT_FOUND, "Bytes of the upload are missing from the object store. Create a new upload.")
 
     async def _discard(self, prefix: str) -> bool:
         """Deletes objects that are needed no more; those that cannot be deleted now are collected with their upload."""
@@ -255,7 +255,7 @@ class ResumableUploads:
             for key in [info.key async for info in self._blobs.list(prefix)]:
                 await self._blobs.delete(key)
         except Temporary as error:
-            log.warning("parts of an upload stay until it is collected", prefix=prefix, error=str(error))
+            log.warning("upload parts not deleted", prefix=prefix, error=str(error))
             return False
         return True
 
