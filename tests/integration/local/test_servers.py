@@ -11,7 +11,8 @@ import uuid
 import psutil
 import psycopg
 import pytest
-from tests.integration.local.support import Marks, Up, dev, eventually
+from tests.integration.local.support import Marks, Up, dev
+from tests.polling import until_sync
 
 from heliograph_local.faults import Faults
 
@@ -36,7 +37,7 @@ async def test_server_that_is_taken_down_stays_down_until_it_is_brought_up(up: U
     faults, port = Faults(up.data), up.row("nats")["port"]
 
     await faults.take_down("nats")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the client notices that it is cut off
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
@@ -50,7 +51,7 @@ async def test_frozen_server_answers_again_when_thawed(up: Up) -> None:
     faults = Faults(up.data)
 
     pid = faults.freeze("nats")
-    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    until_sync(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     faults.thaw("nats")
 
     await Marks(up.connection).leave("nats", "thawed")

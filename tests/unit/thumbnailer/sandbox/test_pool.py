@@ -68,7 +68,7 @@ async def test_a_killed_child_fails_its_picture_alone(pool: RenderPool) -> None:
     pid = pool._idle[0].pid
     os.kill(pid, signal.SIGSTOP)
     render = asyncio.create_task(all_events(pool, pictures.jpeg()))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the render is under way
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(RenderCrashed, match="SIGKILL") as failure:
         await render
@@ -106,7 +106,7 @@ async def test_a_dead_zygote_is_started_again(pool: RenderPool) -> None:
 async def test_a_picture_whose_child_ended_with_the_zygote_is_not_at_fault(pool: RenderPool) -> None:
     os.kill(pool._idle[0].pid, signal.SIGSTOP)
     render = asyncio.create_task(all_events(pool, pictures.jpeg()))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # the render is under way
     process = pool._zygote._process
     assert process is not None
     process.kill()
