@@ -26,7 +26,7 @@ test: setup ## Run the tests: unit, ports over fake and real, integration on rea
 
 coverage: setup ## Run the tests and fail where they reach less of the code than before
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/coverage run -m pytest -m "not unmeasured" -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
