@@ -26,7 +26,7 @@ test: setup ## Run unit, port and integration tests (ARGS=path::test to select)
 
 coverage: setup ## Run the tests and fail if coverage drops below the threshold
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/coverage run -m pytest -m "not unmeasured" -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

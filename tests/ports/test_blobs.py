@@ -275,6 +275,7 @@ asyncio.run(main())
 @pytest.mark.parametrize(
     ("multipart_bytes", "puts"), [(MULTIPART_BYTES, 20), (PART_BYTES, 8)], ids=["streamed", "parts"]
 )
+@pytest.mark.unmeasured
 async def test_puts_of_50_mb_at_once_stay_flat(
     real: MinioBlobs, s3_settings: S3Settings, prefix: str, multipart_bytes: int, puts: int
 ) -> None:

@@ -63,6 +63,7 @@ async def test_pictures_among_hostile_ones_are_not_delayed(stack: Running) -> No
     assert statistics.median(among) < 10 + 10 * statistics.median(alone)
 
 
+@pytest.mark.unmeasured
 async def test_memory_is_given_back(stack: Running) -> None:
     async with stack.client() as client:
         for _ in range(2):

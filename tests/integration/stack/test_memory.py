@@ -11,7 +11,7 @@ from tests.integration.stack.support import Running
 
 from heliograph_client import AsyncClient
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(400), pytest.mark.unmeasured]
 
 CONCURRENT = 8
 CHILD_GROWS = 4 << 20

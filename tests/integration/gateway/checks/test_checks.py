@@ -435,6 +435,7 @@ async def _many(db: Database, blobs: MemoryBlobs, count: int) -> None:
             await blobs.put(keys.rendition(f"{n:064x}", "4", "300-1a2b3c4d.jpg"), RENDITION, content_type="image/jpeg")
 
 
+@pytest.mark.unmeasured
 async def test_memory_does_not_grow_with_the_library(db: Database) -> None:
     blobs = Aged()
     peaks = []

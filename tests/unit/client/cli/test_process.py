@@ -128,6 +128,7 @@ def test_a_reader_that_has_had_enough(fake: FakeServer, environment: dict[str, s
     assert done.stderr == ""
 
 
+@pytest.mark.unmeasured
 def test_it_starts_fast(environment: dict[str, str]) -> None:
     """Held to ten times what it may be: the machine may be busy. What was measured is in the failure's message."""
     began = time.monotonic()

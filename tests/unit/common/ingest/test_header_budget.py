@@ -17,6 +17,8 @@ from heliograph_common.ingest.sniff import Limits, check, sniff, sniff_bytes, sn
 from heliograph_common.ingest.spool import limits_of
 from heliograph_common.settings import LimitSettings
 
+pytestmark = pytest.mark.unmeasured
+
 AIM = 0.05
 """Seconds of CPU that a header may take; the tests allow ten times as many, for slow and busy machines."""
 
