@@ -9,31 +9,31 @@ export PYTHON
 
 .PHONY: help setup up down test coverage conformance check lock generate migration format e2e chaos bench clean
 
-help: ## List the targets
+help: ## List all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-setup: ## Prepare .venv (every other target does so by itself)
+setup: ## Prepare .venv (run by every other target)
 	@bash scripts/setup.sh
 
-up: setup ## Run everything on this machine and send a sample picture through it (ARGS=--detach returns)
+up: setup ## Start Heliograph on this machine and process a sample image (ARGS=--detach to run in the background)
 	@$(BIN)/heliograph dev up $(ARGS)
 
-down: setup ## Stop what `make up ARGS=--detach` started
+down: setup ## Stop Heliograph started with `make up ARGS=--detach`
 	@$(BIN)/heliograph dev down $(ARGS)
 
-test: setup ## Run the tests: unit, ports, integration on real servers (ARGS=path::test runs just that)
+test: setup ## Run unit, port and integration tests (ARGS=path::test to select)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-coverage: setup ## Run the tests and fail where they reach less of the code than before
+coverage: setup ## Run the tests and fail if coverage drops below the threshold
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-conformance: setup ## Does it do what its documents and the standards say (ARGS=fuzz,tokens picks some)
+conformance: setup ## Test conformance to OpenAPI, AsyncAPI, tus and HTTP (ARGS=fuzz,tokens to select)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
-check: setup ## Check style, types, import rules, locks and charts
+check: setup ## Check style, types, import rules, lock files, generated files and charts
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -43,33 +43,33 @@ check: setup ## Check style, types, import rules, locks and charts
 	@scripts/check_hosted.sh
 	@scripts/check_charts.sh
 
-lock: setup ## Write requirements/ anew from the pyproject files (ARGS=--upgrade takes the newest)
+lock: setup ## Update requirements/ from the pyproject files (ARGS=--upgrade for the latest versions)
 	@scripts/lock.sh $(ARGS)
 
-generate: setup ## Write what is made from the code: settings reference, chart values, dashboards, message samples
+generate: setup ## Generate settings reference, chart schema and README, dashboards and message samples
 	@$(BIN)/python scripts/settings_reference.py
 	@$(BIN)/python scripts/chart_values.py
 	@$(BIN)/python scripts/chart_dashboards.py
 	@$(BIN)/python -m tests.contracts.make_samples
 
-migration: setup ## Write the next migration from the tables' difference (NAME="lanes of the outbox")
+migration: setup ## Generate a migration from the difference of the tables (NAME="lanes of the outbox")
 	@$(BIN)/python scripts/new_migration.py "$(NAME)"
 
-format: setup ## Format the code and mend what can be mended
+format: setup ## Format the code and apply automatic fixes
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-e2e: setup ## On a cluster: build, install, use, break, upgrade, uninstall (KUBECONFIG, or the lab beside the checkout)
+e2e: setup ## Test on a cluster: build, install, use, break, upgrade, uninstall (uses KUBECONFIG)
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
-chaos: setup ## Fault tests: kill, stop and restart everything while a client keeps the books (ARGS=1,2 picks some)
+chaos: setup ## Run fault tests: kill, stop and restart everything under load (ARGS=1,2 to select)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: setup ## Benchmarks, each beside its peer (make bench P7, or ARGS=P1,P4, picks some)
+bench: setup ## Run benchmarks against comparable tools (ARGS=P1,P4 to select)
 	@$(BIN)/python -m benchmarks $(ARGS) $(filter P%,$(MAKECMDGOALS))
 
 P%: # the name of a benchmark, after `bench`
 	@:
 
-clean: ## Remove what was built
+clean: ## Remove build artifacts and caches
 	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

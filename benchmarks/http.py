@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client: one connection, one request at a time, kept open. Used by P2 and P4.
+"""A small HTTP/1.1 client: one connection, one request at a time, kept open.
 
 It costs little, so that on a machine of two cores the server is what is measured. Knows Content-Length only, not chunks.
 """

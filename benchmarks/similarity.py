@@ -1,4 +1,4 @@
-"""Structural similarity of two pictures. Used by P1."""
+"""Structural similarity of two pictures."""
 
 from __future__ import annotations
 

@@ -115,5 +115,5 @@ def peak_bytes(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Has the kernel count the peak anew (proc(5): clear_refs)."""
+    """Has the kernel count the peak again (proc(5): clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")

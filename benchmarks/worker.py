@@ -1,7 +1,7 @@
 """One engine in a process of its own, asked over its standard input: all of them get equal bytes and time themselves.
 
 Runs in ``.venv`` (ours) and in ``.venv-bench`` (peers), so nothing but the standard library is imported before the engine
-is known. A frame is two lengths (big-endian, 4 bytes each), a JSON header and a body. Asked by ``engines.Engine``.
+is known. A frame is two lengths (big-endian, 4 bytes each), a JSON header and a body.
 """
 
 from __future__ import annotations

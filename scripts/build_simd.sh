@@ -14,7 +14,7 @@ wanted=requirements/simd.txt
 tools=requirements/simd-build.txt
 
 stand_in() {
-  echo "heliograph: pillow-simd not built, Pillow's slower resampler stands in: $1" >&2
+  echo "heliograph: pillow-simd not built, using Pillow's slower resampler: $1" >&2
   [ "${HELIOGRAPH_REQUIRE_SIMD:-0}" = 1 ] && exit 1
   exit 0
 }
@@ -22,7 +22,7 @@ stand_in() {
 want=$( { "$python" -VV; cat "$wanted" "$tools" scripts/build_simd.sh; } | sha256sum | cut -d' ' -f1)
 [ -f "$home/.stamp" ] && [ "$(cat "$home/.stamp")" = "$want" ] && exit 0
 
-[ "$(uname -m)" = x86_64 ] || stand_in "it knows x86-64 only, this is $(uname -m)"
+[ "$(uname -m)" = x86_64 ] || stand_in "it supports x86-64 only, this machine is $(uname -m)"
 command -v cc >/dev/null || stand_in "no C compiler; install one: apt-get install gcc python3-dev"
 header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 [ -f "$header" ] || stand_in "Python.h is missing; install it: apt-get install gcc python3-dev"
@@ -54,7 +54,7 @@ build sse4 -msse4 & sse4=$!
 built=1
 wait "$avx2" || built=0
 wait "$sse4" || built=0
-[ "$built" = 1 ] || stand_in "the compiler refused it (its last lines are above)"
+[ "$built" = 1 ] || stand_in "the compiler failed (see the output above)"
 
 mkdir -p "$home"
 cp -r "$work/avx2" "$work/sse4" "$home/"

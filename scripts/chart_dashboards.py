@@ -29,18 +29,18 @@ STAGE, HTTP, MESSAGE = (
 )
 
 PIPELINE: list[Panel] = [
-    ("Pictures ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
-    ("Stages since acceptance, 95th percentile", "s", quantile(STAGE, "stage", "$ns"), "{{stage}}"),
-    ("Not ready within 10 s", "percentunit", "heliograph:slow_pictures:ratio_rate5m", "share; the objective is 0.01"),
+    ("Images ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
+    ("Time from acceptance to stage, 95th percentile", "s", quantile(STAGE, "stage", "$ns"), "{{stage}}"),
+    ("Images not ready within 10 s", "percentunit", "heliograph:slow_pictures:ratio_rate5m", "share (objective: 1 %)"),
     (
-        "Oldest message unacknowledged",
+        "Oldest unacknowledged message",
         "s",
         "max by (consumer) (heliograph_oldest_unacked_age_seconds{$ns})",
         "{{consumer}}",
     ),
-    ("Outbox: rows that wait", "short", "max(heliograph_outbox_depth{$ns})", "rows"),
+    ("Outbox: waiting rows", "short", "max(heliograph_outbox_depth{$ns})", "rows"),
     ("Outbox: oldest row", "s", "max(heliograph_outbox_oldest_age_seconds{$ns})", "age"),
-    ("Outbox: rows in quarantine", "short", "max(heliograph_outbox_quarantined{$ns})", "rows"),
+    ("Outbox: quarantined rows", "short", "max(heliograph_outbox_quarantined{$ns})", "rows"),
     ("Messages by outcome", "ops", f"sum by (outcome) (rate({MESSAGE}_count{{$ns}}[$__rate_interval]))", "{{outcome}}"),
     (
         "Redeliveries",
@@ -54,7 +54,7 @@ PIPELINE: list[Panel] = [
         "sum by (service) (increase(heliograph_dead_letters_total{$ns}[$__range]))",
         "{{service}}",
     ),
-    ("Render steps, 95th percentile", "s", quantile("heliograph_render_seconds", "step", "$ns"), "{{step}}"),
+    ("Render step duration, 95th percentile", "s", quantile("heliograph_render_seconds", "step", "$ns"), "{{step}}"),
     ("Sockets", "short", "sum by (transport) (heliograph_sockets{$ns})", "{{transport}}"),
     ("Bytes queued for sockets", "bytes", "sum by (pod) (heliograph_socket_queue_bytes{$ns})", "{{pod}}"),
 ]
@@ -71,7 +71,7 @@ SERVICE: list[Panel] = [
         f'sum by (status) (rate({HTTP}_count{{status=~"[45]..", $by}}[$__rate_interval]))',
         "{{status}}",
     ),
-    ("Duration, 95th percentile", "s", quantile(HTTP, "route", "$by"), "{{route}}"),
+    ("Request duration, 95th percentile", "s", quantile(HTTP, "route", "$by"), "{{route}}"),
     (
         "Messages",
         "ops",

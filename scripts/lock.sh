@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/*.txt anew from the pyproject files: hashed, for all platforms, without addresses.
+# Writes requirements/*.txt again from the pyproject files: hashed, for all platforms, without addresses.
 # Pins that still fit stay as they are; --upgrade takes the newest. --check changes nothing and fails on a difference.
 set -euo pipefail
 cd "$(dirname "$0")/.."

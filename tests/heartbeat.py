@@ -31,7 +31,7 @@ class Heartbeat:
     async def _beat(self) -> None:
         last = time.monotonic()
         while True:
-            await asyncio.sleep(_INTERVAL)
+            await asyncio.sleep(_INTERVAL)  # real time is what it measures
             now = time.monotonic()
             self.longest = max(self.longest, now - last)
             last = now

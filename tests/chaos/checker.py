@@ -1,4 +1,4 @@
-"""Judges a run: the client's books against what the servers hold. Pure, so that a test can show each check failing
+"""Judges a run: the client's history against what the servers hold. Pure, so that a test can show each check failing
 (``tests/unit/chaos/test_checker.py``).
 
 Sizes are computed here anew and not with the thumbnailer's code: a rule that is wrong there shall not be right here.

@@ -1,4 +1,4 @@
-"""The client: sends pictures until each is answered for good, and listens on the socket. All goes into the books.
+"""The client: sends pictures until each is answered for good, and listens on the socket. All is recorded (``history``).
 
 It speaks HTTP and WebSocket by itself, so that nothing is smoothed over before it is written down; beside it the public
 client library listens too.

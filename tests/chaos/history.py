@@ -1,4 +1,4 @@
-"""The client's books: what it sent, what it was answered, what the socket told. Filled by ``client.py``, judged by
+"""The client's record: what it sent, what was answered, what the socket sent. Filled by ``client.py``, judged by
 ``checker.py``. Knows nothing of how the product keeps anything."""
 
 from __future__ import annotations

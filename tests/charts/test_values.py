@@ -39,19 +39,19 @@ def test_an_unknown_key_that_is_like_nothing_is_refused_by_name(refusal: Refusal
     [
         ({"auth": {"existingSecret": {"name": ""}}}, "set auth.jwksUrl"),
         ({"auth": {"existingSecret": {"name": ""}, "secret": "short"}}, "openssl rand -base64 48"),
-        ({"auth": {"jwksUrl": "https://x.test/k"}}, "keep one of them"),
-        ({"s3": {"endpoint": ""}}, "set s3.endpoint"),
+        ({"auth": {"jwksUrl": "https://x.test/k"}}, "remove one of them"),
+        ({"s3": {"endpoint": ""}}, "s3.endpoint is required"),
         ({"s3": {"endpoint": "https://x.test/bucket"}}, "without a path"),
         ({"s3": {"existingSecret": {"name": ""}}}, "set s3.existingSecret.name"),
-        ({"nats": {"url": ""}}, "set nats.url"),
+        ({"nats": {"url": ""}}, "nats.url is required"),
         ({"nats": {"url": "http://x.test"}}, "nats://host:4222"),
-        ({"postgres": {"host": ""}}, "set postgres.host"),
+        ({"postgres": {"host": ""}}, "postgres.host is required"),
         ({"postgres": {"existingSecret": {"name": ""}}}, "set postgres.existingSecret.name"),
         ({"thumbnailer": {"drainSeconds": 30}}, "must exceed thumbnailer.render.wallSeconds"),
-        ({"thumbnailer": {"render": {"memoryMiB": 2048}}}, "raise the one or lower the other"),
-        ({"httpRoute": {"enabled": True}}, "name yours"),
-        ({"ingress": {"enabled": True}}, "name the host"),
-        ({"image": {"tag": "latest"}}, "name a version"),
+        ({"thumbnailer": {"render": {"memoryMiB": 2048}}}, "raise the limit or lower"),
+        ({"httpRoute": {"enabled": True}}, "set it to your Gateway"),
+        ({"ingress": {"enabled": True}}, "set it to the hostname"),
+        ({"image": {"tag": "latest"}}, "set a version"),
         ({"gateway": {"image": {"digest": "sha256:short"}}}, "64 hexadecimal digits"),
     ],
 )
@@ -62,7 +62,7 @@ def test_what_cannot_work_is_refused_with_the_remedy(refusal: Refusal, values: A
 @pytest.mark.parametrize(
     ("values", "remedy"),
     [
-        ({"nats": {"replicas": 1}}, "Set it to 3"),
+        ({"nats": {"replicas": 1}}, "Set nats.replicas to 3"),
         ({"nats": {"password": "x"}}, "use existingSecret"),
         ({"tests": {"existingSecret": {"name": ""}}}, "set tests.existingSecret.name"),
     ],
@@ -73,7 +73,7 @@ def test_production_refuses_what_risks_data(refusal: Refusal, values: Any, remed
 
 def test_all_problems_are_told_at_once(refusal: Refusal) -> None:
     text = refusal({}, files=())
-    assert all(word in text for word in ("PostgreSQL", "NATS", "object store", "Tokens"))
+    assert all(word in text for word in ("postgres.host", "nats.url", "object store", "verify tokens"))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_values_of_the_wrong_kind_are_refused(refusal: Refusal, values: Any) -> 
 
 
 def test_the_stack_refuses_latest(refusal: Refusal) -> None:
-    assert "name a version" in refusal({"nats": {"image": "nats:latest"}}, chart="heliograph-stack", files=())
+    assert "set a version" in refusal({"nats": {"image": "nats:latest"}}, chart="heliograph-stack", files=())
 
 
 @pytest.mark.parametrize("chart", chart_values.CHARTS)

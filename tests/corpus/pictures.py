@@ -1,4 +1,4 @@
-"""Small sound pictures of every format, made in the test process without Pillow. Used by the corpus and by tests.
+"""Small sound pictures of every format, made in the test process without Pillow.
 
 ``scene`` is smooth with edges, so that resampling, turning and compression can be judged by it.
 """

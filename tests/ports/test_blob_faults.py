@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
+from tests.polling import until
 from tests.ports.s3_proxy import Fault, S3Proxy, cut_off, nothing, proxied, refused
 
 from heliograph_common.blobs.minio import READY_KEY, MinioBlobs
@@ -63,7 +64,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_object_that_cannot_be_read_is_not_an_outage(fault: str, blobs: MinioBlobs, proxy: S3Proxy) -> None:
     on(proxy, "broken", FAULTS[fault])
-    with pytest.raises(BlobUnreadable, match="look at that object"):
+    with pytest.raises(BlobUnreadable, match="check that object"):
         await blobs.download_to(BROKEN, io.BytesIO())
     assert await blobs.get("originals/good") == b"x" * 1000
 
@@ -133,9 +134,7 @@ async def test_a_cancelled_deletion_is_sent_once(blobs: MinioBlobs, proxy: S3Pro
     proxy.requests.clear()
     proxy.hold.set()
     await proxy.passed.wait()
-    async with asyncio.timeout(30):
-        while not any(path.endswith(READY_KEY) for _, path in proxy.requests):  # the probe that follows
-            await asyncio.sleep(0.05)
+    await until(lambda: any(path.endswith(READY_KEY) for _, path in proxy.requests))  # the probe that follows
     assert "DELETE" not in [method for method, _ in proxy.requests]
 
 

@@ -188,7 +188,7 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
         blobs = MinioBlobs(S3Settings(endpoint=endpoint, access_key="a", secret_key=SecretStr("s" * 8)))
         for call in (blobs.get("k"), blobs.ready(), blobs.put("k", io.BytesIO(b"x"), content_type="text/plain")):
-            with pytest.raises(BlobsUnavailable, match="look at the S3 endpoint") as caught:
+            with pytest.raises(BlobsUnavailable, match="check the S3 endpoint") as caught:
                 await call
             assert "X-Amz" not in str(caught.value)
         await blobs.close()
@@ -202,7 +202,7 @@ async def test_a_server_that_stops_reading_for_a_while_gets_the_file_all_the_sam
         nonlocal received
         received = 0
         await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(CONNECT_SECONDS + 1)
+        await asyncio.sleep(CONNECT_SECONDS + 1)  # slower than a connection may be
         while received < size and (chunk := await reader.read(1_000_000)):
             received += len(chunk)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

@@ -72,7 +72,7 @@ async def test_time_fills_the_bucket(limits: RateLimits) -> None:
     while (refused := await limits.take("a", FAST)).allowed:
         pass
     assert timedelta() < refused.wait <= FAST.interval
-    await asyncio.sleep(refused.wait.total_seconds())
+    await asyncio.sleep(refused.wait.total_seconds())  # the database's clock cannot be moved
 
     assert (await limits.take("a", FAST)).allowed
 
@@ -94,7 +94,7 @@ async def test_full_buckets_are_forgotten(limits: RateLimits) -> None:
     await limits.take("slow", SLOW)
     for number in range(3):
         await limits.take(f"fast {number}", FAST)
-    await asyncio.sleep(FAST.interval.total_seconds() * 1.5)
+    await asyncio.sleep(FAST.interval.total_seconds() * 1.5)  # the database's clock cannot be moved
 
     assert await limits.forget() == 3
     assert await limits.forget() == 0
@@ -141,7 +141,7 @@ async def test_refusals_are_remembered_until_they_are_over(real: PostgresRateLim
     told = [await real.take("a", limit) for _ in range(100)]
     assert await _touched(db, "a") == before
     assert not any(each.allowed for each in told)
-    await asyncio.sleep(refused.wait.total_seconds())
+    await asyncio.sleep(refused.wait.total_seconds())  # the database's clock cannot be moved
     assert (await real.take("a", limit)).allowed
 
 

@@ -29,7 +29,7 @@ the container's own fields under `container`; more volumes, mounts and init cont
 {{- define "stack.server" -}}
 {{- $root := .root }}{{ $name := .name }}{{ $values := index .root.Values .name }}
 {{- if hasSuffix ":latest" $values.image }}
-{{- fail (printf "%s.image has the tag latest, which means something else tomorrow: name a version" $name) }}
+{{- fail (printf "%s.image must not have the tag `latest`, which changes over time: set a version" $name) }}
 {{- end }}
 apiVersion: v1
 kind: Service

@@ -73,7 +73,7 @@ def await_ready(socket, image_id):
         if message["type"] == "dev.heliograph.image.ready":
             return
         if message["type"] == "dev.heliograph.image.failed":
-            sys.exit(f"the picture failed: {message['data']}")
+            sys.exit(f"the image failed: {message['data']}")
 
 
 TOKEN = token()
@@ -89,7 +89,7 @@ with connect(
 image = json.loads(call("GET", f"/v1/images/{image['id']}"))
 thumbnails = [rendition for rendition in image["renditions"] if rendition["kind"] == "thumbnail"]
 if image["status"] != "complete" or not thumbnails:
-    sys.exit(f"the picture is {image['status']} and has {len(thumbnails)} thumbnails")
+    sys.exit(f"the image is {image['status']} and has {len(thumbnails)} thumbnails")
 for rendition in image["renditions"]:
     print(f"  {rendition['name']}: {rendition['width']} x {rendition['height']}, {rendition['bytes']} bytes")
 if "FETCH" in os.environ:
@@ -97,6 +97,6 @@ if "FETCH" in os.environ:
     with urllib.request.urlopen(signed, timeout=30) as answer:
         fetched = len(answer.read())
     if fetched != thumbnails[0]["bytes"]:
-        sys.exit(f"the thumbnail has {fetched} bytes in the object store and should have {thumbnails[0]['bytes']}")
+        sys.exit(f"the thumbnail has {fetched} bytes in the object store, expected {thumbnails[0]['bytes']}")
 call("DELETE", f"/v1/images/{image['id']}")
 print(f"passed in {time.monotonic() - began:.1f} s")

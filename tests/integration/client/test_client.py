@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.polling import until
 
 from heliograph_client import AsyncClient, Client, Connection, Event, Image, Reset, RetryPolicy
 from heliograph_client.errors import Rejected
@@ -55,9 +56,7 @@ async def test_events_tell_of_each_stage_and_resume(connection: Connection, pict
         done = await client.wait(image.id, 60, on_stage=lambda progress, _: told.append(progress))
         again = await client.upload(picture(101), name="until.png")
         await client.wait(again.id, 60)
-        async with asyncio.timeout(20):
-            while not any(is_ready(item, again) for item in found):
-                await asyncio.sleep(0.02)
+        await until(lambda: any(is_ready(item, again) for item in found), 20)
         ours = [event for event in found if isinstance(event, Event) and event.subject == str(image.id)]
         assert done.status == "complete"
         assert told == sorted(told)
@@ -104,9 +103,7 @@ async def test_no_event_is_lost_when_the_notifier_dies(
         finished = [await client.wait(image.id, 90) for image in images]
         assert {image.status for image in finished} == {"complete"}
         wanted = {(str(image.id), kind) for image in images for kind in ORDER}
-        async with asyncio.timeout(60):
-            while not wanted <= {(event.subject, event.type) for event in found if isinstance(event, Event)}:
-                await asyncio.sleep(0.05)
+        await until(lambda: wanted <= {(event.subject, event.type) for event in found if isinstance(event, Event)}, 60)
         ids = [event.id for event in found if isinstance(event, Event)]
         assert len(ids) == len(set(ids))
         assert not [item for item in found if isinstance(item, Reset)]

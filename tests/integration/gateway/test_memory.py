@@ -70,7 +70,7 @@ async def _upload_as_clients_do(port: int, token: str, number: int, size: int) -
     for _ in range(5):
         if (status := await _upload(port, token, number, size)) != 503:
             break
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the object store catches up
     return status
 
 

@@ -90,7 +90,7 @@ async def test_stages_are_told_in_their_order() -> None:
 async def test_second_start_knows_the_picture() -> None:
     with api(200, COMPLETE) as connection:
         picture = await send_first_picture(connection)
-    assert next(iter(picture.stages)) == "known already"
+    assert next(iter(picture.stages)) == "already uploaded"
 
 
 async def test_failed_picture_is_told_with_its_reason() -> None:

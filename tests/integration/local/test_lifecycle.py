@@ -55,7 +55,7 @@ async def test_two_stacks_side_by_side_and_one_folder_only_once(stack_folder: Pa
             with pytest.raises(ServiceUnavailableError, match="insufficient resources"):  # one's disk is not full
                 await _fill(two)
             assert await Marks(one.connection).find("nats", "of one")
-            with pytest.raises(AlreadyRunning, match=f"already running as process {os.getpid()} on"):
+            with pytest.raises(AlreadyRunning, match=rf"already running in .* \(pid {os.getpid()}\)"):
                 async with Stack(stack_folder / "one", services=()):
                     pass
         assert await Marks(one.connection).find("nats", "of one")
@@ -103,7 +103,7 @@ async def test_children_die_with_a_killed_supervisor_and_the_next_start_recovers
 
 def test_down_and_reset_without_a_stack(stack_folder: Path) -> None:
     down = dev("down", data=stack_folder)
-    assert (down.returncode, down.stderr) == (1, f"heliograph: no stack is up on {stack_folder}\n")
+    assert (down.returncode, down.stderr) == (1, f"heliograph: no stack is running in {stack_folder}\n")
     stack_folder.mkdir()
     (stack_folder / "holiday.jpg").write_text("not ours")
     assert dev("reset", "--yes", data=stack_folder).returncode == 0
@@ -123,7 +123,7 @@ async def test_ctrl_c_in_the_foreground_stops_in_order(stack_folder: Path) -> No
     rest = await child.stdout.read()
 
     assert await child.wait() == 0
-    assert rest.decode() == "Stopping …\n"
+    assert rest.decode() == "Stopping...\n"
     assert Folder.at(stack_folder).read_state()["phase"] == "stopped"
     assert {row["state"] for row in Folder.at(stack_folder).read_state()["processes"]} == {"stopped"}
 

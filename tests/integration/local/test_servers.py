@@ -11,7 +11,8 @@ import uuid
 import psutil
 import psycopg
 import pytest
-from tests.integration.local.support import Marks, Up, dev, eventually
+from tests.integration.local.support import Marks, Up, dev
+from tests.polling import until_sync
 
 from heliograph_local.faults import Faults
 
@@ -29,14 +30,14 @@ async def test_killed_server_comes_back_on_its_port_with_its_data(up: Up, server
     assert after["pid"] != before["pid"]
     assert (after["port"], after["restarts"]) == (before["port"], before["restarts"] + 1)
     assert await Marks(up.connection).find(server, mark)
-    assert f"{server} died (killed by SIGKILL); it is started again" in (up.folder.logs / "up.log").read_text()
+    assert f"{server} died (killed by SIGKILL); restarting in" in (up.folder.logs / "up.log").read_text()
 
 
 async def test_server_that_is_taken_down_stays_down_until_it_is_brought_up(up: Up) -> None:
     faults, port = Faults(up.data), up.row("nats")["port"]
 
     await faults.take_down("nats")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the client notices that it is cut off
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
@@ -50,7 +51,7 @@ async def test_frozen_server_answers_again_when_thawed(up: Up) -> None:
     faults = Faults(up.data)
 
     pid = faults.freeze("nats")
-    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    until_sync(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     faults.thaw("nats")
 
     await Marks(up.connection).leave("nats", "thawed")
@@ -110,7 +111,7 @@ def test_second_up_says_that_it_is_already_running(up: Up) -> None:
     for arguments in (["up", "--only-servers"], ["up", "--only-servers", "--detach"], ["reset", "--yes"]):
         again = dev(*arguments, data=up.data)
         assert again.returncode == 1
-        assert again.stderr.startswith(f"heliograph: already running as process {pid} on {up.data}")
+        assert again.stderr.startswith(f"heliograph: already running in {up.data} (pid {pid})")
     assert up.folder.owner() == pid
 
 
@@ -135,4 +136,4 @@ def test_logs_name_their_process(up: Up) -> None:
     assert "postgres | " in everything
     unknown = dev("logs", "nonsense", data=up.data)
     assert unknown.returncode == 1
-    assert "there are: nats, postgres, s3, up" in unknown.stderr
+    assert "available: nats, postgres, s3, up" in unknown.stderr

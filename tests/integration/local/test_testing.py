@@ -15,7 +15,7 @@ import pytest
 import urllib3
 from minio import Minio
 from nats.aio.client import Client
-from tests.integration.local.support import eventually
+from tests.polling import until_sync
 
 from heliograph_local.testing import Bucket, Database, NatsAccount, Servers
 from heliograph_local.testing.worlds import (
@@ -105,7 +105,7 @@ def test_workers_share_one_set_of_servers_that_ends_with_them(tmp_path: Path) ->
     assert len(seen) == 4
     assert {worker for _, worker in seen} == {"gw0", "gw1"}
     (data,) = {data for data, _ in seen}
-    eventually(lambda: not Path(data).parent.exists() and not _named_by(data))
+    until_sync(lambda: not Path(data).parent.exists() and not _named_by(data))
 
 
 def _named_by(data: str) -> list[str]:

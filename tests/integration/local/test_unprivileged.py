@@ -79,7 +79,7 @@ async def test_stack_below_a_closed_folder_starts_says_where_and_is_removed_whol
     said: list[str] = []
     async with Stack(stack_folder, services=(), report=said.append) as stack:
         moved = stack.postgres.folder
-    assert said[0] == f"PostgreSQL runs as nobody, who cannot enter {stack_folder}: its data lie in {moved}"
+    assert said[0] == f"PostgreSQL runs as user nobody, which cannot enter {stack_folder}; its data is in {moved}"
     assert (moved / "data" / "PG_VERSION").stat().st_uid == server_account().uid  # type: ignore[union-attr]
     stack.folder.remove()
     assert not moved.exists()

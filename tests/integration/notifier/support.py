@@ -13,6 +13,7 @@ from uuid import UUID
 import httpx2
 import msgspec
 from pydantic import SecretStr
+from tests.polling import until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -104,6 +105,15 @@ class Notifier:
             await socket.say("subscribe", **ask)
             socket.cursor = (await socket.expect("ready"))["cursor"]
             yield socket
+
+    @property
+    def live(self) -> int:
+        """Clients that are sent events as they come."""
+        return len(list(self.server._hub.live()))
+
+    async def joined(self, count: int = 1) -> None:
+        """Returns once so many clients are ``live``; those of most transports are not told when they are."""
+        await until(lambda: self.live >= count)
 
     async def stop(self) -> None:
         await self.stack.aclose()

@@ -37,9 +37,10 @@ ADMIN = ("admin",)
 @asynccontextmanager
 async def watching(notifier: Notifier, subject: str = "root", **options: Any) -> AsyncIterator[Socket]:
     """An administrator's socket that is sent events."""
+    already = notifier.live
     async with admin_socket(notifier, token(subject, scopes=ADMIN), **options) as socket:
         assert (await socket.receive())["type"] == "connection_established"
-        await asyncio.sleep(0.2)  # until its task has joined it to the hub
+        await notifier.joined(already + 1)
         yield socket
 
 
@@ -57,7 +58,7 @@ async def test_the_four_events_of_all_owners_in_the_old_shape(notifier: Notifier
     async with admin_socket(notifier, token("root", scopes=ADMIN)) as socket:
         assert socket.connection.subprotocol is None
         compat.check("socket_established", await socket.receive())
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         for owner in ("ann", "bob"):
             await tell(bus, owner, *(body for body in samples() if isinstance(body, ImageEvent)))
         frames = [await socket.receive() for _ in range(8)]
@@ -72,7 +73,7 @@ async def test_token_in_the_first_frame(notifier: Notifier, publish: Publisher) 
     async with admin_socket(notifier) as socket:
         await socket.connection.send(json.dumps({"type": "auth", "token": token("root", scopes=ADMIN)}))
         assert (await socket.receive())["type"] == "connection_established"
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         await publish("ann")
         assert (await socket.receive())["type"] == "image:processing:complete"
 
@@ -124,7 +125,7 @@ async def test_expiry_renewal_and_frames_that_mean_nothing(notifier: Notifier, p
         await renewed.connection.send(json.dumps({"type": "auth", "token": token("root", scopes=ADMIN)}))
         await expiring.receive()
         assert (await expiring.closed())[0] == 4002
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # time to close the others, which would be wrong
         await publish("bob")
         assert (await renewed.receive())["type"] == "image:processing:complete"  # and not established a second time
         await renewed.connection.send(json.dumps({"type": "auth", "token": token("eve", scopes=ADMIN)}))

@@ -51,7 +51,7 @@ async def test_every_frame_of_heliograph_v1(notifier: Notifier, bus: Bus) -> Non
 
 async def test_every_frame_of_cloudevents(notifier: Notifier, bus: Bus) -> None:
     async with notifier.socket("cloudevents.json", token=token("ann")) as socket:
-        await asyncio.sleep(0.2)  # until its task has joined it to the hub
+        await notifier.joined()
         await tell(bus, "ann", *BODIES)
         frames = await socket.events(len(BODIES))
         await socket.connection.send("anything")
@@ -79,7 +79,7 @@ async def test_every_frame_of_the_admin_socket(notifier: Notifier, bus: Bus) -> 
         told_apart(messages_of("receiveAdminSocket"), auth)
         await socket.connection.send(str(auth).replace("'", '"'))
         frames = [await socket.receive()]
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         await tell(bus, "ann", *BODIES)
         await socket.connection.send("no JSON")
         frames += [await socket.receive() for _ in range(5)]

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from tests.integration.notifier.support import Notifier, Publisher, StartNotifier, stream, token
+from tests.polling import until
 from websockets.exceptions import InvalidStatus
 
 
@@ -16,7 +17,7 @@ async def test_clients_are_told_and_closed(notifier: Notifier) -> None:
         notifier.socket("cloudevents.json", token=token("bob")) as bob,
         stream(notifier, "cy") as cy,
     ):
-        await asyncio.sleep(0.2)
+        await notifier.joined(3)
         stopping = asyncio.create_task(notifier.server.stop(5))
         hint = (await ann.expect("draining"))["reconnect_in_ms"]
         assert 0 <= hint <= 200
@@ -55,9 +56,7 @@ async def test_closes_are_spread(start_notifier: StartNotifier) -> None:
 
     joined: list[int] = []
     clients = [asyncio.create_task(client()) for _ in range(20)]
-    async with asyncio.timeout(20):
-        while len(joined) < 20:
-            await asyncio.sleep(0.02)
+    await until(lambda: len(joined) >= 20, 20)
     await notifier.server.stop(10)
     await asyncio.gather(*clients)
     assert max(ends) - min(ends) > 0.5

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from tests.integration.notifier.support import Notifier, token
+from tests.polling import until
 
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -38,9 +39,7 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(
     notifier: Notifier, headers: str, path: str, status: str
 ) -> None:
     assert (await answer(notifier, headers, path)).split(" ", 2)[:2] == ["HTTP/1.1", status[:3]]
-    async with asyncio.timeout(10):
-        while notifier.server.connections:
-            await asyncio.sleep(0.02)
+    await until(lambda: not notifier.server.connections, 10)
 
 
 @pytest.mark.parametrize("tokens", [("ann", "ann"), ("ann", ""), ("", "ann")])

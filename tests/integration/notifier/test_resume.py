@@ -57,7 +57,7 @@ async def test_while_events_keep_coming(start_notifier: StartNotifier, publish: 
     publishing = asyncio.create_task(publish("ann", 400))
 
     async def client(delay: float) -> list[str]:
-        await asyncio.sleep(delay)
+        await asyncio.sleep(delay)  # they come one after another
         async with notifier.subscribed("ann", cursor=cursor) as socket:
             return await socket.ids(500)
 

@@ -6,6 +6,7 @@ import asyncio
 import socket as sockets
 
 from tests.integration.notifier.support import Notifier, Publisher, Socket, StartNotifier, drops, token
+from tests.polling import until
 from websockets.exceptions import ConnectionClosed
 
 BIG = "x" * 20_000
@@ -30,15 +31,13 @@ async def open_raw(notifier: Notifier, query: str = "") -> sockets.socket:
 
 
 async def until_gone(notifier: Notifier) -> None:
-    async with asyncio.timeout(20):
-        while notifier.server.connections:
-            await asyncio.sleep(0.05)
+    await until(lambda: not notifier.server.connections, 20)
 
 
 async def test_a_client_that_never_reads_holds_nothing(start_notifier: StartNotifier, publish: Publisher) -> None:
     notifier = await start_notifier(queue_events=20)
     raw = await open_raw(notifier)
-    await asyncio.sleep(0.2)
+    await notifier.joined()
     async with notifier.subscribed("ann") as quick:
         for _ in range(30):  # 18 MB: more than the kernel buffers of both sides
             await publish("ann", 30, name=BIG)
@@ -81,8 +80,7 @@ async def test_a_client_that_stalls_in_a_replay_is_closed(start_notifier: StartN
     for _ in range(20):
         await publish("ann", 30, name=BIG)
     raw = await open_raw(notifier, f"?cursor={cursor}")
-    await asyncio.sleep(0.1)
-    assert notifier.server.connections == 1
+    await until(lambda: notifier.server.connections == 1)
     await until_gone(notifier)
     raw.close()
 
@@ -90,8 +88,7 @@ async def test_a_client_that_stalls_in_a_replay_is_closed(start_notifier: StartN
 async def test_a_peer_that_vanished_is_noticed_by_pings(start_notifier: StartNotifier) -> None:
     notifier = await start_notifier(ping_seconds=0.3)
     raw = await open_raw(notifier)  # never answers a ping
-    await asyncio.sleep(0.1)
-    assert notifier.server.connections == 1
+    await until(lambda: notifier.server.connections == 1)
     await until_gone(notifier)
     raw.close()
 
@@ -102,7 +99,7 @@ async def test_a_stalled_peer_is_let_go_of_when_it_answers_no_ping(
     """Its buffers are full, so that a connection that is merely closed would wait for ever to be flushed."""
     notifier = await start_notifier(ping_seconds=1, queue_events=10_000, queue_bytes=1_000_000_000)
     raw = await open_raw(notifier)
-    await asyncio.sleep(0.1)
+    await notifier.joined()
     await publish("ann", 500, name=BIG)
     await until_gone(notifier)
     raw.close()
@@ -112,5 +109,5 @@ async def test_a_peer_that_answers_pings_stays(start_notifier: StartNotifier) ->
     notifier = await start_notifier(ping_seconds=0.2)
     async with notifier.subscribed("ann") as socket:
         assert isinstance(socket, Socket)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5)  # several pings, by the real clock
         await socket.silent()

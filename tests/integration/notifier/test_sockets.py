@@ -32,7 +32,7 @@ async def refusal(notifier: Notifier, subprotocol: str = "heliograph.v1", **how:
 async def test_cloudevents_is_events_and_nothing_else(notifier: Notifier, publish: Publisher) -> None:
     async with notifier.socket("cloudevents.json", token=token("ann")) as socket:
         assert socket.connection.subprotocol == "cloudevents.json"
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         await publish("ann", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         [event] = await socket.events(1)
     assert event["specversion"] == "1.0"
@@ -139,7 +139,7 @@ async def test_renewal_in_place(notifier: Notifier, publish: Publisher) -> None:
         await socket.expect("ready")
         await socket.say("auth", token=token("ann"))
         assert (await socket.expect("auth_ok"))["expires_at"] > first
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(2.5)  # longer than the first token lasts
         ids = await publish("ann")
         assert await socket.ids(1) == ids
 
@@ -222,7 +222,7 @@ async def test_filters_narrow(notifier: Notifier, publish: Publisher) -> None:
 async def test_filters_in_the_query(notifier: Notifier, publish: Publisher) -> None:
     async with notifier.socket("cloudevents.json", token=token("ann"), query="?types=image.failed,image.stored") as no:
         async with notifier.socket("cloudevents.json", token=token("ann"), query=f"?types={READY}") as yes:
-            await asyncio.sleep(0.2)
+            await notifier.joined(2)
             ids = await publish("ann")
             assert await yes.ids(1) == ids
         with pytest.raises(TimeoutError):
@@ -292,5 +292,5 @@ async def test_limit_of_the_process(start_notifier: StartNotifier) -> None:
 
 async def test_a_refusal_is_no_error_of_ours(notifier: Notifier, caplog: pytest.LogCaptureFixture) -> None:
     await refusal(notifier, token="nonsense")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # time to log, which would be wrong
     assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []

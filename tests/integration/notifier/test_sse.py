@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import httpx2
@@ -29,7 +28,7 @@ async def get(notifier: Notifier, method: str = "GET", query: str = "", **header
 
 async def test_events_have_id_type_and_data(notifier: Notifier, publish: Publisher) -> None:
     async with stream(notifier) as events:
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         [event_id] = await publish("ann")
         await publish("bob")
         kind, data = await events.next()
@@ -43,7 +42,7 @@ async def test_events_have_id_type_and_data(notifier: Notifier, publish: Publish
 async def test_resumes_by_last_event_id(start_notifier: StartNotifier, publish: Publisher) -> None:
     notifier = await start_notifier(ring_events=10)
     async with stream(notifier) as events:
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         await publish("ann", 2)
         await events.ids(1)
         cursor = events.last_event_id
@@ -68,7 +67,7 @@ async def test_a_stream_can_be_resumed_from_its_very_start(notifier: Notifier, p
 async def test_heartbeats_move_the_cursor_on(start_notifier: StartNotifier, publish: Publisher) -> None:
     notifier = await start_notifier(heartbeat_seconds=0.2)
     async with stream(notifier) as events:
-        await asyncio.sleep(0.1)
+        await notifier.joined()
         await publish("bob", 7)
         with pytest.raises(TimeoutError):
             await events.next(timeout=0.7)
@@ -89,7 +88,7 @@ async def test_a_replaced_stream_is_an_event(
     nats_server: NatsServer, bus: Bus, notifier: Notifier, publish: Publisher
 ) -> None:
     async with stream(notifier) as events:
-        await asyncio.sleep(0.2)
+        await notifier.joined()
         await publish("ann")
         await events.ids(1)
         await bus.jetstream.delete_stream(subjects.EVENTS_STREAM)
@@ -108,7 +107,7 @@ async def test_expiry_ends_the_stream_with_a_reason(notifier: Notifier) -> None:
 async def test_a_client_that_never_reads_is_let_go_of(start_notifier: StartNotifier, publish: Publisher) -> None:
     notifier = await start_notifier(queue_events=20)
     async with stream(notifier) as events, notifier.subscribed("ann") as quick:
-        await asyncio.sleep(0.2)
+        await notifier.joined(2)
         for _ in range(60):
             await publish("ann", 30, name="x" * 20_000)
             await quick.ids(30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import httpx2
@@ -13,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from tests.integration.notifier.support import AUTH, Notifier, Publisher, StartNotifier
 from tests.nats_server import NatsServer
+from tests.polling import until
 from websockets.exceptions import InvalidStatus
 
 from heliograph_common.runtime.health import Health
@@ -89,9 +89,7 @@ async def test_metrics(start_notifier: StartNotifier, publish: Publisher) -> Non
         await socket.expect("reset")
     assert sample("heliograph_stage_latency_seconds_count", stage="socket") == before + 3
     assert sample("heliograph_socket_resets_total", reason="other_epoch") == resets + 1
-    async with asyncio.timeout(10):
-        while sample("heliograph_sockets", transport="websocket") != sockets:
-            await asyncio.sleep(0.02)
+    await until(lambda: sample("heliograph_sockets", transport="websocket") == sockets, 10)
     assert sample("heliograph_socket_queue_bytes") == 0
 
 

@@ -67,7 +67,7 @@ async def test_memory_is_given_back(stack: Running) -> None:
     async with stack.client() as client:
         for _ in range(2):
             await asyncio.gather(*(_submit(client, case) for case in cases()))
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # memory comes back a little later
         gateway = stack.process("gateway").memory_info().rss
         thumbnailer = stack.process("thumbnailer")
         children = sum(child.memory_info().rss for child in thumbnailer.children(recursive=True))

@@ -40,7 +40,7 @@ async def test_one_trace_from_request_to_socket(stack: Running) -> None:
     async with stack.client() as client, httpx2.AsyncClient(base_url=stack.connection["api"]) as http:
         feed = client.events(types=["image.*"])
         listening = asyncio.create_task(anext(feed))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # the subscription stands
         answer = await http.post(
             "/v1/images?name=traced.jpg",
             content=pictures.jpeg(401, 303),

@@ -89,7 +89,7 @@ async def test_three_crashes_open_the_circuit_and_retry_closes_it(
         async with library.messenger.transaction() as transaction:
             # A stray command finds the circuit open and does nothing.
             await transaction.request(subjects.render(Priority.HIGH), RenderImage(image_id=row.id), owner="ann")
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # time to render, which would be wrong
         assert (await library.image(row.id)).processing_status == "failed"
         async with library.messenger.transaction() as transaction:
             assert await statements.reset_processing(transaction.connection, row.id) is not None

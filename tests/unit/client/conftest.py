@@ -1,20 +1,13 @@
-"""The repository's root on the path, so that tests can import their helpers; a fake server and clients of it."""
+"""A fake server and clients of it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
+from tests.unit.client.fake import TOKEN, FakeServer
 
-ROOT = Path(__file__).parents[3]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from tests.unit.client.fake import TOKEN, FakeServer  # noqa: E402
-
-from heliograph_client import AsyncClient, Connection, RetryPolicy  # noqa: E402
+from heliograph_client import AsyncClient, Connection, RetryPolicy
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +18,11 @@ def fake_server() -> Iterator[FakeServer]:
 
 
 @pytest.fixture
-def fake(fake_server: FakeServer) -> FakeServer:
-    """The same, as if it had just started."""
+def fake(fake_server: FakeServer) -> Iterator[FakeServer]:
+    """The same, as if it had just started. The test fails where it, or its client, differs from the gateway's document."""
     fake_server.reset()
-    return fake_server
+    yield fake_server
+    assert fake_server.undocumented == []
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 It keeps what it received (``requests``, ``subscriptions``), answers from memory, and misbehaves as told: ``faults`` are
 answers given in the place of the right one, ``sockets`` are scripts for the next connections to the event stream.
+
+Requests, and all answers but those that are ``Foreign``, are held to the gateway's OpenAPI document; ``undocumented`` keeps
+what differs, and the fixture ``fake`` fails the test for it.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.unit.client import documented
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
@@ -33,6 +37,8 @@ from websockets.typing import Subprotocol
 TOKEN = "a-good-token"
 ADMIN_TOKEN = "an-administrators-token"
 EPOCH = "1"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TIME = "2026-01-02T03:04:05Z"
 
 Script = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 
@@ -61,9 +67,18 @@ def problem(status: int, slug: str, detail: str, headers: dict[str, str] | None 
     return JSONResponse({**body, **extra}, status, headers, media_type="application/problem+json")
 
 
-def busy(status: int = 503, seconds: float = 0) -> Response:
-    """An answer that asks to come back."""
-    return problem(status, "unavailable", "a server is away", {"Retry-After": f"{seconds:g}"})
+@dataclass(frozen=True)
+class Foreign:
+    """An answer that no gateway gives: that of a proxy before it, of an object store, or of some other server."""
+
+    response: Response
+
+
+def busy(status: int = 503, seconds: float = 0) -> Response | Foreign:
+    """An answer that asks to come back: the gateway's, or that of a proxy before it (502, 504)."""
+    slug = {429: "rate-limited", 503: "object-store-unavailable"}.get(status, "unavailable")
+    answer = problem(status, slug, "a server is away", {"Retry-After": f"{seconds:g}"})
+    return answer if status in {429, 503} else Foreign(answer)
 
 
 class FakeServer:
@@ -81,8 +96,9 @@ class FakeServer:
     def reset(self) -> None:
         """Forgets everything."""
         self.requests: list[ReceivedRequest] = []
-        self.faults: dict[str, deque[Response]] = defaultdict(deque)
-        self.sockets: deque[Script | Response] = deque()
+        self.undocumented: list[str] = []
+        self.faults: dict[str, deque[Response | Foreign]] = defaultdict(deque)
+        self.sockets: deque[Script | Response | Foreign] = deque()
         self.subscriptions: list[dict[str, Any]] = []
         self.images: dict[str, dict[str, Any]] = {}
         self.uploads: dict[str, dict[str, Any]] = {}
@@ -119,6 +135,7 @@ class FakeServer:
         path = f"/v1/images/{image_id}"
         self.images[image_id] = {
             "id": image_id,
+            "revision": 1,
             "name": name,
             "source": "upload",
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -127,13 +144,21 @@ class FakeServer:
             "width": 4,
             "height": 3,
             "frames": 1,
-            "created_at": "2026-01-02T03:04:05Z",
-            "updated_at": "2026-01-02T03:04:05Z",
+            "taken_at": None,
+            "created_at": TIME,
+            "updated_at": TIME,
             "priority": "normal",
+            "requested_priority": "normal",
+            "notice": None,
+            "thumbhash": None,
+            "dominant_color": None,
+            "phash": None,
+            "exif": {},
             "status": "pending",
             "progress": 20,
             "stages": {"stored": "complete", "thumbnails": "pending", "variants": "pending", "analysis": None},
             "error": None,
+            "completed_at": None,
             "renditions": [],
             "links": {"self": path, "original": f"{path}/renditions/original"},
         }
@@ -141,6 +166,23 @@ class FakeServer:
         if status != "pending":
             self.finish(image_id, status)
         return self.images[image_id]
+
+    def add_letter(self, letter_id: str, **more: Any) -> None:
+        """Puts in a message that could not be handled."""
+        self.letters[letter_id] = {
+            "id": letter_id,
+            "service": "thumbnailer",
+            "subject": "work.render.normal",
+            "owner": "someone",
+            "reason": "it is broken",
+            "error": "BadImage",
+            "deliveries": 3,
+            "died_at": TIME,
+            "image_id": None,
+            "trace_id": None,
+            "headers": {},
+            "payload": "{}",
+        } | more
 
     def add_quarantined(self, subject: str = "dead.thumbnailer") -> str:
         """Puts a message into quarantine, newest last, and returns its id."""
@@ -151,7 +193,7 @@ class FakeServer:
             "owner": "someone",
             "reason": "2,000,000 bytes are over the limit",
             "bytes": 2_000_000,
-            "created_at": "2026-01-02T03:04:05Z",
+            "created_at": TIME,
             "quarantined_at": "2026-01-02T03:04:07Z",
             "trace_id": None,
         }
@@ -160,7 +202,7 @@ class FakeServer:
     def finish(self, image_id: str, status: str = "complete") -> None:
         """Brings an image to its end, without an event."""
         image = self.images[image_id]
-        image["status"] = status
+        image |= {"status": status, "revision": image["revision"] + 1, "completed_at": TIME}
         if status == "complete":
             image["progress"] = 100
             image["stages"] |= {"thumbnails": "complete", "variants": "complete"}
@@ -190,7 +232,7 @@ class FakeServer:
                 "source": "/heliograph",
                 "type": f"dev.heliograph.{type_}",
                 "subject": subject,
-                "time": "2026-01-02T03:04:05Z",
+                "time": TIME,
                 "cursor": f"{EPOCH}.{number}",
                 "data": {"progress": 100, "stages": stages, "name": "a.jpg", **data},
             }
@@ -268,16 +310,34 @@ class FakeServer:
                     request.method, request.url.path, dict(request.query_params), dict(request.headers), body
                 )
             )
-            if faults := self.faults[f"{request.method} {request.url.path}"]:
-                return faults.popleft()
-            if request.headers.get("authorization") not in {f"Bearer {TOKEN}", f"Bearer {ADMIN_TOKEN}"}:
-                return problem(401, "unauthenticated", "The token is invalid.")
-            try:
-                return answer(request, body)
-            except KeyError:
-                return problem(404, "not-found", "there is no such thing")
+            operation = documented.operation(request.method, request.url.path)
+            if operation is None:
+                self.undocumented.append(f"{request.method} {request.url.path}: there is no such operation")
+            else:
+                self.undocumented += operation.wrong_request(request.query_params.multi_items(), request.headers, body)
+            found = self._answer(answer, request, body)
+            if isinstance(found, Foreign):
+                return found.response
+            found.headers.setdefault("Trace-Id", TRACE_ID)
+            if found.status_code == 401:
+                found.headers.setdefault("WWW-Authenticate", "Bearer")
+            if operation is not None:
+                self.undocumented += operation.wrong_answer(found.status_code, found.headers, bytes(found.body))
+            return found
 
         return handle
+
+    def _answer(
+        self, answer: Callable[[Request, bytes], Response], request: Request, body: bytes
+    ) -> Response | Foreign:
+        if faults := self.faults[f"{request.method} {request.url.path}"]:
+            return faults.popleft()
+        if request.headers.get("authorization") not in {f"Bearer {TOKEN}", f"Bearer {ADMIN_TOKEN}"}:
+            return problem(401, "unauthenticated", "The token is invalid.")
+        try:
+            return answer(request, body)
+        except KeyError:
+            return problem(404, "not-found", "there is no such thing")
 
     def _upload(self, request: Request, body: bytes) -> Response:
         if body.startswith(b"\xff\xd8\xffLARGE"):
@@ -295,17 +355,31 @@ class FakeServer:
         upload_id = str(uuid.uuid4())
         self.uploads[upload_id] = announced
         path = f"/v1/uploads/{upload_id}"
-        put = {"method": "PUT", "url": f"{self.api}/store/{upload_id}", "headers": {"Content-Type": "a/b"}}
+        made = {
+            "id": upload_id,
+            "name": announced["name"],
+            "bytes": announced["bytes"],
+            "sha256": announced["sha256"],
+            "priority": announced.get("priority", "normal"),
+            "analyze": announced.get("analyze"),
+            "created_at": TIME,
+            "expires_at": TIME,
+            "problem": None,
+        }
         if known:
-            return JSONResponse({"state": "complete", "upload": None, "image": known[0], "links": {"self": path}})
+            return JSONResponse({
+                **made, "state": "complete", "upload": None, "image": known[0], "links": {"self": path},
+            })  # fmt: skip
+        url, headers = f"{self.api}/store/{upload_id}", {"Content-Type": "a/b"}
+        put = {"method": "PUT", "url": url, "headers": headers, "expires_at": TIME}
         links = {"self": path, "complete": f"{path}/complete"}
-        return JSONResponse({"state": "open", "upload": put, "image": None, "links": links}, 201)
+        return JSONResponse({**made, "state": "open", "upload": put, "image": None, "links": links}, 201)
 
     async def _store(self, request: Request) -> Response:
         body = await request.body()
         self.requests.append(ReceivedRequest("PUT", "/store", dict(request.query_params), dict(request.headers), body))
         if faults := self.faults["PUT /store"]:
-            return faults.popleft()
+            return _plain(faults.popleft())
         self.uploads[request.path_params["upload_id"]]["content"] = body
         return Response()
 
@@ -340,19 +414,19 @@ class FakeServer:
         image = self.images[request.path_params["image_id"]]
         if image["status"] != "failed":
             return problem(409, "conflict", "only a failed image can be tried again")
-        image |= {"status": "pending", "error": None}
+        image |= {"status": "pending", "error": None, "revision": image["revision"] + 1, "completed_at": None}
         return JSONResponse(image, 202)
 
     def _rendition(self, request: Request, _body: bytes) -> Response:
         key = "{image_id}/{name}".format(**request.path_params)
         if key not in self.content:
             return problem(404, "not-rendered-yet", "it is not rendered yet", {"Retry-After": "2"})
-        return JSONResponse({"url": f"{self.api}/files/{key}", "expires_at": "2026-01-02T03:04:05Z"})
+        return JSONResponse({"url": f"{self.api}/files/{key}", "expires_at": TIME})
 
     async def _file(self, request: Request) -> Response:
         self.requests.append(ReceivedRequest("GET", "/files", {}, dict(request.headers)))
         if faults := self.faults["GET /files"]:
-            return faults.popleft()
+            return _plain(faults.popleft())
         return Response(self.content[request.path_params["key"]])
 
     def _queue(self, _request: Request, _body: bytes) -> Response:
@@ -401,8 +475,9 @@ class FakeServer:
             return JSONResponse({"checks": self.checks[::-1], "next": None})
         if any(check["state"] == "running" for check in self.checks):
             return problem(409, "conflict", "a check is running")
+        check_id = str(uuid.uuid4())
         check = {
-            "id": str(uuid.uuid4()),
+            "id": check_id,
             "state": "running",
             "repair": json.loads(body)["repair"],
             "progress": 0,
@@ -410,7 +485,12 @@ class FakeServer:
             "found": 0,
             "repaired": 0,
             "findings": [],
-            "started_at": "2026-01-02T03:04:05Z",
+            "error": None,
+            "requested_by": "someone",
+            "started_at": TIME,
+            "moved_at": TIME,
+            "finished_at": None,
+            "links": {"self": f"/v1/admin/checks/{check_id}"},
         }
         self.checks.append(check)
         return JSONResponse(check, 202)
@@ -421,7 +501,7 @@ class FakeServer:
         if check is None:
             return problem(404, "not-found", "there is no such check")
         if request.method == "POST":
-            check["state"] = "cancelled"
+            check |= {"state": "cancelled", "finished_at": TIME}
         elif check["progress"] == 0:
             check["progress"] = 50
         elif check["state"] == "running":
@@ -430,13 +510,21 @@ class FakeServer:
                 for each in self.findings
             ]
             sums = {name: sum(each[name] for each in mended) for name in ("found", "repaired")}
-            check |= {"state": "complete", "progress": 100, "step": None, "findings": mended, **sums}
+            check |= {
+                "state": "complete",
+                "progress": 100,
+                "step": None,
+                "finished_at": TIME,
+                "findings": mended,
+                **sums,
+            }
         return JSONResponse(check)
 
     def _handshake(self, socket: ServerConnection, request: Handshake) -> HandshakeAnswer | None:
-        if self.sockets and isinstance(self.sockets[0], Response):
+        if self.sockets and isinstance(self.sockets[0], Response | Foreign):
             refused = self.sockets.popleft()
-            assert isinstance(refused, Response)
+            assert isinstance(refused, Response | Foreign)
+            refused = _plain(refused)
             answer = socket.respond(HTTPStatus(refused.status_code), "")
             answer.body = bytes(refused.body)
             del answer.headers["Content-Length"]
@@ -450,12 +538,17 @@ class FakeServer:
         assert socket.request is not None
         self.subscriptions.append({**subscription, "token": socket.request.headers.get("Authorization")})
         run = self.sockets.popleft() if self.sockets else _listen
-        assert not isinstance(run, Response)
+        assert not isinstance(run, Response | Foreign)
         self._live.add(socket)
         try:
             await run(socket, subscription)
         finally:
             self._live.discard(socket)
+
+
+def _plain(answer: Response | Foreign) -> Response:
+    """Of the object store or the notifier, which the document does not describe."""
+    return answer.response if isinstance(answer, Foreign) else answer
 
 
 async def _listen(socket: ServerConnection, subscription: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 
 from tests.unit.client.fake import FakeServer
 
 from heliograph_client import AsyncClient, Event, Reset
+
+UNKNOWN = "01a1f92b-ba77-76a1-85bb-608671403cb6"
+"""The id of nothing."""
 
 
 async def first(client: AsyncClient, count: int, **arguments: object) -> list[Event | Reset]:
@@ -24,13 +26,6 @@ async def first(client: AsyncClient, count: int, **arguments: object) -> list[Ev
 def ids(items: list[Event | Reset]) -> list[str]:
     """The ids of events, and the reasons of resets."""
     return [item.id if isinstance(item, Event) else f"reset: {item.reason}" for item in items]
-
-
-async def until(condition: object, seconds: float = 10) -> None:
-    """Waits until ``condition()`` is true."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
 
 
 def reads(fake: FakeServer, image_id: str) -> int:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from tests.unit.client.fake import ADMIN_TOKEN, TOKEN, FakeServer, busy, problem
+from tests.unit.client.fake import ADMIN_TOKEN, TOKEN, FakeServer, Foreign, busy, problem
+from tests.unit.client.support import UNKNOWN
 
 from heliograph_client import AsyncClient, Connection, RetryPolicy
 from heliograph_client.body import CHUNK
@@ -163,7 +164,7 @@ async def test_a_repeated_delete_finds_nothing_and_is_content(fake: FakeServer, 
     fake.faults[f"DELETE {path}"] += [busy(502), problem(404, "not-found", "there is none")]
     await client.delete(image["id"])
     with pytest.raises(NotFound):
-        await client.delete("other")
+        await client.delete(UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,8 @@ async def test_a_repeated_delete_finds_nothing_and_is_content(fake: FakeServer, 
 async def test_problems_become_errors(
     fake: FakeServer, client: AsyncClient, status: int, error: type[ProblemError]
 ) -> None:
-    fake.faults[IMAGES].append(problem(status, "some-kind", "it is wrong.", limit_bytes=7))
+    """Of whichever status and kind: a gateway that is newer than the client may have others."""
+    fake.faults[IMAGES].append(Foreign(problem(status, "some-kind", "it is wrong.", limit_bytes=7)))
     with pytest.raises(error) as raised:
         await client.upload(b"x")
     assert type(raised.value) is error
@@ -196,13 +198,16 @@ async def test_problems_become_errors(
 
 @pytest.mark.parametrize("media_type", ["application/problem+json", "application/json", "text/html"])
 async def test_answers_that_are_no_problem_documents(fake: FakeServer, client: AsyncClient, media_type: str) -> None:
-    fake.faults[IMAGES].append(Response(b"[<html>]", 404, media_type=media_type))
+    fake.faults[IMAGES].append(Foreign(Response(b"[<html>]", 404, media_type=media_type)))
     with pytest.raises(NotFound, match="the server answered 404"):
         await client.upload(b"x")
 
 
 async def test_answers_of_other_servers(fake: FakeServer, client: AsyncClient) -> None:
-    fake.faults["GET /v1/queue"] += [PlainTextResponse("hello"), RedirectResponse("https://elsewhere/")]
+    fake.faults["GET /v1/queue"] += [
+        Foreign(PlainTextResponse("hello")),
+        Foreign(RedirectResponse("https://elsewhere/")),
+    ]
     with pytest.raises(UnexpectedAnswer, match="check the address"):
         await client.queue()
     with pytest.raises(UnexpectedAnswer, match="https://elsewhere/"):
@@ -268,16 +273,7 @@ async def test_what_is_not_rendered(fake: FakeServer, client: AsyncClient, tmp_p
 
 
 async def test_administrators_requests_show_the_administrators_token(fake: FakeServer, connection: Connection) -> None:
-    fake.letters["7"] = {
-        "id": "7",
-        "service": "thumbnailer",
-        "subject": "work.render.normal",
-        "owner": "someone",
-        "reason": "it is broken",
-        "error": "BadImage",
-        "deliveries": 3,
-        "died_at": "2026-01-02T03:04:05Z",
-    }
+    fake.add_letter("7")
     admin = Connection(**{**dict(connection), "admin_token": ADMIN_TOKEN})
     size = DisplaySize(name="s", kind="thumbnail", width=10, height=10, fit="cover")
     async with AsyncClient(admin) as client:
@@ -302,7 +298,7 @@ async def test_checks(fake: FakeServer, client: AsyncClient) -> None:
     assert (await client.cancel_check(started.id)).state == "cancelled"
     assert [each.id async for each in client.checks()] == [started.id]
     with pytest.raises(NotFound):
-        await client.check("none")
+        await client.check(UNKNOWN)
 
 
 async def test_quarantined_messages(fake: FakeServer, client: AsyncClient) -> None:
@@ -316,4 +312,4 @@ async def test_quarantined_messages(fake: FakeServer, client: AsyncClient) -> No
     assert list(fake.quarantined) == [made[1]]
     for act in (client.release_quarantined, client.drop_quarantined):
         with pytest.raises(NotFound):
-            await act("none")
+            await act(UNKNOWN)

@@ -7,8 +7,9 @@ import json
 import uuid
 
 import pytest
+from tests.polling import until
 from tests.unit.client.fake import TOKEN, FakeServer
-from tests.unit.client.support import reads, until
+from tests.unit.client.support import reads
 
 from heliograph_client import AsyncClient, Connection, RetryPolicy
 from heliograph_client.errors import NotFound, WaitTimeout

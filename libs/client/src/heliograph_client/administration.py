@@ -79,8 +79,8 @@ class Administration:
         await self._admin("DELETE", quarantine_path(message_id))
 
     async def start_check(self, *, repair: bool = False) -> Check:
-        """Has the server compare its rows with its objects and streams and, with ``repair``, mend what it can. It goes on by
-        itself; ``check`` tells how far it is. For administrators.
+        """Has the server compare rows, objects and streams and, with ``repair``, repair differences. It goes on by itself:
+        ``check`` tells how far it is. For administrators.
 
         Raises:
             Conflict: a check is running.

@@ -20,7 +20,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]
 """A path, the bytes themselves, an open binary file, or an asynchronous stream of chunks."""
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes sent and the bytes in all (``None`` when unknown); starts anew when an upload is tried again."""
+"""Called with the bytes sent and the bytes in all (``None`` when unknown); starts again when an upload is tried again."""
 
 
 class Body:

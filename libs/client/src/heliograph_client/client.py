@@ -197,7 +197,7 @@ class AsyncClient(Administration):
         Raises:
             NotRendered: it is not there yet.
         """
-        return parse(SignedUrl, await self._transport.request("GET", rendition.url, params={"url": "1"}))
+        return parse(SignedUrl, await self._transport.request("GET", rendition.url, params={"url": "true"}))
 
     async def download(self, rendition: Rendition, to: str | os.PathLike[str]) -> Path:
         """Saves a rendition, or ``Image.original``, as the file ``to``; it appears there whole or not at all.

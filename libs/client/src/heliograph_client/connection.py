@@ -1,8 +1,8 @@
 """Finds the address of the server and the token.
 
-Flags (arguments here) override the environment, which overrides the connection
-file that a running embedded stack keeps in its data folder. A token of that file is only ever sent to the address in the
-same file, unless the caller names the folder.
+Flags (arguments here) override the environment, which overrides the connection file that a running embedded stack keeps
+in its data folder. A token of that file is only ever sent to the address in the same file, unless the caller names the
+folder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The event stream over WebSocket: connects, comes back by close code, drops repeats and what comes too late.
 
-``revisions.py`` says what is too late. The only module that speaks websockets. Protocol:
-subprotocol ``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
+``revisions.py`` says what is too late. The only module that speaks websockets. Protocol: subprotocol
+``heliograph.v1`` of ``/v1/events``: CloudEvents 1.0 in text frames, and control frames, which have ``op``.
 Close codes (RFC 6455, 7.4): 40xx and 1008 stop, 41xx and 1013 back off, 42xx come back now, 1012 come back when the server
 said; all else is a lost connection.
 """

@@ -172,8 +172,8 @@ class OutboxStatus(Model):
 
 
 class QueueStatus(Model):
-    """What is still to do (``None`` while NATS is away), and what was finished in the last 24 hours: the caller's own,
-    or everyone's for administrators (``counted``)."""
+    """The processing queue (``None`` while NATS is unavailable), and what was finished in the last 24 hours: the caller's
+    own, or everyone's for administrators (``counted``)."""
 
     nats: Literal["available", "unavailable"]
     waiting: int | None
@@ -234,7 +234,7 @@ class FindingSample(Model):
 
 
 class Finding(Model):
-    """All findings of one kind, how many of them were mended, what to do about the others, and the first few."""
+    """All findings of one kind, how many of them were repaired, what to do about the others, and the first few."""
 
     kind: str
     found: int
@@ -264,7 +264,7 @@ class Check(Model):
 
     @property
     def left(self) -> int:
-        """Findings that were not mended."""
+        """Findings that were not repaired."""
         return self.found - self.repaired
 
 
@@ -287,7 +287,7 @@ class Event(Model):
 
 
 class Reset(Model):
-    """The stream could not go on from the cursor: events were missed between it and what follows. Read anew what you
+    """The stream could not go on from the cursor: events were missed between it and what follows. Read again what you
     hold of the server's state."""
 
     reason: str

@@ -31,7 +31,7 @@ class HeliographError(Exception):
 
 
 class Permanent(HeliographError):
-    """Trying again cannot help: mend the input or the request."""
+    """Trying again cannot help: correct the input or the request."""
 
 
 class Temporary(HeliographError):
@@ -47,7 +47,7 @@ class RejectedImage(Permanent):
 
 
 class BadImage(RejectedImage):
-    """The bytes are broken: export the picture anew and send it again."""
+    """The bytes are broken: export the picture again and send it again."""
 
 
 class EmptyImage(BadImage):
@@ -67,7 +67,7 @@ class MalformedMessage(Permanent):
 
 
 class Unpublishable(Permanent):
-    """No server will ever store this message: mend what its reason names, such as its size, and send it anew."""
+    """No server will ever store this message: fix what its reason names, such as its size, and send it again."""
 
 
 class NotFound(Permanent):
@@ -75,11 +75,11 @@ class NotFound(Permanent):
 
 
 class Conflict(Permanent):
-    """The state of the thing forbids the request: read it again and decide anew."""
+    """The state of the resource forbids the request: read it again, then decide."""
 
 
 class BlobUnreadable(Temporary):
-    """The object store serves others and fails on this object: look at that object; it counts as a failed attempt."""
+    """The object store serves others and fails on this object: check that object; it counts as a failed attempt."""
 
 
 class Unavailable(Temporary):
@@ -87,7 +87,7 @@ class Unavailable(Temporary):
 
 
 class BusUnavailable(Unavailable):
-    """NATS cannot be reached or does not acknowledge: look at the NATS servers."""
+    """NATS cannot be reached or does not acknowledge: check the NATS servers."""
 
 
 class StreamFull(BusUnavailable):
@@ -95,11 +95,11 @@ class StreamFull(BusUnavailable):
 
 
 class BlobsUnavailable(Unavailable):
-    """The object store cannot be reached or refuses: look at the S3 endpoint and its credentials."""
+    """The object store cannot be reached or refuses: check the S3 endpoint and its credentials."""
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached, is read-only or too busy: look at the server, its load and its connection limit."""
+    """PostgreSQL cannot be reached, is read-only or too busy: check the server, its load and its connection limit."""
 
 
 class Stale(HeliographError):

@@ -108,7 +108,7 @@ def main() -> None:
     try:
         asyncio.run(provision(settings))
     except HeliographError as error:
-        log.error("not provisioned", error=str(error))  # noqa: TRY400 - the message is for whoever runs it
+        log.error("provisioning failed", error=str(error))  # noqa: TRY400 - the message is for whoever runs it
         sys.exit(1)
 
 

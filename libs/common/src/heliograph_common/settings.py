@@ -20,137 +20,143 @@ _LIMITS = Limits()
 
 
 class NatsSettings(BaseModel):
-    """Where NATS is and who we are there."""
+    """Connection to NATS, and the size of its streams."""
 
     url: str = Field(
-        "nats://127.0.0.1:4222", description="Addresses of the servers, separated by commas; `tls://` encrypts."
+        "nats://127.0.0.1:4222", description="URLs of the servers, separated by commas; `tls://` enables encryption."
     )
-    user: str | None = Field(None, description="User name; none connects without one.")
-    password: SecretStr | None = Field(None, description="Password of that user.")
+    user: str | None = Field(None, description="User name. If not set, connects without credentials.")
+    password: SecretStr | None = Field(None, description="Password of the user.")
     replicas: int = Field(1, ge=1, le=5, description="Replicas of each stream; 3 in production.")
-    ca_file: Path | None = Field(
-        None, description="Path of the certificates (PEM) that the servers' certificates are checked against."
+    ca_file: Path | None = Field(None, description="Path of the CA certificates (PEM) that verify the servers.")
+    ack_wait: float = Field(
+        30.0, gt=0, description="Seconds without a sign of life after which a message is redelivered."
     )
-    ack_wait: float = Field(30.0, gt=0, description="Seconds a delivery may go without a sign of life.")
     work_bytes: int = Field(
-        512 * 1024 * 1024, ge=1, description="Bytes reserved for work that waits; when full, it waits in PostgreSQL."
+        512 * 1024 * 1024,
+        ge=1,
+        description="Bytes reserved for the work stream. When it is full, work waits in PostgreSQL.",
     )
     events_bytes: int = Field(
-        1024 * 1024 * 1024, ge=1, description="Bytes reserved for events; when full, the oldest are dropped."
+        1024 * 1024 * 1024,
+        ge=1,
+        description="Bytes reserved for the event stream. When it is full, the oldest events are dropped.",
     )
     dead_bytes: int = Field(
-        128 * 1024 * 1024, ge=1, description="Bytes reserved for dead letters; when full, the oldest are dropped."
+        128 * 1024 * 1024, ge=1, description="Bytes reserved for dead letters. When full, the oldest are dropped."
     )
 
 
 class DatabaseSettings(BaseModel):
-    """Where PostgreSQL is; the URL has the form ``postgresql+psycopg://user:password@host:port/database``."""
+    """Connection to PostgreSQL. The URL has the form ``postgresql+psycopg://user:password@host:port/database``."""
 
     url: SecretStr = Field(
         SecretStr("postgresql+psycopg://heliograph@127.0.0.1:5432/heliograph"),
-        description="Address of the database, with user and password, and libpq's options such as `sslmode`.",
+        description="URL of the database, with user, password and libpq options such as `sslmode`.",
     )
-    pool_size: int = Field(10, ge=1, description="Connections that one process keeps open at most.")
+    pool_size: int = Field(10, ge=1, description="Maximum number of connections per process.")
     connect_timeout: float = Field(
-        5.0, gt=0, description="Seconds to connect, all hosts of the URL together, or to wait for one of the pool."
+        5.0, gt=0, description="Seconds to connect, over all hosts of the URL, or to wait for a pooled connection."
     )
     statement_timeout: float = Field(
-        15.0, gt=0, description="Seconds a statement may take; maintenance and migrations have limits of their own."
+        15.0,
+        gt=0,
+        description="Time limit of a statement, in seconds. Maintenance and migrations have their own limits.",
     )
-    lock_timeout: float = Field(10.0, gt=0, description="Seconds a statement may wait for a lock.")
+    lock_timeout: float = Field(10.0, gt=0, description="Seconds that a statement waits for a lock.")
     idle_transaction: float = Field(
-        10.0, gt=0, description="Seconds a transaction may stand still before PostgreSQL ends it and frees its locks."
+        10.0, gt=0, description="Seconds that a transaction may be idle before PostgreSQL terminates it."
     )
     tcp_timeout: float = Field(
-        8.0, gt=0, description="Seconds after which a server whose machine acknowledges nothing counts as gone."
+        8.0, gt=0, description="Seconds without TCP acknowledgements after which a connection is closed."
     )
 
 
 class S3Settings(BaseModel):
     """The object store. ``public_endpoint`` is the address that clients use in signed URLs where it differs."""
 
-    endpoint: str = Field("http://127.0.0.1:9000", description="URL of the object store, as services reach it.")
+    endpoint: str = Field("http://127.0.0.1:9000", description="URL of the object store for services.")
     public_endpoint: str | None = Field(
-        None, description="URL of the object store in signed URLs, as clients reach it; none takes `endpoint`."
+        None, description="URL of the object store for clients, used in signed URLs. Defaults to `endpoint`."
     )
-    access_key: str = Field("", description="Access key id.")
+    access_key: str = Field("", description="Access key ID.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret access key.")
-    bucket: str = Field("heliograph", description="Name of the bucket; created where it is missing.")
-    region: str = Field("us-east-1", description="Region that requests and signed URLs are signed for.")
-    signed_url_seconds: int = Field(3600, ge=1, le=604_800, description="Seconds that a signed URL stays valid.")
-    connections: int = Field(16, ge=1, description="Requests to the object store at one time.")
+    bucket: str = Field("heliograph", description="Bucket name. The bucket is created if it does not exist.")
+    region: str = Field("us-east-1", description="Region used to sign requests and URLs.")
+    signed_url_seconds: int = Field(3600, ge=1, le=604_800, description="Lifetime of signed URLs, in seconds.")
+    connections: int = Field(16, ge=1, description="Maximum number of concurrent requests to the object store.")
 
 
 class AuthSettings(BaseModel):
-    """How bearer tokens are checked: an HS256 secret of at least 32 bytes, or the URL of a JSON Web Key Set."""
+    """Verification of bearer tokens: an HS256 secret of at least 32 bytes, or the URL of a JSON Web Key Set."""
 
     secret: SecretStr | None = Field(
-        None, description="Shared secret that signs tokens (HS256), 32 bytes or more; set this or `jwks_url`."
+        None, description="Shared secret of HS256 tokens, at least 32 bytes. Mutually exclusive with `jwks_url`."
     )
-    jwks_url: str | None = Field(
-        None, description="URL of the issuer's JSON Web Key Set (RS256, ES256, EdDSA); set this or `secret`."
-    )
+    jwks_url: str | None = Field(None, description="URL of the issuer's JSON Web Key Set (RS256, ES256, EdDSA).")
     issuer: str = Field("heliograph", description="Required `iss` claim of tokens.")
     audience: str = Field("heliograph", description="Required `aud` claim of tokens.")
-    leeway: float = Field(10.0, ge=0, description="Seconds of clock difference that are forgiven.")
+    leeway: float = Field(10.0, ge=0, description="Tolerated clock skew, in seconds.")
 
 
 class HttpSettings(BaseModel):
-    """Addresses to listen on: ``port`` for clients, ``management_port`` for probes and metrics."""
+    """Listen addresses: ``port`` for clients, ``management_port`` for probes and metrics."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
+    host: str = Field("127.0.0.1", description="Listen address. Use `0.0.0.0` for all interfaces.")
     port: int = Field(8080, description="Port for clients.")
     management_port: int = Field(9090, description="Port for probes and metrics.")
 
 
 class TelemetrySettings(BaseModel):
-    """Where traces go: the base URL of an OTLP/HTTP receiver; without one spans are made but not exported."""
+    """Export of traces over OTLP/HTTP."""
 
     otlp_endpoint: str | None = Field(
-        None, description="Base URL of an OTLP/HTTP receiver for traces; none exports no traces."
+        None, description="Base URL of an OTLP/HTTP receiver. If not set, traces are not exported."
     )
 
 
 class LogSettings(BaseModel):
-    """How logs look."""
+    """Format and level of logs."""
 
     format: Literal["json", "console"] = Field(
-        "json", description="One JSON object a line, or text for people to read."
+        "json", description="Log format: one JSON object per line, or readable text."
     )
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level that is logged.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
 
 
 class LimitSettings(BaseModel):
-    """What a picture may cost, and when one owner has more of them than others should wait for."""
+    """Limits of uploads, and of the images that one owner may have waiting."""
 
-    file_bytes: int = Field(_LIMITS.max_bytes, ge=1, description="Bytes of one file.")
-    pixels: int = Field(_LIMITS.max_pixels, ge=1, description="Pixels of one picture, frames summed.")
-    frames: int = Field(_LIMITS.max_frames, ge=1, description="Frames of one picture.")
-    files_per_request: int = Field(10, ge=1, description="Files of one multipart request.")
+    file_bytes: int = Field(_LIMITS.max_bytes, ge=1, description="Maximum size of a file, in bytes.")
+    pixels: int = Field(
+        _LIMITS.max_pixels, ge=1, description="Maximum number of pixels of an image, summed over its frames."
+    )
+    frames: int = Field(_LIMITS.max_frames, ge=1, description="Maximum number of frames of an image.")
+    files_per_request: int = Field(10, ge=1, description="Maximum number of files in a multipart request.")
     waiting_before_low: int = Field(
-        100, ge=0, description="Pictures of one owner that may wait; the next ones are queued at low priority."
+        100, ge=0, description="Waiting images of one owner above which uploads are queued at low priority."
     )
 
 
 class CompatSettings(BaseModel):
-    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+    """Compatibility routes for older clients (docs/guides/older-clients.md)."""
 
-    enabled: bool = Field(True, description="Whether these routes exist.")
+    enabled: bool = Field(True, description="Serve the compatibility routes.")
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads."""
+    """Settings that every service reads."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
     environment: Literal["development", "production"] = Field(
-        "production", description="Kind of installation; services behave the same in both."
+        "production", description="Kind of installation. Services behave the same in both."
     )
     render_source: Literal["nats", "postgresql"] = Field(
         "nats",
-        description="Where thumbnailers take work from; `postgresql` leaves NATS out. Set it for all services alike.",
+        description="Source of render work; `postgresql` bypasses NATS. Must be the same for all services.",
     )
-    drain_seconds: float = Field(25.0, gt=0, description="Seconds between SIGTERM and exit at most.")
+    drain_seconds: float = Field(25.0, gt=0, description="Maximum number of seconds between SIGTERM and exit.")
     nats: NatsSettings = NatsSettings()
     database: DatabaseSettings = DatabaseSettings()
     s3: S3Settings = S3Settings()

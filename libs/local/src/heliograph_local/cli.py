@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # loaded when needed: every `heliograph` command loads this m
     from heliograph_local.first_picture import FirstPicture
     from heliograph_local.stack import Stack
 
-dev = typer.Typer(help="A complete Heliograph on this machine, for development and trials.", no_args_is_help=True)
+dev = typer.Typer(help="Run Heliograph on this machine, for development and trials.", no_args_is_help=True)
 _console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -43,11 +43,11 @@ Data = Annotated[
 def up(
     data: Data = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Return when it is up; stop it with: heliograph dev down.")
+        bool, typer.Option("--detach", help="Run in the background. Stop with `heliograph dev down`.")
     ] = False,
-    only_servers: Annotated[bool, typer.Option("--only-servers", help="NATS, PostgreSQL and S3, no services.")] = False,
+    only_servers: Annotated[bool, typer.Option("--only-servers", help="Start only NATS, PostgreSQL and S3.")] = False,
 ) -> None:
-    """Start the stack and send a sample picture through it."""
+    """Start the stack and process a sample image."""
     folder = _folder(data)
     with _one_line_errors():
         if detach:
@@ -55,31 +55,31 @@ def up(
                 raise AlreadyRunning(str(folder.path), pid)
             check_installed(() if only_servers else SERVICES)
             pid = start_detached(folder, ["--only-servers"] if only_servers else [], _say)
-            _say(f"It runs as process {pid}. Stop it with: heliograph dev down{_data_option(folder)}")
+            _say(f"Running in the background (pid {pid}). Stop with: heliograph dev down{_data_option(folder)}")
         else:
             asyncio.run(_up(folder, only_servers=only_servers))
 
 
 @dev.command()
 def down(data: Data = None) -> None:
-    """Stop the stack; its data stay."""
+    """Stop the stack and keep its data."""
     with _one_line_errors():
         folder = _folder(data)
         pid = stop(folder)
-        _say(f"Stopped (process {pid}). Its data stay in {folder.path}")
+        _say(f"Stopped (pid {pid}). Data kept in {folder.path}")
 
 
 @dev.command()
 def status(
-    data: Data = None, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, with tokens.")] = False
+    data: Data = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, including tokens.")] = False
 ) -> None:
-    """Show addresses and processes; exit code 1 when the stack is not up."""
+    """Show addresses and processes. Exit code 1 if the stack is not running."""
     folder = _folder(data)
     values = _status(folder)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
     elif values["pid"] is None:
-        _say(f"Not running on {folder.path}. Start it with: heliograph dev up{_data_option(folder)}")
+        _say(f"Not running in {folder.path}. Start with: heliograph dev up{_data_option(folder)}")
     else:
         _console.print(_process_table(values))
     if values["pid"] is None:
@@ -88,32 +88,38 @@ def status(
 
 @dev.command()
 def logs(
-    service: Annotated[str | None, typer.Argument(help="One process of `status`; all when left out.")] = None,
+    service: Annotated[
+        str | None, typer.Argument(help="Name of a process as shown by `status`. Defaults to all.")
+    ] = None,
     data: Data = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what is added.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines until interrupted with Ctrl-C.")
+    ] = False,
 ) -> None:
-    """Print what the processes wrote."""
+    """Print the logs of the processes."""
     folder = _folder(data)
     with _one_line_errors():
         files = sorted(folder.logs.glob(f"{service or '*'}.log"))
         if not files:
             names = ", ".join(sorted(file.stem for file in folder.logs.glob("*.log"))) or "none"
-            raise LocalError(f"no log of {service or 'any process'} in {folder.logs}; there are: {names}")
+            raise LocalError(f"no log of {service or 'any process'} in {folder.logs}; available: {names}")
         with contextlib.suppress(KeyboardInterrupt):
             _print_logs(files, follow=follow)
 
 
 @dev.command()
-def reset(data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Delete all data of the stack."""
+def reset(
+    data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False
+) -> None:
+    """Delete all data of the stack. It must be stopped."""
     folder = _folder(data)
     with _one_line_errors():
         if pid := folder.owner():
             raise AlreadyRunning(str(folder.path), pid)
         if not yes:
-            typer.confirm(f"Delete all pictures and data in {folder.path}?", abort=True)
+            typer.confirm(f"Delete all images and data in {folder.path}?", abort=True)
         folder.remove()
-        _say(f"Deleted the data in {folder.path}")
+        _say(f"Deleted {folder.path}")
 
 
 async def _up(folder: Folder, *, only_servers: bool) -> None:
@@ -130,7 +136,7 @@ async def _up(folder: Folder, *, only_servers: bool) -> None:
     await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if stopping.is_set():
-        _say("Stopping …")
+        _say("Stopping...")
         if not started.is_set():  # later the task ends by itself, and must not be disturbed while it stops all in order
             running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -139,11 +145,11 @@ async def _up(folder: Folder, *, only_servers: bool) -> None:
 
 async def _run(stack: Stack, began: float, started: asyncio.Event, stopping: asyncio.Event) -> None:
     async with stack:
-        _say(f"Up after {time.monotonic() - began:.1f} s, data in {stack.folder.path}")
+        _say(f"Started in {time.monotonic() - began:.1f} s. Data folder: {stack.folder.path}")
         if stack.connection.api:
             await _show_first_picture(stack.connection)
         if sys.stdout.isatty():
-            _say("Ctrl-C stops it.")
+            _say("Press Ctrl-C to stop.")
         _say(READY_LINE)
         started.set()
         await stopping.wait()
@@ -155,14 +161,14 @@ async def _show_first_picture(connection: Connection) -> None:
     try:
         _console.print(_picture_table(await send_first_picture(connection)))
     except LocalError as error:
-        _errors.print(f"[yellow]The sample picture did not go through:[/] {error}")
+        _errors.print(f"[yellow]The sample image was not processed:[/] {error}")
     _say(f"Page:   {connection.api}/")
     _say(f"Token:  {connection.token}")
     _say("Next:   heliograph upload ~/Pictures/*.jpg --wait")
 
 
 def _picture_table(picture: FirstPicture) -> Table:
-    table = Table("stage", "ms after the upload began", title=f"Sample picture {picture.image_id}")
+    table = Table("stage", "ms since upload", title=f"Sample image {picture.image_id}")
     for stage, seconds in picture.stages.items():
         table.add_row(stage, f"{seconds * 1000:.0f}")
     return table

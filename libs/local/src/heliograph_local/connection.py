@@ -44,7 +44,7 @@ class Connection:
     def read(cls, folder: Folder) -> Connection:
         """
         Raises:
-            FileNotFoundError: no stack is up on this folder.
+            FileNotFoundError: no stack is running in this folder.
         """
         values = json.loads(folder.connection.read_text(encoding="utf-8"))
         return cls(**{**values, "s3": S3Connection(**values["s3"])})

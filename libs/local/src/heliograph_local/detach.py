@@ -1,6 +1,6 @@
 """A stack that outlives the command that started it, and stopping it again.
 
-Used by cli.py. The stack runs as ``python -m heliograph_local up`` in a session of its own, its output in
+The stack runs as ``python -m heliograph_local up`` in a session of its own, its output in
 ``logs/up.log``, which the starting command shows until the stack is ready.
 """
 
@@ -50,7 +50,7 @@ def start_detached(folder: Folder, arguments: Sequence[str], show: Callable[[str
                     return child.pid
                 show(line.rstrip("\n"))
             if ended:
-                raise StartFailed(f"the stack did not start; its output is in {log}")
+                raise StartFailed(f"the stack did not start; see {log}")
             time.sleep(_POLL)
 
 
@@ -63,12 +63,12 @@ def stop(folder: Folder) -> int:
     """
     pid = folder.owner()
     if pid is None:
-        raise NotRunning(f"no stack is up on {folder.path}")
+        raise NotRunning(f"no stack is running in {folder.path}")
     identity = start_time(pid)
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
     while start_time(pid) == identity and folder.owner() == pid:
         if time.monotonic() > deadline:
-            raise LocalError(f"process {pid} did not stop within {_STOP_SECONDS:.0f} s; look at {folder.logs / UP_LOG}")
+            raise LocalError(f"process {pid} did not stop within {_STOP_SECONDS:.0f} s; see {folder.logs / UP_LOG}")
         time.sleep(_POLL)
     return pid

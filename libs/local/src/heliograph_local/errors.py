@@ -6,16 +6,14 @@ from heliograph_common.errors import HeliographError
 
 
 class LocalError(HeliographError):
-    """The embedded stack cannot do what was asked: do what the message says."""
+    """The embedded stack cannot do what was requested: do what the message says."""
 
 
 class AlreadyRunning(LocalError):
-    """Another supervisor holds this data folder: talk to that one, stop it, or choose another folder."""
+    """Another supervisor holds this data folder: use that one, stop it, or choose another folder."""
 
     def __init__(self, folder: str, pid: int) -> None:
-        super().__init__(
-            f"already running as process {pid} on {folder}; stop it with: heliograph dev down --data {folder}"
-        )
+        super().__init__(f"already running in {folder} (pid {pid}); stop it with: heliograph dev down --data {folder}")
         self.pid = pid
 
 

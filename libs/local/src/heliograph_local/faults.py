@@ -30,7 +30,7 @@ class Faults:
         """
         pid = self._row(name).get("pid")
         if not isinstance(pid, int):
-            raise NotRunning(f"{name} has no process at the moment; wait with wait_ready first")
+            raise NotRunning(f"{name} has no process now; call wait_ready first")
         return pid
 
     def kill(self, name: str) -> int:
@@ -88,4 +88,4 @@ class Faults:
             if row["name"] == name:
                 found: dict[str, Any] = row
                 return found
-        raise NotRunning(f"no process is called {name}; see: heliograph dev status")
+        raise NotRunning(f"no process named {name}; see: heliograph dev status")

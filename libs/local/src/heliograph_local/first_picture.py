@@ -1,7 +1,4 @@
-"""The sample picture that ``heliograph dev up`` ends with: made here, sent through the real API, followed by the events.
-
-Used by cli.py.
-"""
+"""The sample image that ``heliograph dev up`` ends with: made here, sent through the real API, followed by the events."""
 
 from __future__ import annotations
 
@@ -58,7 +55,9 @@ async def send_first_picture(connection: Connection) -> FirstPicture:
     try:
         async with AsyncClient(address) as client:
             image = await client.upload(picture, name="sunrise.jpg", priority="high")
-            first = FirstPicture(image.id, {"uploaded" if image.created else "known already": time.monotonic() - began})
+            first = FirstPicture(
+                image.id, {"uploaded" if image.created else "already uploaded": time.monotonic() - began}
+            )
 
             def heard(_progress: int, stages: Stages) -> None:
                 for stage in ("thumbnails", "variants"):
@@ -72,7 +71,7 @@ async def send_first_picture(connection: Connection) -> FirstPicture:
     except HeliographError as error:
         raise LocalError(f"{error}; see: heliograph dev logs") from error
     if image.status == "failed":
-        reason = image.error.reason if image.error else "without a reason"
-        raise LocalError(f"it failed: {reason}; see: heliograph dev logs thumbnailer")
+        reason = image.error.reason if image.error else "unknown reason"
+        raise LocalError(f"processing failed: {reason}; see: heliograph dev logs thumbnailer")
     first.stages["complete"] = time.monotonic() - began
     return first

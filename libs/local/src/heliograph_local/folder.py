@@ -1,6 +1,6 @@
 """The data folder of one embedded stack: where everything lies, who may read it, and who runs it.
 
-Used by every module here. A supervisor holds ``lock`` (flock) as long as it lives; the kernel lets go of it however the
+A supervisor holds ``lock`` (flock) as long as it lives; the kernel lets go of it however the
 supervisor ends, so a stale lock cannot exist. Which process holds it is told by the lock file's content, checked against
 the start time in ``/proc``. Does not know what the servers keep inside their own folders.
 """

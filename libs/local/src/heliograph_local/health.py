@@ -1,6 +1,6 @@
 """Whether a process that runs is still of use: asks it again and again, and returns when that has failed for too long.
 
-Used by supervisor.py, which then starts it anew; ``answer`` is for those who say how a server is asked. A crash is not
+``answer`` is for checks of servers. A crash is not
 seen here, and neither is a start: the supervisor asks only what has been ready.
 """
 
@@ -21,8 +21,8 @@ _MOST_DOUBLINGS = 4
 class HealthWatch:
     """Watches one process through all its restarts.
 
-    A restart that mended nothing doubles the time until the next, up to sixteen times the process's own: a disk that
-    stays full is not mended by any number of them.
+    A restart that repaired nothing doubles the time until the next, up to sixteen times the process's own: a disk that
+    stays full is not repaired by any number of them.
     """
 
     def __init__(self, process: Process) -> None:
@@ -30,7 +30,7 @@ class HealthWatch:
         self._in_vain = 0
 
     async def failed(self) -> str:
-        """Returns why the process has to be started anew; not at all where it has no health check."""
+        """Returns why the process has to be restarted; not at all where it has no health check."""
         if self._process.healthy is None:
             await asyncio.Event().wait()
         unhealthy_since = silent_since = None

@@ -1,6 +1,6 @@
 """One child process: what it needs to be started, and the starting itself.
 
-Used by supervisor.py. A child runs in a session of its own (the terminal's Ctrl-C reaches only the supervisor), writes
+A child runs in a session of its own (the terminal's Ctrl-C reaches only the supervisor), writes
 to a log file, and gets a signal from the kernel when the supervisor dies, however it dies.
 """
 
@@ -30,7 +30,7 @@ def _nothing_to_tidy() -> None:
 
 
 class Unhealthy(Exception):
-    """A process answers its health check and says that it is not of use: a new start may mend it."""
+    """A process answers its health check and says that it is not of use: a new start may repair it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Process:
     ``prepare`` runs before each start (also after a crash), ``ready`` raises until the process does its work, ``tidy``
     runs after each end.
     ``healthy`` is asked every second once it was ready and raises ``Unhealthy``, or whatever an answer that does not come
-    raises; after ``unhealthy_seconds`` of the first in a row, or ``silent_seconds`` of the other, it is started anew. The
+    raises; after ``unhealthy_seconds`` of the first in a row, or ``silent_seconds`` of the other, it is restarted. The
     latter is longer: a machine at its limits, or a test that freezes a server for a minute, is no reason.
     ``orphan_signal`` is what it gets when the supervisor dies.
     """

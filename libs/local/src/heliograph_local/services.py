@@ -43,7 +43,7 @@ def check_installed(services: Sequence[Service], provision: str = PROVISION) -> 
     missing = [module for module in modules if not _exists(module)]
     if missing:
         raise LocalError(
-            f"not installed: {', '.join(missing)}; install the services, or start the servers alone: "
+            f"not installed: {', '.join(missing)}; install the services, or start only the servers with: "
             "heliograph dev up --only-servers"
         )
 

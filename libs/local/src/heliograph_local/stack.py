@@ -1,6 +1,6 @@
 """The embedded stack as one object: servers, provisioning, services, in that order; down in the reverse order.
 
-Used by the command line (cli.py) and by tests (testing.py), as an asynchronous context manager. The only place where
+An asynchronous context manager. The only place where
 concrete servers and services are put together.
 """
 
@@ -106,7 +106,7 @@ class Stack:
             NotRunning: outside of ``async with``.
         """
         if self._connection is None:
-            raise NotRunning(f"the stack on {self.folder.path} is not up; start it: heliograph dev up")
+            raise NotRunning(f"the stack in {self.folder.path} is not running; start it with: heliograph dev up")
         return self._connection
 
     def environment(self, replica: str) -> dict[str, str]:
@@ -185,7 +185,7 @@ class Stack:
         account = server_account()
         postgres = data_folder(path / "postgres", account)
         if postgres != path / "postgres":
-            self._report(f"PostgreSQL runs as nobody, who cannot enter {path}: its data lie in {postgres}")
+            self._report(f"PostgreSQL runs as user nobody, which cannot enter {path}; its data is in {postgres}")
         self.postgres = Postgres(
             folder=postgres,
             binaries=binaries(account),
@@ -227,7 +227,7 @@ class Stack:
             raise StartFailed(
                 f"provisioning failed (exit code {code}):\n{log.read_text(encoding='utf-8', errors='replace')}"
             )
-        self._report("database, streams and bucket are provisioned")
+        self._report("provisioned database, streams and bucket")
 
     def _service_processes(self) -> list[Process]:
         return [self._service_process(service, name) for service in self.services for name in service.replica_names()]

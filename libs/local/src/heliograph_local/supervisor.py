@@ -1,7 +1,7 @@
 """Keeps processes running: starts them, waits until they are ready, starts them again when they die or say that they are
 not healthy (health.py), stops them.
 
-Used by stack.py, which says what the processes are. One asyncio task watches each process; the table of all is written
+``stack.py`` says what the processes are. One asyncio task watches each process; the table of all is written
 to ``state.json`` at every change, for ``heliograph dev status`` and the fault helpers.
 """
 
@@ -88,7 +88,7 @@ class Supervisor:
         try:
             write_private(self._folder.state, json.dumps(state, indent=2))
         except OSError as error:  # on a full disk too, processes are kept running
-            self._report(f"the table of processes could not be written: {error}")
+            self._report(f"the process table could not be written: {error}")
 
 
 class _Watched:
@@ -152,7 +152,7 @@ class _Watched:
             if self._ready_since is not None and time.monotonic() - self._ready_since > _BACKOFF_FORGIVEN:
                 backoff = _BACKOFF_FIRST
             why = self._why or f"died ({_cause(code)})"
-            self._report(f"{self.process.name} {why}; it is started again in {backoff:.1f} s")
+            self._report(f"{self.process.name} {why}; restarting in {backoff:.1f} s")
             self._set("restarting", pid=None, restarts=self.status.restarts + 1, last_end=why)
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _BACKOFF_LAST)
@@ -192,11 +192,11 @@ class _Watched:
         log = asyncio.create_task(self._watch_log())
         try:
             if await self._await_ready(began):
-                self._why = f"was ended: {await self._health.failed()}"
+                self._why = f"was stopped: {await self._health.failed()}"
             elif self.process.healthy is None or not self.status.restarts:
                 return
             else:
-                self._why = f"was ended: it was not ready within {_START_SECONDS:.0f} s"
+                self._why = f"was stopped: not ready within {_START_SECONDS:.0f} s"
             self._set("restarting")
             await self._end_child(child)
         finally:
@@ -219,7 +219,7 @@ class _Watched:
         self._ready_since = time.monotonic()
         seconds = self._ready_since - began
         self._set("ready", ready_after=round(seconds, 3))
-        self._report(f"{self.process.name} is ready on port {self.process.port} after {seconds:.2f} s")
+        self._report(f"{self.process.name} ready on port {self.process.port} after {seconds:.2f} s")
         if not self._first.done():
             self._first.set_result(None)
         return True
@@ -231,7 +231,7 @@ class _Watched:
 
     def _fail(self, why: str) -> None:
         self._set("failed")
-        message = f"{self.process.name} {why}; the end of {self._log}:\n{end_of(self._log)}"
+        message = f"{self.process.name} {why}; last lines of {self._log}:\n{end_of(self._log)}"
         if self._first.done():
             self._report(message)
         else:

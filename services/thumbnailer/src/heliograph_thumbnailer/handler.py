@@ -60,11 +60,11 @@ class Renderer(Protocol):
 
 
 class CircuitOpenError(Permanent):
-    """The picture failed too often: look at its reason, then ask for it to be retried."""
+    """The picture failed too often: check its reason, then ask for it to be retried."""
 
 
 class OriginalMissingError(Permanent):
-    """The object store has lost the original: upload the picture again."""
+    """The object store has lost the original: upload the image again."""
 
 
 class RenderHandler:
@@ -95,7 +95,7 @@ class RenderHandler:
             try:
                 await self._attempt(job, claim)
             except Gone as gone:  # its work went with it
-                log.info("nothing is left to render for", reason=str(gone))
+                log.info("image gone, render skipped", reason=str(gone))
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the image as failed and says so."""
@@ -132,7 +132,7 @@ class RenderHandler:
         try:
             await self._blobs.download_to(keys.original(image.sha256, image.incarnation), hashed)
         except NotFound as error:
-            raise OriginalMissingError("the object store has lost the original: upload the picture again") from error
+            raise OriginalMissingError("the object store has lost the original: upload the image again") from error
         if hashed.sha256 != image.sha256:
             raise BlobUnreadable("the object store returned different bytes than were stored")
         original.flush()

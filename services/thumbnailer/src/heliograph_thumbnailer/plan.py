@@ -30,7 +30,7 @@ class Plan:
 
 def plan(wanted: Mapping[RenditionSpec, str], existing: Mapping[str, str]) -> Plan:
     """Compares what is wanted, each with its key, with the keys of what exists (by name): another size, fit, format or
-    quality under the same name, or another version of the pipeline, has another key and is rendered anew; so is what lies
+    quality under the same name, or another version of the pipeline, has another key and is rendered again; so is what lies
     under a key that was given up."""
     specs = tuple(wanted)
     wanted_keys = {spec.name: key for spec, key in wanted.items()}

@@ -14,24 +14,24 @@ def _cores() -> int:
 
 
 class RenderSettings(BaseModel):
-    """How pictures are rendered."""
+    """Rendering of images."""
 
-    slots: int = Field(default_factory=_cores, ge=1, description="Pictures at one time; one per core.")
-    wall_seconds: float = Field(60.0, gt=0, description="Seconds after which a render process is killed.")
-    memory_mib: int = Field(
-        2048, ge=256, description="Memory in MiB that all renders of this process may take together."
+    slots: int = Field(
+        default_factory=_cores, ge=1, description="Number of concurrent renders. Defaults to one per core."
     )
-    max_attempts: int = Field(3, ge=1, description="Failed attempts after which a picture is given up.")
+    wall_seconds: float = Field(60.0, gt=0, description="Time limit of a render, in seconds.")
+    memory_mib: int = Field(2048, ge=256, description="Memory of all concurrent renders of a process, in MiB.")
+    max_attempts: int = Field(3, ge=1, description="Failed attempts after which an image is marked as failed.")
     hold_seconds: float = Field(
-        300.0, gt=0, description="Seconds that one attempt at a picture may take, waiting for servers included."
+        300.0, gt=0, description="Time limit of an attempt, in seconds, including waiting for servers."
     )
     patience: float = Field(
-        5.0, ge=0, description="Seconds for which NATS may not bring a picture before it is taken from its row of work."
+        5.0, ge=0, description="Seconds to wait for delivery by NATS before work is taken from PostgreSQL."
     )
 
 
 class ThumbnailerSettings(ServiceSettings):
-    """All that the thumbnailer reads."""
+    """All settings of the thumbnailer."""
 
     limits: LimitSettings = LimitSettings()
     render: RenderSettings = RenderSettings()

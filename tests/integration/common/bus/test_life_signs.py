@@ -48,13 +48,13 @@ async def test_a_blocked_event_loop_costs_no_delivery(bus: Bus, source: PullSour
     delivery = await source.next()
     delivery.hold(60)
     waiting = asyncio.create_task(other.next())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the other has its pull standing
     time.sleep(3 * ACK_WAIT)  # noqa: ASYNC251 - what a picture can do
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # time for a redelivery, which would be wrong
     assert not waiting.done()
     assert await deliveries(bus) == 1
     await delivery.ack()
-    await asyncio.sleep(1.5 * ACK_WAIT)
+    await asyncio.sleep(1.5 * ACK_WAIT)  # the server counts in real time
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -77,7 +77,7 @@ async def test_a_released_message_comes_again_after_ack_wait(source: PullSource)
     await publish(source._bus, "work.render.high", b"released", {})
     first = await source.next()
     first.hold(600)
-    await asyncio.sleep(1.5 * ACK_WAIT)
+    await asyncio.sleep(1.5 * ACK_WAIT)  # the server counts in real time
     first.release()
     async with asyncio.timeout(20):
         again = await source.next()
@@ -117,7 +117,7 @@ async def test_signs_go_on_after_a_restart_of_the_server(tmp_path: Path) -> None
         async with asyncio.timeout(60):
             while (before := await deliveries_when_up(bus)) is None:
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(2 * ACK_WAIT)
+        await asyncio.sleep(2 * ACK_WAIT)  # the server counts in real time
         assert await deliveries(bus) == before
         await delivery.ack()
     finally:
@@ -138,10 +138,10 @@ async def deliveries_when_up(bus: Bus) -> int | None:
 async def test_the_thread_ends_with_stop_which_is_no_death(source: PullSource) -> None:
     signs = source._signs
     died = asyncio.create_task(signs.died())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # it has begun to wait
     await signs.stop(5)
     assert signs._ended.is_set()
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # time to say what would be wrong
     assert not died.done()
     died.cancel()
     await asyncio.gather(died, return_exceptions=True)

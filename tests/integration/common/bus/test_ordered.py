@@ -67,7 +67,7 @@ async def reading(reader: OrderedReader) -> AsyncIterator[AsyncIterator[Streamed
     """The reader's iterator, with its consumer made: what is published from here on is new."""
     items = aiter(reader)
     first = asyncio.ensure_future(anext(items))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the reader waits, and nothing comes
 
     async def rest() -> AsyncIterator[StreamedMessage | Discontinuity]:
         yield await first
@@ -108,7 +108,7 @@ async def test_reads_on_after_idle_time_longer_than_heartbeats(bus: Bus) -> None
     async with reading(reader_of(bus, heartbeat=0.1)) as items:
         await publish(bus, 1)
         assert await take(items, 1) == [1]
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the server takes a while to miss its consumer
         await publish(bus, 2)
         assert await take(items, 1) == [2]
 
@@ -139,7 +139,7 @@ async def test_nothing_is_lost_or_repeated_through_restarts_of_the_server(
         for round_ in range(3):
             first = round_ * 100
             publishing = asyncio.create_task(publish(bus, *range(first, first + 100)))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # some are published before it stops, some after
             await server.stop(how)
             await server.start()
             await publishing

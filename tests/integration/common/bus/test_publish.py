@@ -48,7 +48,7 @@ async def test_the_server_closes_the_connection_on_what_publish_refuses(bus: Bus
 async def test_a_closed_client_is_no_death_after_stop(bus: Bus) -> None:
     died = asyncio.create_task(bus.died())
     await bus.stop(2)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # time to say what would be wrong
     assert not died.done()
     died.cancel()
     await asyncio.gather(died, return_exceptions=True)

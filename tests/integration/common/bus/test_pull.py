@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.delivery import JetStreamDelivery
@@ -57,12 +58,6 @@ async def waiting_pulls(bus: Bus) -> int:
     return sum(info.num_waiting or 0 for info in infos)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:
     sources = [source_of(bus) for _ in range(POOL)]
     taking = [asyncio.create_task(source.next()) for source in sources]
@@ -71,9 +66,9 @@ async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:
     async with asyncio.timeout(20):
         normals = await asyncio.gather(*taking)
     await asyncio.gather(*(source.release() for source in sources))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server takes up pulls, and gives them up, without a word
     await send(bus, Priority.HIGH, "urgent")
-    await asyncio.sleep(ACK_WAIT / 2)
+    await asyncio.sleep(ACK_WAIT / 2)  # time for deliveries that would be wrong
     assert await deliveries_of(bus, Priority.HIGH) <= 1
     await normals[7].ack()
     urgent = await take(sources[7])
@@ -87,20 +82,20 @@ async def test_a_busy_pool_leaves_what_waits_undelivered(bus: Bus) -> None:
 
 async def test_a_worker_that_does_not_ask_again_keeps_no_pulls(bus: Bus, source: PullSource) -> None:
     waiting = asyncio.create_task(source.next())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server takes up pulls, and gives them up, without a word
     assert await waiting_pulls(bus) == len(THUMBNAILER)
     await send(bus, Priority.NORMAL, "n")
     await (await waiting).ack()
     await asyncio.sleep(0.5)  # and nobody calls release
     await send(bus, Priority.HIGH, "h")
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # the server takes up pulls, and gives them up, without a word
     assert await deliveries_of(bus, Priority.HIGH) == 0
     assert (await take(source)).payload == b"h"
 
 
 async def test_pulls_stay_between_two_calls_that_follow_each_other(bus: Bus, source: PullSource) -> None:
     waiting = asyncio.create_task(source.next())
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # the server takes up pulls, and gives them up, without a word
     for number in range(20):
         await send(bus, Priority.NORMAL, f"n{number}")
         delivery = await waiting
@@ -116,9 +111,9 @@ async def test_what_arrives_while_pulls_are_withdrawn_is_given_back_at_once(bus:
     source, rounds = source_of(bus), 150
     for number in range(rounds):
         waiting = asyncio.create_task(source.next())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # another moment each time
         sending = asyncio.create_task(send(bus, Priority.NORMAL, f"n{number}"))
-        await asyncio.sleep(0.0003 * (number % 10))
+        await asyncio.sleep(0.0003 * (number % 10))  # another moment each time
         waiting.cancel()
         [got] = await asyncio.gather(waiting, return_exceptions=True)
         await source.release()
@@ -137,7 +132,7 @@ async def test_cancelling_next_at_any_moment_loses_nothing(bus: Bus, source: Pul
     cancelled = 0
     for number in range(3000):
         task = asyncio.create_task(source.next())
-        await asyncio.sleep(0.0001 * (number % 20))
+        await asyncio.sleep(0.0001 * (number % 20))  # another moment each time
         task.cancel()
         [result] = await asyncio.gather(task, return_exceptions=True)
         if isinstance(result, BaseException):
@@ -159,7 +154,7 @@ async def test_closing_while_a_message_is_on_its_way_gives_it_back_at_once(bus: 
         source = source_of(bus)
         await send(bus, Priority.NORMAL, f"n{number}")
         waiting = asyncio.create_task(source.next())
-        await asyncio.sleep(0.0002 * (number % 12))
+        await asyncio.sleep(0.0002 * (number % 12))  # another moment each time
         waiting.cancel()
         [got] = await asyncio.gather(waiting, return_exceptions=True)
         await source.close()
@@ -172,7 +167,7 @@ async def test_closing_while_a_message_is_on_its_way_gives_it_back_at_once(bus: 
 async def test_pulls_work_again_after_a_reconnect_and_leave_nothing_behind(bus: Bus, source: PullSource) -> None:
     for number in range(3):
         waiting = asyncio.create_task(source.next())
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # the server takes up pulls, and gives them up, without a word
         await source.release() if number == 2 else None
         await bus.client.force_reconnect()
         await until(lambda: bus.connected)
@@ -181,13 +176,13 @@ async def test_pulls_work_again_after_a_reconnect_and_leave_nothing_behind(bus: 
             delivery = await waiting
         await delivery.ack()
     await source.close()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # the server takes up pulls, and gives them up, without a word
     assert len(bus.client._subs) < 5
 
 
 async def test_a_missing_consumer_is_told_and_healed(bus: Bus, source: PullSource) -> None:
     waiting = asyncio.create_task(source.next())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server takes up pulls, and gives them up, without a word
     assert bus.down_for() == 0
     await bus.ready()
     await bus.jetstream.delete_consumer("WORK", "thumbnailer-normal")
@@ -204,7 +199,7 @@ async def test_a_missing_consumer_is_told_and_healed(bus: Bus, source: PullSourc
 
 async def test_a_missing_stream_is_told_and_healed(bus: Bus, source: PullSource) -> None:
     waiting = asyncio.create_task(source.next())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server takes up pulls, and gives them up, without a word
     await bus.jetstream.delete_stream("WORK")
     await until(lambda: bus.down_for() > 1)
     assert bus.connected
@@ -218,7 +213,7 @@ async def test_a_missing_stream_is_told_and_healed(bus: Bus, source: PullSource)
 async def test_an_idle_worker_works(bus: Bus, source: PullSource) -> None:
     """Heartbeats and "no messages" are good news."""
     waiting = asyncio.create_task(source.next())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server takes up pulls, and gives them up, without a word
     for priority in Priority:
         bus.health.failed(f"pull thumbnailer-{priority.value}", "the test says so")
     await until(lambda: bus.down_for() == 0)

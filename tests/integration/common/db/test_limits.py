@@ -127,7 +127,7 @@ async def test_a_cancelled_statement_without_an_answer_ends(hidden: Database, be
             await connection.execute(text("SELECT pg_sleep(50)"))
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the server has the statement
     task.cancel()
     began = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
@@ -164,7 +164,7 @@ async def test_single_statements_hold_nobody_up(short: DatabaseSettings, between
                 await statements.row("SELECT 1", {})
         assert time.monotonic() - began < 30
         between.resume()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # the pause after a failure, by the real clock
         assert await statements.row("SELECT 1", {}) == (1,)
     finally:
         await statements.close()
@@ -175,9 +175,9 @@ async def test_one_caller_finds_out_for_all_the_others(short: DatabaseSettings, 
     try:
         between.pause()
         await unavailable(statements.row("SELECT 1", {}))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # the pause after a failure, by the real clock
         asker = asyncio.create_task(unavailable(statements.row("SELECT 1", {})))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the one that asks is waiting
         for _ in range(20):
             with pytest.raises(DatabaseUnavailable, match="another caller"):
                 await statements.row("SELECT 1", {})

@@ -124,7 +124,7 @@ async def test_migrations_have_no_statement_timeout(
     await service.execute(WRITE + ROW)
     run = asyncio.create_task(migrations.run(hurried.engine))
     await seen(onlooker, BUILD)
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # the index waits for the transaction, in PostgreSQL
     await service.commit()
     try:
         assert await run == "0001"

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from tests.corpus.pictures import png
+from tests.polling import until
 from tests.ports.s3_proxy import proxied
 
 from heliograph_common.blobs import keys
@@ -47,20 +48,20 @@ class SlowBlobs(MemoryBlobs):
 
     async def put(self, key: str, source: bytes | BinaryIO, *, length: int | None = None, content_type: str) -> None:
         """Writes and dawdles."""
-        await asyncio.sleep(random.uniform(0, 0.01))
+        await asyncio.sleep(random.uniform(0, 0.01))  # a store takes a while, never the same
         await super().put(key, source, length=length, content_type=content_type)
         self.puts += 1
         hook, self.after_put = self.after_put, None
         if hook is not None:
             await hook()
-        await asyncio.sleep(random.uniform(0, 0.01))
+        await asyncio.sleep(random.uniform(0, 0.01))  # a store takes a while, never the same
 
     async def delete(self, key: str) -> None:
         """Dawdles and deletes."""
         hook, self.in_delete = self.in_delete, None
         if hook is not None:
             await hook()
-        await asyncio.sleep(random.uniform(0, 0.01))
+        await asyncio.sleep(random.uniform(0, 0.01))  # a store takes a while, never the same
         await super().delete(key)
 
 
@@ -324,9 +325,7 @@ async def test_originals_whose_row_was_never_written_are_collected(storage: Stor
             await storage.accept("ann", seed, settle=abort)
     uploading = asyncio.create_task(storage.accept("ann", 9))  # a gateway that dies between its PUT and its row
     storage.blobs.after_put = asyncio.Event().wait
-    async with asyncio.timeout(30):
-        while storage.blobs.after_put is not None:
-            await asyncio.sleep(0.01)
+    await until(lambda: storage.blobs.after_put is None, 30)
     uploading.cancel()
     await asyncio.gather(uploading, return_exceptions=True)
     kept = (await storage.accept("bob", 0)).row
@@ -409,7 +408,7 @@ async def test_uploads_deletions_and_collections_at_once(storage: Storage) -> No
         for _ in range(25):
             await eager.run_once()
             assert await _missing_of_live(storage) == []
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # others have their turn
 
     await asyncio.gather(*(owner(f"owner-{n}") for n in range(4)), collector(), collector())
     await eager.run_once()

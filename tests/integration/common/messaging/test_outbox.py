@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from tests.polling import until
 
 from heliograph_common.bus.publish import Published
 from heliograph_common.clock import utc_now
@@ -67,18 +67,12 @@ async def _rows(db: Database) -> int:
         return int((await connection.execute(select(func.count()).select_from(OutboxRow))).scalar_one())
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_own_messages_are_published_in_order_and_removed(db: Database) -> None:
     nats = Nats()
     relay = Relay(db, nats.publish, nats.is_connected)
     await relay.start()
     sent = await _send(Messenger(db, relay), 20)
-    await _until(lambda: len(nats.taken) == 20)
+    await until(lambda: len(nats.taken) == 20)
     await relay.stop(5)
     assert nats.taken == sent
     assert await _rows(db) == 0

@@ -124,7 +124,7 @@ async def test_rows_take_over_after_some_patience_as_fast_as_they_are_asked(db: 
     failing = 0.0
     source = FallbackSource(Silent(), _rows(db), failing_for=lambda: failing, patience=5)
     taking = asyncio.create_task(source.next())
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.2)  # longer than its pause between looks
     assert not taking.done()
     failing = 5.0
     began = time.monotonic()

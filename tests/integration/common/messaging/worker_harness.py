@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
@@ -125,13 +125,8 @@ class WorkerHarness:
         return body_of(decode(message.data), DeadLetter)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def settled(harness: WorkerHarness) -> None:
-    async with asyncio.timeout(20):
-        while await harness.waiting() != (0, 0):
-            await asyncio.sleep(0.05)
+    async def idle() -> bool:
+        return await harness.waiting() == (0, 0)
+
+    await until(idle)

@@ -121,7 +121,7 @@ async def test_what_may_fare_better_later_is_not_kept(
 
     async def stalls() -> AsyncIterator[bytes]:
         yield picture()[:20]
-        await asyncio.sleep(4)
+        await asyncio.sleep(4)  # longer than the gateway waits for a body
 
     slow = await ann.post("/v1/images", content=stalls(), headers=KEY)
     assert [answer.status_code for answer in (forbidden, unknown, unread, slow)] == [403, 401, 415, 408]
@@ -179,9 +179,9 @@ async def test_a_claim_whose_holder_died_passes_on(db: Database) -> None:
     first = await keys.claim("ann", "k", "POST /a")
     assert isinstance(first, Claim)
     async with keys.renewed(first):
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5)  # leases end by the database's clock
         while_alive = await keys.claim("ann", "k", "POST /b")
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # leases end by the database's clock
     second = await keys.claim("ann", "k", "POST /b")
     await keys.give_up(first)  # it comes back too late
     third = await keys.claim("ann", "k", "POST /b")

@@ -114,7 +114,7 @@ async def test_after_the_wait_it_passes(gateway_settings: GatewaySettings, bus: 
         gateway.client("ann") as ann,
     ):
         answers = [await ann.get("/v1/images?limit=5") for _ in range(3)]
-        await asyncio.sleep(float(answers[2].headers["retry-after"]))
+        await asyncio.sleep(float(answers[2].headers["retry-after"]))  # by the database's clock
         answers.append(await ann.get("/v1/images"))
 
     assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
@@ -153,9 +153,9 @@ async def test_a_refused_request_keeps_no_answer_for_its_key(
         refused = await ann.post("/v1/images", content=picture(), headers=key)
         async with db.transaction() as connection:
             kept = (await connection.execute(select(IdempotencyKey.key))).all()
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # by the database's clock
         first = await ann.post("/v1/images", content=picture(), headers=key)
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # by the database's clock
         replayed = await ann.post("/v1/images", content=picture(), headers=key)
 
     problem(refused, "rate-limited")

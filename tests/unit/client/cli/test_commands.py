@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
-from tests.unit.client.fake import TOKEN, FakeServer, problem
+from tests.unit.client.fake import TOKEN, FakeServer, Foreign, problem
+from tests.unit.client.support import UNKNOWN
 from typer.testing import CliRunner, Result
 
 from heliograph_client.cli.images import file_name
@@ -101,7 +102,7 @@ def test_a_missing_file_is_told_before_a_missing_stack(run: Run, pictures: Path,
     assert "no such file" in only.stdout
     both = run("upload", str(tmp_path / "gone.jpg"), str(pictures / "a.jpg"), **nowhere)
     assert "no such file" in both.stdout
-    assert (both.exit_code, "no stack runs from" in both.stderr) == (3, True)
+    assert (both.exit_code, "no stack running in" in both.stderr) == (3, True)
 
 
 def test_upload_sends_the_priority(fake: FakeServer, run: Run, pictures: Path) -> None:
@@ -171,13 +172,13 @@ def test_images_get(fake: FakeServer, run: Run) -> None:
     assert "a.jpg: complete, 100 %" in run("images", "get", image["id"]).stdout
     failed = fake.add_image(status="failed")
     assert f"heliograph images retry {failed['id']}" in run("images", "get", failed["id"]).stdout
-    missing = run("images", "get", "none")
+    missing = run("images", "get", UNKNOWN)
     assert (missing.exit_code, missing.stdout, len(missing.stderr.splitlines())) == (1, "", 1)
 
 
 def test_images_rm_goes_on_after_a_failure(fake: FakeServer, run: Run) -> None:
     image = fake.add_image()
-    result = run("images", "rm", "none", image["id"], "--json")
+    result = run("images", "rm", UNKNOWN, image["id"], "--json")
     assert [line["status"] for line in lines(result)] == ["not_found", "deleted"]
     assert (result.exit_code, fake.images) == (1, {})
 
@@ -225,11 +226,8 @@ def test_queue(run: Run) -> None:
 
 
 def test_dead_letters(fake: FakeServer, run: Run) -> None:
-    letter = {"service": "thumbnailer", "subject": "work.render.low", "owner": "me", "reason": "it is broken"}
     for number in ("7", "8"):
-        fake.letters[number] = {
-            "id": number, **letter, "error": "E", "deliveries": 3, "died_at": "2026-01-02T03:04:05Z"
-        }  # fmt: skip
+        fake.add_letter(number, subject="work.render.low")
     assert [line["id"] for line in lines(run("dead-letters", "ls", "--json"))] == ["7", "8"]
     assert "it is broken" in run("dead-letters", "ls").stdout
     assert "subject: work.render.low" in run("dead-letters", "show", "7").stdout
@@ -255,7 +253,7 @@ def test_quarantine(fake: FakeServer, run: Run) -> None:
     assert released == [{"id": made[0], "status": "released"}]
     assert run("quarantine", "release", made[0]).exit_code == 1
     assert "1 message in quarantine" not in run("queue").stdout
-    assert run("quarantine", "drop", made[1], "none").exit_code == 1
+    assert run("quarantine", "drop", made[1], UNKNOWN).exit_code == 1
     assert "1 message in quarantine" in run("queue").stdout
     assert list(fake.quarantined) == [made[2]]
 
@@ -337,5 +335,5 @@ def test_what_the_server_breaks_is_one_line(fake: FakeServer, run: Run) -> None:
     fake.faults["GET /v1/queue"].append(problem(500, "internal-error", "the request\ncould not be handled"))
     broken = run("queue")
     assert (broken.exit_code, len(broken.stderr.splitlines())) == (1, 1)
-    fake.faults["GET /v1/queue"].append(Response("<html>", 404, media_type="text/html"))
+    fake.faults["GET /v1/queue"].append(Foreign(Response("<html>", 404, media_type="text/html")))
     assert run("queue").stderr == "heliograph: the server answered 404 Not Found\n"

@@ -24,7 +24,7 @@ async def test_it_runs_at_once_and_again_until_it_is_stopped() -> None:
         await third.wait()
     await periodic.stop(5)
     stopped_at = runs
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # time to run again, which would be wrong
     assert runs == stopped_at
     await periodic.check()
 
@@ -55,7 +55,7 @@ async def test_stop_waits_for_the_run_in_hand() -> None:
     async def work() -> None:
         nonlocal finished
         begun.set()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # longer than its interval
         finished = True
 
     periodic = Periodic("sweep", interval=60, function=work)
@@ -78,7 +78,7 @@ async def test_check_fails_when_nothing_succeeded_for_long() -> None:
 
     periodic = Periodic("sweep", interval=1, function=fails, late_seconds=0.05)
     await periodic.start()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # longer than its interval
     with pytest.raises(Temporary, match="sweep last succeeded"):
         await periodic.check()
     await periodic.stop(5)

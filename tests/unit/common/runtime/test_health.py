@@ -67,7 +67,7 @@ async def test_checks_run_once_for_many_probes() -> None:
     async def counted() -> None:
         nonlocal runs
         runs += 1
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # others ask meanwhile
 
     health = serving(cache_seconds=60)
     health.register("counted", counted)

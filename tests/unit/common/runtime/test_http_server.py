@@ -45,7 +45,7 @@ async def test_stop_lets_a_request_finish_and_refuses_new_ones() -> None:
         request = asyncio.create_task(client.get(url))
         await begun.wait()
         stopping = asyncio.create_task(server.stop(20))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # the listener is closed
         with pytest.raises(httpx2.ConnectError):
             await httpx2.AsyncClient().get(url)
         go.set()
@@ -84,7 +84,7 @@ async def test_an_endless_header_is_refused() -> None:
         if answer.done() or writer.is_closing():
             break
         writer.write(b"y" * 4096)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.001)  # byte by byte
     assert (await answer).startswith(b"HTTP/1.1 431 ")
     writer.close()
     await server.stop(1)

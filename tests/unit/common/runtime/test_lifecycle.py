@@ -29,7 +29,7 @@ class Part:
             raise RuntimeError(self.name)
 
     async def stop(self, deadline_seconds: float) -> None:
-        await asyncio.sleep(self._stop_seconds)
+        await asyncio.sleep(self._stop_seconds)  # it takes so long
         self._story.append(f"stop {self.name}")
         if self._fails == "stop":
             raise RuntimeError(self.name)

@@ -19,7 +19,7 @@ async def test_first_come_first_served() -> None:
     async def job(name: str, size: int) -> None:
         async with budget.admit(size):
             order.append(name)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # work takes a while
 
     await asyncio.gather(job("a", 6), job("large", 9), job("small", 1))
     assert order == ["a", "large", "small"], "a small job must not starve a large one"

@@ -68,7 +68,7 @@ async def test_a_killed_child_fails_its_picture_alone(pool: RenderPool) -> None:
     pid = pool._idle[0].pid
     os.kill(pid, signal.SIGSTOP)
     render = asyncio.create_task(all_events(pool, pictures.jpeg()))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the render is under way
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(RenderCrashed, match="SIGKILL") as failure:
         await render
@@ -106,7 +106,7 @@ async def test_a_dead_zygote_is_started_again(pool: RenderPool) -> None:
 async def test_a_picture_whose_child_ended_with_the_zygote_is_not_at_fault(pool: RenderPool) -> None:
     os.kill(pool._idle[0].pid, signal.SIGSTOP)
     render = asyncio.create_task(all_events(pool, pictures.jpeg()))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # the render is under way
     process = pool._zygote._process
     assert process is not None
     process.kill()
@@ -137,7 +137,7 @@ async def test_a_child_that_does_not_get_ready_is_killed() -> None:
     mine.setblocking(False)
     ended = asyncio.get_running_loop().create_future()
     ended.set_result(signal.SIGKILL)
-    with theirs, pytest.raises(RenderUnavailable, match="did not get ready"):
+    with theirs, pytest.raises(RenderUnavailable, match="did not become ready"):
         await Zygote(answer_seconds=0.2).ready(Child(process.pid, os.pidfd_open(process.pid), mine, ended))
     assert await process.wait() == -signal.SIGKILL
 
@@ -148,7 +148,7 @@ async def test_a_machine_that_grants_no_child_costs_none_there_is(pool: RenderPo
     child = pool._idle.pop()
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4, before[1]))
-    with pytest.raises(RenderUnavailable, match="the machine grants no render process"):
+    with pytest.raises(RenderUnavailable, match="no render process can be started"):
         await all_events(pool, pictures.jpeg())
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
     assert not child.ended
@@ -177,7 +177,7 @@ async def test_it_is_not_ready_while_the_machine_grants_no_child(
     monkeypatch.setattr(pool._zygote, "fork", counted)
     results = await asyncio.gather(*(pool.ready() for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [RenderUnavailable] * 5
-    assert "the machine grants no render process" in str(results[0])
+    assert "no render process can be started" in str(results[0])
     assert len(tries) == 1
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
     await pool.ready()

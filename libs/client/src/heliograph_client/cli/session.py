@@ -149,7 +149,7 @@ def _guarded(session: Session, work: Callable[[], int | None]) -> int:
         session.warn(_one_line(error))
         return exit_code(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has closed it
         return _PIPE_CLOSED
     except OSError as error:
         session.warn(f"{error.filename or 'the file'}: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""Who a request comes from and what it may do. Made by ``TokenVerifier``, asked by routes and sockets."""
+"""Who a request comes from and what it may do."""
 
 from __future__ import annotations
 

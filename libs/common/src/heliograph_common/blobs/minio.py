@@ -125,7 +125,7 @@ class MinioBlobs:
     ) -> str:
         """See ``Blobs.presign_get``."""
         if await self.head(key) is None:
-            raise NotFound(f"there is no object {key}; it may still be in the making")
+            raise NotFound(f"object {key} does not exist; it may still be written")
         answer: dict[str, str | list[str] | tuple[str]] = {}
         if content_type:
             answer["response-content-type"] = content_type

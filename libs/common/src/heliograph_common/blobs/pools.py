@@ -1,4 +1,4 @@
-"""Connections to the object store, with limits to how long they may stand still. Used by ``minio.py`` alone."""
+"""Connections to the object store, with limits to how long they may stand still."""
 
 from __future__ import annotations
 

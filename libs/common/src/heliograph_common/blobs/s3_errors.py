@@ -39,7 +39,7 @@ def translated(error: Exception, key: str) -> NotFound | BlobsUnavailable | Blob
         return _of_code(f"status {status}", status, key)
     if isinstance(error, HTTPError):
         return _of_transport(error, key)
-    return BlobUnreadable(f"the object store failed on {key}; look at the S3 server")
+    return BlobUnreadable(f"the object store failed on {key}; check the S3 server")
 
 
 def failure(answer: urllib3.BaseHTTPResponse) -> Exception:
@@ -52,12 +52,12 @@ def failure(answer: urllib3.BaseHTTPResponse) -> Exception:
 
 def _of_code(code: str, status: int, key: str) -> NotFound | BlobsUnavailable | BlobUnreadable:
     if code in MISSING:
-        return NotFound(f"there is no object {key}")
+        return NotFound(f"object {key} does not exist")
     if code in _REFUSED:
         return BlobsUnavailable(f"the object store refused {key} with {code}; check bucket and credentials")
     if code in _BUSY or status in _BUSY_STATUS:
-        return BlobsUnavailable(f"the object store is busy ({code}); look at the S3 server")
-    return BlobUnreadable(f"the object store failed on {key} with {code}; look at that object")
+        return BlobsUnavailable(f"the object store is busy ({code}); check the S3 server")
+    return BlobUnreadable(f"the object store failed on {key} with {code}; check that object")
 
 
 def _of_transport(error: HTTPError, key: str) -> BlobsUnavailable | BlobUnreadable:
@@ -67,5 +67,5 @@ def _of_transport(error: HTTPError, key: str) -> BlobsUnavailable | BlobUnreadab
     kind = type(cause).__name__
     broke_off = isinstance(cause, (ProtocolError, IncompleteRead, urllib3.exceptions.ReadTimeoutError))
     if broke_off and not isinstance(cause, ConnectTimeoutError):
-        return BlobUnreadable(f"the object store broke off on {key} ({kind}); look at that object")
-    return BlobsUnavailable(f"the object store cannot be reached ({kind}); look at the S3 endpoint")
+        return BlobUnreadable(f"the object store closed the connection on {key} ({kind}); check that object")
+    return BlobsUnavailable(f"the object store cannot be reached ({kind}); check the S3 endpoint")

@@ -143,7 +143,7 @@ class Bus:
                     reconnected_cb=self._came_back,
                 )
             except (TimeoutError, OSError, NatsError) as error:
-                log.warning("nats is not reachable, trying again", error=str(error) or repr(error), delay=delay)
+                log.warning("nats connection failed, retrying", error=str(error) or repr(error), delay=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
             else:
@@ -162,7 +162,7 @@ class Bus:
 
     async def _came_back(self) -> None:
         self._mark_up()
-        log.info("nats connection is back")
+        log.info("nats connection restored")
         for callback in self._on_reconnect:
             callback()
 

@@ -81,7 +81,7 @@ class LifeSigns:
         await self._ended.wait()
         if self._stopping:
             await asyncio.Event().wait()
-        raise BusUnavailable("no signs of life are sent any more") from self._failure
+        raise BusUnavailable("the message heartbeat has stopped") from self._failure
 
     def _wake(self) -> None:
         loop = self._loop
@@ -93,7 +93,7 @@ class LifeSigns:
         try:
             asyncio.run(self._live())
         except Exception as error:
-            log.exception("signs of life ended")
+            log.exception("message heartbeat failed")
             self._failure = error
         finally:
             with contextlib.suppress(RuntimeError):  # the owner's loop is closed
@@ -122,7 +122,7 @@ class LifeSigns:
         now = time.monotonic()
         with self._lock:
             for reply in [reply for reply, hold in self._holds.items() if hold.until <= now]:
-                log.warning("held for as long as is allowed; it will be delivered again", reply=reply)
+                log.warning("message held for too long, redelivery expected", reply=reply)
                 del self._holds[reply]
             if not bus.connected:  # what is due stays so, and is sent as soon as it can be
                 return _LOOK_EVERY

@@ -62,7 +62,7 @@ class OrderedReader:
 
     Args:
         start_seq: the first stream sequence to read; ``None`` reads what is published from the first connection on.
-        heartbeat: seconds between the server's signs of life; the reader starts anew after 2.5 of them are missing.
+        heartbeat: seconds between the server's signs of life; the reader starts again after 2.5 of them are missing.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class OrderedReader:
             try:
                 feed, state = await self._open(position)
             except BusUnavailable as error:
-                log.warning("cannot read the stream, trying again", stream=self._stream, error=str(error), delay=delay)
+                log.warning("stream read failed, retrying", stream=self._stream, error=str(error), delay=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _MAX_DELAY_SECONDS)
                 continue

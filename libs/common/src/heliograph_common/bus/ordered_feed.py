@@ -86,7 +86,7 @@ class Feed:
                 continue
             message, consumer_seq = _parse(msg)
             if consumer_seq != self._consumer_seq + 1:
-                log.info("gap in an ordered consumer", stream=self._stream, expected=self._consumer_seq + 1)
+                log.info("ordered consumer gap", stream=self._stream, expected=self._consumer_seq + 1)
                 return None
             self._consumer_seq = consumer_seq
             return message
@@ -108,7 +108,7 @@ class Feed:
             async with asyncio.timeout(_MISSED_HEARTBEATS * self._heartbeat):
                 return await self._arrived.get()
         except TimeoutError:
-            log.info("no heartbeat of an ordered consumer", stream=self._stream)
+            log.info("ordered consumer heartbeat missed", stream=self._stream)
             return None
 
     async def _in_step(self, msg: Msg) -> bool:

@@ -1,8 +1,8 @@
 """Makes streams and durable consumers what ``contracts.streams`` says they are.
 
 ``provision`` is for installing: existing ones are corrected, because a durable silently keeps the configuration that it
-was created with. ``ensure`` is for running services: it makes what was lost anew and corrects nothing, so that services of
-two versions do not undo each other's corrections.
+was created with. ``ensure`` is for running services: it creates again what was lost and corrects nothing, so that services
+of two versions do not undo each other's corrections.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from heliograph_common.errors import BusUnavailable
 log = structlog.get_logger(__name__)
 
 _LINGER = 0.05
-"""Seconds between two calls of ``next`` in which pulls stay, so that a worker with slots free need not ask anew."""
+"""Seconds between two calls of ``next`` in which pulls stay, so that a worker with slots free need not ask again."""
 
 _GIVE_BACK_TIMEOUT = 5.0
 _LOOK_TIMEOUT = 20.0

@@ -1,8 +1,8 @@
-"""The pulls of one consumer: at most one that stands, and one that does not wait.
+"""The pulls of one consumer: at most one that waits at the server, and one that does not wait.
 
 nats-py's ``fetch`` is not used: a restart of the server leaves it waiting for its whole timeout, every 409 looks to it
 like a timeout, and what it has in its queue ages unseen. Here each pull asks for exactly one message; lost pulls
-(reconnect, two missed heartbeats) are asked for anew. Used by ``pull``, which owns the slots and what arrives.
+(reconnect, two missed heartbeats) are sent again. Left out: the slots and what arrives (``pull``).
 Protocol: JetStream API ``$JS.API.CONSUMER.MSG.NEXT`` (NATS ADR-13).
 """
 

@@ -46,7 +46,7 @@ async def work_progress(bus: Bus) -> WorkProgress:
     consumers = {spec.durable: await _consumer(bus, spec) for spec in CONSUMERS if spec.stream == WORK_STREAM}
     epoch = epoch_of(before)
     if epoch_of(await _stream(bus)) != epoch:
-        raise BusUnavailable(f"stream {WORK_STREAM} was replaced just now; ask again")
+        raise BusUnavailable(f"stream {WORK_STREAM} was replaced just now; try again")
     return WorkProgress(epoch, before.state.last_seq, consumers)
 
 
@@ -57,7 +57,7 @@ def epoch_of(info: StreamInfo) -> str:
         BusUnavailable: the server does not tell.
     """
     if info.created is None:
-        raise BusUnavailable(f"the server does not tell when stream {info.config.name} was created")
+        raise BusUnavailable(f"the server did not report when stream {info.config.name} was created")
     return f"{round(info.created.timestamp() * 1_000_000):x}"
 
 
@@ -75,5 +75,5 @@ async def _consumer(bus: Bus, spec: ConsumerSpec) -> ConsumerProgress:
     with answered(bus, spec.durable):
         info = await bus.jetstream.consumer_info(spec.stream, spec.durable)
     if info.delivered is None or info.num_pending is None:
-        raise BusUnavailable(f"the server does not tell how far consumer {spec.durable} has come")
+        raise BusUnavailable(f"the server did not report the progress of consumer {spec.durable}")
     return ConsumerProgress(info.delivered.stream_seq, info.num_pending, bool(info.paused))

@@ -145,7 +145,7 @@ def _watch(engine: AsyncEngine, *, patience: float) -> None:
 
 
 def _throw_away_what_leads_nowhere(context: ExceptionContext) -> None:
-    """SQLAlchemy then connects anew, for all the pool: else each of its connections would fail one more request."""
+    """SQLAlchemy then connects again, for all the pool: else each of its connections would fail one more request."""
     error = context.original_exception
     if isinstance(error, psycopg.Error):
         connecting = context.connection is None and not context.is_pre_ping

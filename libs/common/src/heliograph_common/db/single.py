@@ -33,7 +33,7 @@ _PAUSE = 1.0
 
 
 class SingleStatements:
-    """Connects when it is first used, and anew when the connection is lost. ``monotonic``: seconds."""
+    """Connects when it is first used, and again when the connection is lost. ``monotonic``: seconds."""
 
     def __init__(
         self, settings: DatabaseSettings, *, application: str, monotonic: Callable[[], float] = time.monotonic
@@ -72,9 +72,7 @@ class SingleStatements:
     @asynccontextmanager
     async def _taken_turn(self) -> AsyncIterator[None]:
         if self._failed_at is not None and self._turn.locked():
-            raise DatabaseUnavailable(
-                "PostgreSQL: it failed, and another caller finds out whether it is back", delay=1.0
-            )
+            raise DatabaseUnavailable("PostgreSQL failed, and another caller is reconnecting", delay=1.0)
         self._refuse_after_failure()
         try:
             async with asyncio.timeout(self._turn_seconds):
@@ -89,7 +87,7 @@ class SingleStatements:
 
     def _refuse_after_failure(self) -> None:
         if self._failed_at is not None and self._monotonic() < self._failed_at + _PAUSE:
-            raise DatabaseUnavailable("PostgreSQL: it failed just now", delay=1.0)
+            raise DatabaseUnavailable("PostgreSQL failed just now", delay=1.0)
 
     async def _row(self, statement: LiteralString, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         if self._connection is not None:

@@ -129,12 +129,12 @@ async def end(connection: AsyncConnection, kind: str, target: UUID, fence: int |
     row = (await connection.execute(ended)).one_or_none()
     if row is not None:
         return row
-    anew = update(Work).where(mine, Work.again).values(leased_until=None, lease_message=None, leased_by=None)
-    return (await connection.execute(anew.returning(*Work.__table__.columns))).one_or_none()
+    reset = update(Work).where(mine, Work.again).values(leased_until=None, lease_message=None, leased_by=None)
+    return (await connection.execute(reset.returning(*Work.__table__.columns))).one_or_none()
 
 
 async def send_again(connection: AsyncConnection, row: WorkRow, command_id: UUID) -> None:
-    """Has work that was asked for anew begin from the start, by a new command."""
+    """Has work that was asked for again begin from the start, by a new command."""
     statement = update(Work).where(Work.kind == row.kind, Work.target == row.target)
     await connection.execute(
         statement.values(again=False, attempts=0, failures=0, **_sent_anew(), command_id=command_id)

@@ -25,7 +25,7 @@ class Work(Base):
     ``attempts``: begun and not given back; ``failures``: those that failed by themselves. ``fence`` is the newest
     attempt's, and ``leased_by`` whose it is, for the delivery ``lease_message``, until ``leased_until``. It is not begun
     before ``not_before``. ``check_at``: when the reconciler looks whether it still has a command. ``again``: it was
-    asked for anew while an attempt was under way, so that attempt is not its end.
+    asked for again while an attempt was under way, so that attempt is not its end.
     """
 
     __tablename__ = "work"

@@ -117,7 +117,7 @@ class Ingest:
             return True, await incarnations.intend(connection, sha256)
 
     async def _sound(self, row: ImageRow) -> bool:
-        """Whether the image needs nothing that its bytes could mend; so, too, while nobody can tell."""
+        """Whether the image needs nothing that its bytes could repair; so, too, while nobody can tell."""
         if row.processing_status == "failed":
             return False
         try:
@@ -140,7 +140,7 @@ class Ingest:
         self, values: dict[str, Any], intent: Intent, requested: Priority, settle: Settle | None, *, heal: bool
     ) -> Accepted | Intent:
         """The image; or where to put the original again, when its key was given up since: someone's deletion of the same
-        bytes. ``heal``: what was put is to mend an image that there is already."""
+        bytes. ``heal``: what was put is to repair an image that there is already."""
         owner, sha256 = values["owner"], values["sha256"]
         async with self._transactions.transaction() as transaction:
             connection = transaction.connection
@@ -160,7 +160,7 @@ class Ingest:
                 row = await _heal(transaction, row, intent, granted)
             if row is not None and row.incarnation == intent.incarnation:
                 await incarnations.fulfil(connection, intent)
-        if row is None:  # deleted between the conflict and the look: the next try creates it anew
+        if row is None:  # deleted between the conflict and the look: the next try creates it again
             return await self._insert(values | {"id": new_id()}, intent, requested, settle, heal=heal)
         if created:
             return Accepted(row, created=True)
@@ -168,7 +168,7 @@ class Ingest:
 
 
 async def _heal(transaction: OpenTransaction, row: ImageRow, intent: Intent, granted: Granted) -> ImageRow:
-    """Has an image name the original that was put anew, and, if it had failed, be rendered again."""
+    """Has an image name the original that was uploaded again, and, if it had failed, be rendered again."""
     if row.incarnation != intent.incarnation:
         row = await incarnations.move(transaction.connection, row, intent.incarnation)
     reset = await reset_processing(transaction.connection, row.id, granted.columns())

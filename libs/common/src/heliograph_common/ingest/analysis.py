@@ -1,7 +1,6 @@
-"""Asks a vision model about an image, once: when its thumbnails can be fetched, because one of its renditions is what is
-looked at. The thumbnailer calls it when it has them; ``accept`` when someone asks about an image that has them already.
+"""Requests the analysis of an image, once: when its thumbnails can be fetched, because the model looks at a rendition.
 
-A profile is asked for by the row (``analysis_profile``, ``analysis_status`` pending); ``analysis_queued_at`` says that the
+A profile is requested by the row (``analysis_profile``, ``analysis_status`` pending); ``analysis_queued_at`` says that the
 command was sent, and is written in the same transaction under the row's lock: whoever comes second sees it. What comes of
 the command is the analyzer's.
 """

@@ -65,7 +65,7 @@ class Collector:
             await connection.execute(delete(BlobTombstone).where(old))
         deleted = await self._garbage.collect()
         if deleted:
-            log.info("collected", objects=deleted)
+            log.info("objects collected", objects=deleted)
         return deleted
 
     async def _contents(self, due: Select[Any]) -> AsyncIterator[str]:

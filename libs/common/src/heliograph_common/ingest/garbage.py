@@ -126,7 +126,7 @@ class Garbage:
                     await connection.execute(given_back.values(due_at=func.now()))
 
     async def _note_failure(self, connection: AsyncConnection, key: str, error: BlobUnreadable) -> None:
-        log.warning("an object cannot be deleted; it is tried again later", key=key, error=str(error))
+        log.warning("object deletion failed, retrying later", key=key, error=str(error))
         metrics.blob_delete_failures.inc()
         doubled = _FIRST_DELAY * func.power(2, func.least(BlobGarbage.attempts, 20))
         values = {"attempts": BlobGarbage.attempts + 1, "error": str(error)}

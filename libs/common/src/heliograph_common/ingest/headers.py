@@ -1,6 +1,6 @@
 """Header-only readers, one per format: dimensions, frames and orientation without decoding a pixel.
 
-Called by ``sniff``, which picks the reader by the magic bytes. Whatever can repeat in a file is walked through a
+``sniff`` picks the reader by the magic bytes. Whatever can repeat in a file is walked through a
 ``Reader``, whose budget bounds the walk in steps and bytes, so that a hostile file costs milliseconds. Pure standard
 library. Left out: TIFF, which has its own module, and whether the pixels are sound (only a decoder knows).
 """

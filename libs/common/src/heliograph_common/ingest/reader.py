@@ -1,6 +1,6 @@
 """Bounded reads of a file's header: a window over the file, and the budget that every walk is charged to.
 
-Used by ``headers``. One budget holds for the whole walk, however its parts are nested or repeated: each look costs
+One budget holds for the whole walk, however its parts are nested or repeated: each look costs
 steps, each read of the file costs bytes. Left out: what the bytes mean.
 """
 

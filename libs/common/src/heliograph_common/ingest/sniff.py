@@ -1,4 +1,4 @@
-"""Type by content and size by header, before anything decodes. Used by ingest and again by the render child.
+"""Type by content and size by header, before anything decodes.
 
 The type is what the bytes at offset 0 say, never a name or a claimed media type: a polyglot is what it begins as.
 """

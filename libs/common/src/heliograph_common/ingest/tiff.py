@@ -1,4 +1,4 @@
-"""The header of a TIFF 6.0 or BigTIFF: its first page, and a walk of the pages after it. Called by ``sniff``."""
+"""The header of a TIFF 6.0 or BigTIFF: its first page, and a walk of the pages after it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ async def bury(
         except Exception:
             if failure is None:
                 raise
-            log.exception("a failure could not be recorded", subject=delivery.subject)
+            log.exception("failure not recorded", subject=delivery.subject)
     raise AssertionError("unreachable")
 
 

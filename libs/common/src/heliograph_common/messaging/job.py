@@ -88,7 +88,7 @@ class Job:
             self.fence = before
             raise
         if exhausted:
-            raise GivenUpError(f"not finished in {most} attempts; workers may have crashed")
+            raise GivenUpError(f"not finished after {most} attempts; workers may have crashed")
         return claim
 
     async def take(self, handler: Handler[_Claim], *, hold: timedelta) -> None:

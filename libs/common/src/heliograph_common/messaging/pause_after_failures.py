@@ -40,7 +40,7 @@ class PauseAfterFailures:
         self._expire()
 
     def failed(self) -> float | None:
-        """An attempt failed; the seconds to pause for if that is one too many. Counting begins anew then."""
+        """An attempt failed; the seconds to pause for if that is one too many. Counting begins again then."""
         self._ended.append((self._clock(), True))
         self._expire()
         failures = sum(failed for _, failed in self._ended)

@@ -67,11 +67,11 @@ class Reconciler:
                         adopted += await adopt(transaction)
         self._cycle += 1
         if sent or adopted:
-            log.warning("work had no command left and is sent again", work=sent, adopted=adopted)
+            log.warning("lost commands sent again", work=sent, adopted=adopted)
         return sent + adopted
 
     async def _note_stream(self, progress: WorkProgress) -> None:
-        """After the stream was made anew, what it held before is due at once."""
+        """After the stream was created again, what it held before is due at once."""
         if progress.epoch == self._epoch:
             return
         moment, lost = created(progress.epoch), _BATCH
@@ -79,7 +79,7 @@ class Reconciler:
             async with self._messenger.transaction() as transaction:
                 lost = await work.hasten(transaction.connection, published_before=moment, limit=_BATCH)
             if lost:
-                log.warning("the stream of work was made anew; what it held is sent again", work=lost)
+                log.warning("work stream recreated, commands sent again", work=lost)
         self._epoch = progress.epoch
 
 

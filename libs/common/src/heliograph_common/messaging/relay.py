@@ -129,7 +129,7 @@ class _Lane:
             try:
                 await self._publish_batch(batch)
             except DatabaseUnavailable:
-                log.warning("published messages stay in the outbox for now", messages=len(batch))
+                log.warning("published messages not removed from the outbox", messages=len(batch))
             finally:
                 for _ in batch:
                     self.queue.task_done()
@@ -140,7 +140,7 @@ class _Lane:
             try:
                 await self.sweep()
             except DatabaseUnavailable as error:
-                log.warning("outbox cannot be swept", lane=self._name, error=str(error))
+                log.warning("outbox sweep failed", lane=self._name, error=str(error))
 
     async def sweep(self) -> int:
         total = 0
@@ -181,7 +181,9 @@ class _Lane:
         self._failing = bool(failures)
         if failures:
             error = str(next(iter(failures.values())))
-            log.warning("messages stay in the outbox", lane=self._name, messages=len(failures), error=error)
+            log.warning(
+                "publishing failed, messages kept in the outbox", lane=self._name, messages=len(failures), error=error
+            )
         return list(failures)
 
     async def _strike_off(self, stored: dict[UUID, int], refused: dict[UUID, str]) -> None:
@@ -191,7 +193,7 @@ class _Lane:
             if stored:
                 await outbox.remove(connection, list(stored))
             for row_id, reason in refused.items():
-                log.error("message cannot be published; it is set aside", message_id=str(row_id), reason=reason)
+                log.error("unpublishable message quarantined", message_id=str(row_id), reason=reason)
                 await outbox.quarantine(connection, row_id, reason)
 
     async def _publish_one(self, message: Message) -> Published | Unpublishable | BusUnavailable:
@@ -209,10 +211,10 @@ async def _measure(database: Database) -> None:
                 strays = await outbox.quarantine_strays(connection)
                 depth = await outbox.depth(connection)
         except DatabaseUnavailable as error:
-            log.warning("outbox cannot be measured", error=str(error))
+            log.warning("outbox measurement failed", error=str(error))
         else:
             if strays:
-                log.error("messages whose subject no stream takes are set aside", messages=strays)
+                log.error("messages without a stream quarantined", messages=strays)
             metrics.outbox_depth.set(depth.rows)
             metrics.outbox_oldest_age.set(depth.oldest)
             metrics.outbox_quarantined.set(depth.quarantined)

@@ -94,7 +94,7 @@ class RowSource:
                         headers = await outbox.headers_of(connection, row.command_id)
                         return RowDelivery(self._database, row, headers)
         except DatabaseUnavailable as error:
-            log.warning("work cannot be read", error=str(error))
+            log.warning("work rows not readable", error=str(error))
         return None
 
     async def release(self) -> None:
@@ -157,4 +157,4 @@ class FallbackSource:
     def _note(self, taken_over: bool) -> None:
         if taken_over != self._taken_over:
             self._taken_over = taken_over
-            log.warning("taking work from its rows" if taken_over else "taking work from NATS again")
+            log.warning("taking work from postgresql" if taken_over else "taking work from NATS again")

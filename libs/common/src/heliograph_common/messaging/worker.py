@@ -134,7 +134,7 @@ class Worker(Generic[_Claim]):
         """
         left = self._paused_until - time.monotonic()
         if left > 0:
-            raise Unavailable(f"nearly everything failed; see the log and the dead letters. It goes on in {left:.0f} s")
+            raise Unavailable(f"too many failures, paused; see the log and the dead letters. Continues in {left:.0f} s")
 
     async def _dispatch(self) -> None:
         while not self._stopping:
@@ -174,7 +174,7 @@ class Worker(Generic[_Claim]):
                 outcome = await self._settle(delivery, span)
             except Unavailable as error:
                 # Not confirmed: it is delivered again, and the row knows whether it was done.
-                log.warning("delivery could not be settled", subject=delivery.subject, error=str(error))
+                log.warning("acknowledgement failed", subject=delivery.subject, error=str(error))
                 outcome = "unsettled"
             finally:
                 delivery.release()
@@ -223,12 +223,12 @@ class Worker(Generic[_Claim]):
                     try:
                         await self._try(job)
                     except Unavailable as error:
-                        log.warning("waiting for a server that is away", error=str(error))
+                        log.warning("waiting for an unavailable server", error=str(error))
                         outage = error
                         unconfirmed = 0 if await self._wait_until_available(unconfirmed) else unconfirmed + 1
                         if unconfirmed > _UNCONFIRMED:
                             raise Temporary(
-                                f"{error}; it failed {unconfirmed} times though the servers answer"
+                                f"{error}; it failed {unconfirmed} times although all servers are available"
                             ) from error
                         outage = None
                     else:
@@ -268,7 +268,7 @@ class Worker(Generic[_Claim]):
             return await self._stale(delivery, job, stale)
 
     async def _stale(self, delivery: Delivery, job: Job, error: Stale) -> str:
-        log.info("a newer attempt owns the work, or it is over", reason=str(error))
+        log.info("attempt superseded", reason=str(error))
         if await job.is_over():
             await delivery.ack()
         # Else not acknowledged: whoever owns the work now may hold this very message.
@@ -293,7 +293,7 @@ class Worker(Generic[_Claim]):
         if delay is None:
             delay = min(_LONGEST_DELAY, self._settings.retry_delay * 2**job.failures)
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-        log.warning("will be tried again", error=str(error), failures=job.failures + 1, delay=delay)
+        log.warning("attempt failed, retrying", error=str(error), failures=job.failures + 1, delay=delay)
         await job.give_back(delay, failed=True)
         self._note_failure()
         await delivery.nak(delay)
@@ -312,7 +312,7 @@ class Worker(Generic[_Claim]):
         if not await bury(self._messenger, self._service, delivery, job, error, self._handler):
             await delivery.ack()
             return "repeated"
-        log.error("given up", error=str(error), subject=delivery.subject)
+        log.error("work failed", error=str(error), subject=delivery.subject)
         metrics.dead_letters.labels(service=self._service).inc()
         if isinstance(error, RejectedImage):
             self._limit.succeeded()
@@ -324,5 +324,5 @@ class Worker(Generic[_Claim]):
     def _note_failure(self) -> None:
         pause = self._limit.failed()
         if pause is not None:
-            log.critical("nearly everything fails: taking no work for a while; mend the cause", seconds=pause)
+            log.critical("failure limit reached, worker paused", seconds=pause)
             self._paused_until = time.monotonic() + pause

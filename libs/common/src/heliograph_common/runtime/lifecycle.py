@@ -74,7 +74,7 @@ async def _run(settings: _Settings, build: Callable[[_Settings, Health], Awaitab
     try:
         components = await build(settings, health)
     except Exception:
-        log.exception("cannot be built")
+        log.exception("startup failed")
         return 1
     management = management_server(settings.http, health)
     return await serve([management, *components], health, drain_seconds=settings.drain_seconds)
@@ -105,7 +105,7 @@ async def _start(components: Sequence[Component], started: list[Component]) -> b
         try:
             await component.start()
         except Exception:
-            log.exception("cannot start", component=component.name)
+            log.exception("component start failed", component=component.name)
             return False
     return True
 
@@ -122,7 +122,7 @@ async def _first_death(components: Sequence[Component]) -> bool:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
         for watch in done:
-            log.error("died", component=watches[watch], exc_info=watch.exception())
+            log.error("component failed", component=watches[watch], exc_info=watch.exception())
     finally:
         for watch in watches:
             watch.cancel()
@@ -139,7 +139,7 @@ async def _stop(started: Sequence[Component], drain_seconds: float) -> bool:
             async with asyncio.timeout(left + LEAST_STOP_SECONDS):
                 await component.stop(left)
         except Exception:
-            log.exception("cannot stop", component=component.name)
+            log.exception("component stop failed", component=component.name)
             clean = False
     return clean
 
@@ -162,7 +162,7 @@ def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
     stop, quit_now = asyncio.Event(), asyncio.Event()
 
     def received(number: signal.Signals) -> None:
-        log.info("signal", signal=number.name, again=stop.is_set())
+        log.info("signal received", signal=number.name, again=stop.is_set())
         (quit_now if stop.is_set() else stop).set()
 
     loop = asyncio.get_running_loop()

@@ -102,7 +102,7 @@ class TelemetryMiddleware:
             if span.is_recording():
                 _end_span(scope, span, 403)
             seconds = round(time.perf_counter() - started, 3)
-            log.info("socket", path=scope["path"], outcome=outcome, seconds=seconds, trace_id=_trace_id(span))
+            log.info("socket closed", path=scope["path"], outcome=outcome, seconds=seconds, trace_id=_trace_id(span))
 
 
 def in_handshake(scope: Scope) -> AbstractContextManager[Span]:

@@ -19,23 +19,23 @@ _MESSAGE = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _STAGE = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800, 7200)
 _STEP = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 
-ProcessCollector(registry=REGISTRY)  # process_cpu_seconds_total, process_resident_memory_bytes and their kin
+ProcessCollector(registry=REGISTRY)  # process_cpu_seconds_total, process_resident_memory_bytes and the like
 
 # Requests by route template, from the first byte in to the last byte out.
 http_request_duration = Histogram(
     "heliograph_http_request_duration_seconds",
-    "Time from request to the end of its response",
+    "Time from the receipt of a request to the end of its response",
     ("route", "method", "status"),
     registry=REGISTRY,
     buckets=_REQUEST,
 )
-# Requests that were one too many of their caller, by route template.
+# Requests above the limit of their caller, by route template.
 rate_limited = Counter(
-    "heliograph_rate_limited_total", "Requests refused by a rate limit", ("route", "method"), registry=REGISTRY
+    "heliograph_rate_limited_total", "Requests rejected by a rate limit", ("route", "method"), registry=REGISTRY
 )
 # Requests that passed because PostgreSQL could not say whether they may.
 rate_limit_unchecked = Counter(
-    "heliograph_rate_limit_unchecked_total", "Requests that no rate limit was held against", registry=REGISTRY
+    "heliograph_rate_limit_unchecked_total", "Requests allowed because rate limits were unavailable", registry=REGISTRY
 )
 # Messages by durable and what became of them, from receipt to ack: ack (done), repeated (was done, or is another's), nak
 # (failed, to be tried again), returned (a server was away for too long), stale (a newer attempt has it), dead (given up),
@@ -50,7 +50,7 @@ message_duration = Histogram(
 # How far behind acceptance each stage was reached: stored, thumbnails, ready, socket.
 stage_latency = Histogram(
     "heliograph_stage_latency_seconds",
-    "Time from the acceptance of a picture to a stage",
+    "Time from the acceptance of an image to a stage",
     ("stage",),
     registry=REGISTRY,
     buckets=_STAGE,
@@ -58,21 +58,21 @@ stage_latency = Histogram(
 # Age of the oldest message that is delivered or waiting and not acked; the server's exporters do not tell it.
 oldest_unacked_age = Gauge(
     "heliograph_oldest_unacked_age_seconds",
-    "Age of the oldest message of a consumer that is not acknowledged",
+    "Age of the oldest unacknowledged message of a consumer",
     ("consumer",),
     registry=REGISTRY,
 )
 # Deliveries beyond the first.
 redeliveries = Counter(
-    "heliograph_redeliveries_total", "Messages that were delivered again", ("consumer",), registry=REGISTRY
+    "heliograph_redeliveries_total", "Messages delivered more than once", ("consumer",), registry=REGISTRY
 )
 # Messages given up, by the service that gave up.
 dead_letters = Counter("heliograph_dead_letters_total", "Messages dead-lettered", ("service",), registry=REGISTRY)
 # Rows not yet published.
 outbox_depth = Gauge("heliograph_outbox_depth", "Outbox rows waiting to be published", registry=REGISTRY)
-# Rows that can never be published and wait for a person.
+# Rows that can never be published and wait for an administrator.
 outbox_quarantined = Gauge(
-    "heliograph_outbox_quarantined", "Outbox rows set aside because they cannot be published", registry=REGISTRY
+    "heliograph_outbox_quarantined", "Outbox rows quarantined because they cannot be published", registry=REGISTRY
 )
 # Age of the oldest row not yet published; 0 when there is none.
 outbox_oldest_age = Gauge(
@@ -80,7 +80,7 @@ outbox_oldest_age = Gauge(
 )
 # Render steps (decode, resample, encode, …) by the format read or written (jpeg, webp, …).
 render_seconds = Histogram(
-    "heliograph_render_seconds", "Time of a render step", ("step", "format"), registry=REGISTRY, buckets=_STEP
+    "heliograph_render_seconds", "Duration of a render step", ("step", "format"), registry=REGISTRY, buckets=_STEP
 )
 # Renders by how they ended: ok, failed (the picture is at fault), killed, timeout.
 render_children = Counter(
@@ -90,18 +90,23 @@ render_children = Counter(
 blob_delete_failures = Counter(
     "heliograph_blob_delete_failures_total", "Objects that could not be deleted", registry=REGISTRY
 )
-# What checks found wrong, and what of that they mended, by kind (rendition_missing, work_superfluous, …).
+# What checks found wrong, and what of that they repaired, by kind (rendition_missing, work_superfluous, …).
 check_findings = Counter("heliograph_check_findings_total", "Findings of checks", ("kind",), registry=REGISTRY)
-check_repairs = Counter("heliograph_check_repairs_total", "Findings mended by checks", ("kind",), registry=REGISTRY)
+check_repairs = Counter("heliograph_check_repairs_total", "Findings repaired by checks", ("kind",), registry=REGISTRY)
 # Open client connections by transport (websocket, sse).
 sockets = Gauge("heliograph_sockets", "Open event connections", ("transport",), registry=REGISTRY)
 # Bytes queued for all clients of this process.
 socket_queue_bytes = Gauge("heliograph_socket_queue_bytes", "Bytes queued for event clients", registry=REGISTRY)
 # Clients closed because their queue was full.
-socket_drops = Counter("heliograph_socket_drops_total", "Event clients closed for being slow", registry=REGISTRY)
+socket_drops = Counter(
+    "heliograph_socket_drops_total", "Event clients disconnected for reading too slowly", registry=REGISTRY
+)
 # Resumes that could not be complete, by reason.
 socket_resets = Counter(
-    "heliograph_socket_resets_total", "Event clients told to start anew", ("reason",), registry=REGISTRY
+    "heliograph_socket_resets_total",
+    "Event clients that could not resume without a gap",
+    ("reason",),
+    registry=REGISTRY,
 )
 
 

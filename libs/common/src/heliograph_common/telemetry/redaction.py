@@ -1,6 +1,6 @@
 """Takes secrets out of anything that leaves the process as text: log lines, exceptions in logs, errors on spans.
 
-Used by ``logs`` and ``spans``. It is a net, not a licence: secrets are kept in ``SecretStr`` and out of URLs anyway.
+It is a net, not a licence: secrets are kept in ``SecretStr`` and out of URLs anyway.
 """
 
 from __future__ import annotations

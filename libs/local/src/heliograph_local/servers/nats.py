@@ -1,6 +1,6 @@
 """NATS with JetStream: every write is on disk before it is acknowledged (``sync_interval: always``).
 
-Used by stack.py. Accounts are separate worlds of subjects and streams: the stack uses one, tests ask for more, so that
+Accounts are separate worlds of subjects and streams: the stack uses one, tests ask for more, so that
 each can have its own. Says nothing about streams; those are made by ``heliograph_common.provision``.
 """
 
@@ -80,7 +80,7 @@ class Nats:
 
     async def healthy(self) -> None:
         """Raises ``Unhealthy`` while a stream or a consumer does not work. One whose disk was full stores nothing more,
-        whatever space there is later, until the server is started anew (nats-server 2.15.1)."""
+        whatever space there is later, until the server is restarted (nats-server 2.15.1)."""
         await answer(self.monitor_port, "/healthz")
 
     @property

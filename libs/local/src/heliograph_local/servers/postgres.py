@@ -1,7 +1,7 @@
 """PostgreSQL 18 from its wheel's binaries, called directly.
 
-Used by stack.py. Passwords only (SCRAM) over TCP, on loopback; over the socket in its folder the user who runs the stack
-needs none. Its configuration is written anew at each start and lies outside the data folder, so a start always means
+Passwords only (SCRAM) over TCP, on loopback; over the socket in its folder the user who runs the stack
+needs none. Its configuration is written again at each start and lies outside the data folder, so a start always means
 what this module says. PostgreSQL refuses to run as root: see ``unprivileged.py``.
 """
 
@@ -94,7 +94,7 @@ class Postgres:
             await self._initdb()
         elif (found := version.read_text(encoding="ascii").strip()) != "18":
             raise StartFailed(
-                f"{self._data} was made by PostgreSQL {found}, this is 18; start over: heliograph dev reset"
+                f"{self._data} was created by PostgreSQL {found}, not 18; delete it with: heliograph dev reset"
             )
         self._own(self.folder / "socket")
         self._forget_dead_postmaster()

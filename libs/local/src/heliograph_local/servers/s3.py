@@ -1,6 +1,6 @@
 """SeaweedFS as the S3 server, all of its parts in one process (``weed mini``).
 
-Used by stack.py. What must be known of it: a port that is not named moves silently when it is taken, so all are named;
+What must be known of it: a port that is not named moves silently when it is taken, so all are named;
 the admin gRPC port must be the admin port + 10000; ``mini.options`` of an earlier start overrides the command line; it
 answers health checks long before it can write; and it leaves sockets in /tmp, named by port.
 """
@@ -135,7 +135,7 @@ class S3:
             answer = client.get_object(self.bucket, _PROBE)
             with answer:
                 if answer.read() != content:
-                    raise LocalError("the S3 server returned other bytes than were written; look at logs/s3.log")
+                    raise LocalError("the S3 server returned other bytes than were written; see logs/s3.log")
             client.remove_object(self.bucket, _PROBE)
         finally:
             http.clear()

@@ -91,7 +91,7 @@ async def _serve(folder: Path, data: Path) -> None:
                 _describe(folder, stack, accounts)
                 await _unused(users.fileno())
         finally:
-            # From here on the lock is ours: a worker that comes now waits, finds no description, and starts anew.
+            # From here on the lock is ours: a worker that comes now waits, finds no description, and starts again.
             _description(folder).unlink(missing_ok=True)
             stack.folder.remove()
             shutil.rmtree(data, ignore_errors=True)

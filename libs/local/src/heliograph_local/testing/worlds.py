@@ -1,6 +1,6 @@
 """What one test gets inside the session's servers: a database, a NATS account, a bucket; made quickly, gone afterwards.
 
-Used by the fixtures. Each is a small dataclass with exactly what the settings of a service need.
+Each is a small dataclass with exactly what the settings of a service need.
 """
 
 from __future__ import annotations

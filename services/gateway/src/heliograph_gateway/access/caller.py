@@ -1,7 +1,6 @@
 """Who calls: the one place that says it. A request's token is verified once, whoever asks first.
 
-Asked by the middleware before the application runs (``rate_limits.py``, ``idempotency.py``) and by ``access.py`` for the
-routes. What was found, a principal or a refusal, stays in the request's ASGI scope. Leaves out what a caller may do
+What was found, a principal or a refusal, stays in the request's ASGI scope. Leaves out what a caller may do
 (``access.py``) and how tokens are checked (``auth``).
 """
 

@@ -1,4 +1,4 @@
-"""What a check can find wrong, as data: each kind with what it means, what to do, and whether a check can mend it. Pure.
+"""What a check can find wrong, as data: each kind with what it means, what to do, and whether a check can repair it. Pure.
 
 The names are part of the API; docs/runbooks/check.md has a section on each, and a test holds it to that.
 """
@@ -13,7 +13,7 @@ from typing import Protocol
 @dataclass(frozen=True)
 class Kind:
     """``name`` never changes once released. ``remedy`` is for whoever reads the finding; ``repairable``: a check with
-    repair mends it."""
+    repair fixes it."""
 
     name: str
     remedy: str
@@ -96,7 +96,7 @@ class Step(Protocol):
 
     async def page(self, after: str, *, repair: bool) -> Page:
         """Looks at the next page after the position ``after`` (empty: from the start). What it finds was looked at twice
-        and, with ``repair``, mended where it can be. Looking at a page again does no harm.
+        and, with ``repair``, repaired where it can be. Looking at a page again does no harm.
 
         Raises:
             Unavailable: a server is away; nothing was lost, look at the page again.

@@ -57,7 +57,7 @@ class SizeRuns:
             if seen:
                 changes["position"] = seen[-1].id
             if ended:
-                log.info("all images have the present display sizes", images=run.seen, rendered=run.queued)
+                log.info("display sizes applied to all images", images=run.seen, rendered=run.queued)
             await queries.change_run(connection, run.id, changes, ended=ended)
 
 

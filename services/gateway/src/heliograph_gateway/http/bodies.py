@@ -1,6 +1,6 @@
 """JSON request bodies: read within a cap, decoded, and held strictly to their shape. What is wrong is named by pointer.
 
-Routes call it once the caller is known; FastAPI itself would read the body before that, and without a cap.
+Bodies are read once the caller is known; FastAPI itself would read them before that, and without a cap.
 """
 
 from __future__ import annotations

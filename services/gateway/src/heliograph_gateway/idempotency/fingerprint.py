@@ -1,6 +1,6 @@
 """The fingerprint of a request, computed while its body is read; nothing of the body is kept. ``idempotency.py`` uses it.
 
-A multipart body is told by its parts (RFC 7578): a client that builds it anew draws another boundary.
+A multipart body is told by its parts (RFC 7578): a client that builds it again draws another boundary.
 """
 
 from __future__ import annotations

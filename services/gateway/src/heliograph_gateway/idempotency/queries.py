@@ -104,12 +104,12 @@ class IdempotencyKeys:
 
     async def keep(self, claim: Claim, answer: Answer) -> None:
         """Keeps the answer, unless the claim has passed to someone else. Without the database it is not kept: the client
-        has its answer, and a repetition is carried out anew once the lease is over."""
+        has its answer, and a repetition is carried out again once the lease is over."""
         try:
             async with self._database.transaction() as connection:
                 await connection.execute(update(IdempotencyKey).where(*_mine(claim)).values(vars(answer)))
         except DatabaseUnavailable as error:
-            log.warning("an answer is not kept for its idempotency key", error=str(error))
+            log.warning("idempotent response not stored", error=str(error))
 
     async def give_up(self, claim: Claim) -> None:
         """Frees the key: the request may be tried again."""
@@ -117,7 +117,7 @@ class IdempotencyKeys:
             async with self._database.transaction() as connection:
                 await connection.execute(delete(IdempotencyKey).where(*_mine(claim)))
         except DatabaseUnavailable as error:
-            log.warning("an idempotency key stays claimed until its lease is over", error=str(error))
+            log.warning("idempotency key not released", error=str(error))
 
     async def forget(self) -> int:
         """Deletes keys that are older than a day; returns how many. Several replicas may do so at once."""

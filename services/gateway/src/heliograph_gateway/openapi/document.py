@@ -58,6 +58,8 @@ HEADERS: dict[str, tuple[str, Object]] = {
 }
 """Response headers that several operations have; each is a component of the document under its name."""
 
+_COME_BACK_LATER = {"not-rendered-yet", "idempotency-in-flight"}
+"""Kinds of problems with Retry-After, of whose statuses others come without."""
 _ALWAYS = {"Trace-Id", "Retry-After", "WWW-Authenticate"}
 """Those that are never missing where ``_add_headers`` puts them."""
 
@@ -235,6 +237,10 @@ def _add_headers(operation: Object, status: str, response: Object, *, post: bool
     headers = response.setdefault("headers", {})
     for name in wanted:
         headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+    kinds = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).keys()
+    if kinds & _COME_BACK_LATER:
+        description, schema = HEADERS["Retry-After"]
+        headers.setdefault("Retry-After", {"description": description, "schema": schema})
 
 
 def _add_links(made: Object, operation: Object, linked: Mapping[str, Sequence[str]]) -> None:

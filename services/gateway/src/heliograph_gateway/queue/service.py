@@ -49,7 +49,7 @@ class Queue:
         try:
             lags: Sequence[Lag] | None = await self._read_lags()
         except BusUnavailable as error:
-            log.warning("the queue is told without nats", error=str(error))
+            log.warning("queue status without nats", error=str(error))
             lags = None
         by_subject = {subjects.render(Priority(priority)): count for priority, count in delayed.items()}
         consumers = [_consumer(lag, by_subject.get(lag.subject, 0)) for lag in lags or ()]

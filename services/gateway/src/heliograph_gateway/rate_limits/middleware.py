@@ -79,7 +79,7 @@ class Throttle:
                 limited = _limited(route, method, settings, callers)
                 self._by_method.setdefault(method, []).append((route, limited))
         for pattern in settings.for_nothing(names):
-            log.warning("a rate limit is for no route that there is", pattern=pattern)
+            log.warning("rate limit matches no route", pattern=pattern)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
@@ -123,7 +123,7 @@ class Throttle:
                 return await self._limits.take(f"{limited.name} {caller.subject}", limited.limit)
         except DatabaseUnavailable as error:
             self._ask_again_at = self._monotonic() + _ASK_AGAIN
-            log.warning("requests pass without a rate limit", seconds=_ASK_AGAIN, error=str(error))
+            log.warning("rate limits unavailable, requests allowed", seconds=_ASK_AGAIN, error=str(error))
         metrics.rate_limit_unchecked.inc()
         return None
 

@@ -96,7 +96,7 @@ class UploadCollector:
                 found = []
         deleted += await self._delete_orphans(found)
         if deleted:
-            log.info("objects without an upload collected", objects=deleted)
+            log.info("orphaned upload objects collected", objects=deleted)
         return deleted
 
     async def _due(self, source: type[UnfinishedUpload], after: Due) -> Sequence[Due]:
@@ -109,7 +109,7 @@ class UploadCollector:
         try:
             objects = [info.key async for info in self._blobs.list(keys.uploads(upload_id))]
         except BlobUnreadable as error:
-            log.warning("objects of an upload cannot be listed", upload_id=str(upload_id), error=str(error))
+            log.warning("upload objects not listable", upload_id=str(upload_id), error=str(error))
             return False
         return await self._delete(objects) == len(objects)
 
@@ -133,6 +133,6 @@ class UploadCollector:
                 await self._blobs.delete(key)
                 deleted += 1
             except BlobUnreadable as error:
-                log.warning("an object cannot be deleted; it is tried again later", key=key, error=str(error))
+                log.warning("object deletion failed, retrying later", key=key, error=str(error))
                 metrics.blob_delete_failures.inc()
         return deleted

@@ -26,7 +26,7 @@ async def drain(hub: Hub, *, notice: float, spread: float, deadline: float) -> N
     clients = list(hub.clients)
     if not clients:
         return
-    log.info("sending clients away", clients=len(clients), seconds=round(notice + spread, 1))
+    log.info("closing client connections", clients=len(clients), seconds=round(notice + spread, 1))
     for client in clients:
         client.tell_draining(round(1000 * random.uniform(0, spread)))  # noqa: S311 - jitter
     await _until_gone(hub, notice)

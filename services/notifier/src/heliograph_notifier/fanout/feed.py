@@ -73,7 +73,7 @@ class Feed:
             try:
                 state = await self._reader.stream_state()
             except BusUnavailable as error:
-                log.warning("the events cannot be read yet", error=str(error))
+                log.warning("event stream not readable", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             start = max(state.first_seq, state.last_seq + 1 - self._warm)
@@ -83,7 +83,7 @@ class Feed:
             return state.epoch, start
 
     def _break(self, item: Discontinuity) -> None:
-        log.warning("the events do not go on where they ended", reason=item.reason, next_seq=item.next_seq)
+        log.warning("event stream discontinuous", reason=item.reason, next_seq=item.next_seq)
         clients = list(self._hub.live())
         for client in clients:
             self._hub.leave(client)
@@ -97,7 +97,7 @@ class Feed:
         try:
             event = encode_event(message, self._hub.epoch)
         except MalformedMessage as error:
-            log.warning("an event cannot be read and is passed over", seq=message.seq, error=str(error))
+            log.warning("unreadable event skipped", seq=message.seq, error=str(error))
             self._hub.skip(message.seq)
         else:
             clients = self._hub.admit(event)

@@ -1,4 +1,4 @@
-"""Who may come in, and the books about who is in: limits, drain, whose events. Both transports pass through here."""
+"""Admission of connections: limits, drain, whose events. Both transports pass through here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Admission:
         self.limits = QueueLimits(settings.queue_bytes, settings.queue_events)
 
     def enter(self, client: Client) -> bool:
-        """Books the connection; closes it instead where the process takes no more."""
+        """Registers the connection; closes it instead where the process takes no more."""
         code, reason = self._closed_because()
         if code is not None:
             client.close(code, reason)
@@ -35,7 +35,7 @@ class Admission:
         return True
 
     def admit(self, client: Client, subject: str) -> bool:
-        """Books the connection under its principal; closes it instead where that one has too many."""
+        """Registers the connection under its principal; closes it instead where that one has too many."""
         if self.hub.count(subject) >= self.settings.per_principal:
             client.close(
                 CloseCode.TRY_AGAIN_LATER, f"Limit exceeded: {self.settings.per_principal} connections per subject."
@@ -45,7 +45,7 @@ class Admission:
         return True
 
     def leave(self, client: Client, subject: str | None) -> None:
-        """Takes the connection out of the books."""
+        """Unregisters the connection."""
         self.hub.leave(client)
         if client in self.hub.clients:
             self.hub.clients.discard(client)

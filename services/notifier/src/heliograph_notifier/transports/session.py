@@ -74,7 +74,7 @@ class Session:
         return False
 
     def follow(self, wanted: Filter, cursor: str | None = None) -> None:
-        """Starts the events, anew where they have started already."""
+        """Starts the events, again where they have started already."""
         if self._principal is None or self._client.closed:
             return
         self._stop_following()
@@ -111,7 +111,7 @@ class Session:
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.error("a replay failed", exc_info=task.exception())
+            log.error("replay failed", exc_info=task.exception())
             self._client.close(
                 CloseCode.HISTORY_UNAVAILABLE, "The events after the cursor cannot be read at the moment."
             )

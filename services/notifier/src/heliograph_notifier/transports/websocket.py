@@ -181,7 +181,7 @@ class _Session(Session):
         return stays
 
     def subscribe(self, wanted: Filter, cursor: str | None = None) -> None:
-        """Starts the events, anew where they have started already."""
+        """Starts the events, again where they have started already."""
         cursor, self._cursor = cursor or self._cursor, None
         self.follow(wanted, cursor)
 

@@ -1,6 +1,6 @@
 """Finds the metadata blocks of an original (Exif, ICC profile, Adobe marker) and tells them from its pixels.
 
-Called by decode and facts in the render child. Walks containers only, decodes nothing; a damaged container yields what
+Walks containers only, decodes nothing; a damaged container yields what
 came before the damage. Left out: what the blocks mean (``exif``, ``colour``).
 """
 
@@ -61,7 +61,7 @@ def pixel_hash(data: Buffer, mime_type: str, orientation: int) -> str:
     """SHA-256 over those bytes of the file that decide its pixels, and its orientation.
 
     Two files that differ in Exif, XMP, comments or text only hash alike; decoding is not involved, so that no library
-    version or configured size changes the hash. A picture encoded anew hashes differently: ``phash`` is for that.
+    version or configured size changes the hash. A picture encoded again hashes differently: ``phash`` is for that.
     """
     digest = hashlib.sha256(bytes([orientation]))
     view = memoryview(data)

@@ -1,6 +1,6 @@
 """Reads the tags worth keeping from an Exif block (CIPA DC-008). Pure; effort and size of the result are bounded.
 
-Called by facts in the render child. Never raises: what is damaged is left out.
+Never raises: what is damaged is left out.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def load() -> ModuleType:
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
     folder = choose(cpu_flags(), home())
     if folder is None:
-        log.warning("pillow-simd is not built, Pillow resamples instead: slower; run scripts/build_simd.sh .venv")
+        log.warning("pillow-simd not installed, using pillow: slower; build it with scripts/build_simd.sh")
         return _import()
     if "PIL" in sys.modules:
         raise RuntimeError(

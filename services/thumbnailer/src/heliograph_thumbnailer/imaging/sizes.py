@@ -1,4 +1,4 @@
-"""Which part of a picture a rendition shows and at what size. Pure; used by render, settings and tests.
+"""Which part of a picture a rendition shows and at what size. Pure.
 
 Regions are in pixels of the picture as it lies in the file or upright, whichever the caller uses throughout.
 """

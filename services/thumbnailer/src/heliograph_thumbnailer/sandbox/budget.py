@@ -1,4 +1,4 @@
-"""Admits jobs by their predicted memory, first come first served. Used by the pool on the parent's event loop."""
+"""Admits jobs by their predicted memory, first come first served."""
 
 from __future__ import annotations
 

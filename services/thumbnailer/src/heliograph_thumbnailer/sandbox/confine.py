@@ -1,6 +1,6 @@
 """Takes from the calling process what a decoder does not need: files, network, programs, other processes.
 
-Called by the render child once its libraries are loaded and before it sees a byte of an original. Linux only; what the
+For a child whose libraries are loaded and that has not seen a byte of an original. Linux only; what the
 kernel refuses is reported by ``lock_down`` and not fatal, because the process is killable and limited all the same.
 Protocol: seccomp(2) with a classic BPF filter as an allow-list, applied to all threads.
 """

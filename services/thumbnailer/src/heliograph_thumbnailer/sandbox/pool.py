@@ -1,4 +1,4 @@
-"""Renders in confined processes that can be killed; the parent never decodes. Called by the thumbnailer's handler.
+"""Renders in confined processes that can be killed; the parent never decodes.
 
 Children are forked from a zygote that has all libraries loaded, serve a bounded number of pictures, and are replaced
 at once after any failure. A child reads the picture's header, the parent predicts the memory by it and admits the job;
@@ -81,7 +81,7 @@ class RenderPool:
         """Starts the zygote and a warm child a slot; logs once what the kernel refused to confine."""
         self._idle = list(await asyncio.gather(*(self._zygote.fork() for _ in range(self.slots))))
         if self._idle and self._idle[0].refused:
-            log.warning("render processes are limited and killable, but not confined: %s", self._idle[0].refused)
+            log.warning("render processes not fully confined: %s", self._idle[0].refused)
 
     async def stop(self, deadline_seconds: float = 0.0) -> None:
         """Kills every child, working or not; a render in hand raises ``RenderUnavailable``."""
@@ -135,7 +135,7 @@ class RenderPool:
         with self._wall_limit(child):
             answer = await self._answer(child)
         if not isinstance(answer, Header) or min(answer.width, answer.height, answer.frames) < 1:
-            raise RenderCrashed("the render process sent nonsense: no header")
+            raise RenderCrashed("the render process sent an invalid answer: no header")
         return answer
 
     def _predict(self, child: Child, header: Header, size: int, job: RenderJob) -> int:
@@ -154,7 +154,7 @@ class RenderPool:
             while True:
                 event = await self._answer(child)
                 if isinstance(event, Header):
-                    raise RenderCrashed("the render process sent nonsense: a second header")
+                    raise RenderCrashed("the render process sent an invalid answer: a second header")
                 yield event
                 if isinstance(event, VariantsDone):
                     return
@@ -185,7 +185,7 @@ class RenderPool:
         try:
             return _opened(*await child.receive())
         except (ValueError, msgspec.ValidationError) as error:
-            raise RenderCrashed(f"the render process sent nonsense: {error}") from error
+            raise RenderCrashed(f"the render process sent an invalid answer: {error}") from error
 
     @contextlib.asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
@@ -249,7 +249,7 @@ class RenderPool:
             try:
                 child = await self._fork()
             except RenderUnavailable as error:
-                log.warning("a render process could not be replaced: %s", error)
+                log.warning("render process not replaced: %s", error)
                 return
             if self._stopped:
                 child.close()

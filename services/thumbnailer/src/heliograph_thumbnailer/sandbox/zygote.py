@@ -1,4 +1,4 @@
-"""The parent's side of the zygote: starts it, asks it for children, learns of their ends. Used by ``pool`` only."""
+"""The parent's side of the zygote: starts it, asks it for children, learns of their ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RenderCrashed(Temporary):
 
 
 class RenderUnavailable(Unavailable):
-    """No render process could be had, whatever the picture: look at the machine's memory, processes and descriptors."""
+    """No render process could be had, whatever the picture: check the machine's memory, processes and descriptors."""
 
 
 class Child:
@@ -152,7 +152,7 @@ class Zygote:
                 message, _ = await child.receive()
         except (TimeoutError, RenderCrashed) as error:
             child.close()
-            raise RenderUnavailable(f"a render process did not get ready ({error!r})", delay=_DELAY) from error
+            raise RenderUnavailable(f"a render process did not become ready ({error!r})", delay=_DELAY) from error
         except BaseException:
             child.close()
             raise
@@ -277,7 +277,7 @@ class Zygote:
 
 
 def _not_granted(reason: object) -> RenderUnavailable:
-    return RenderUnavailable(f"the machine grants no render process: {reason}", delay=_DELAY)
+    return RenderUnavailable(f"no render process can be started: {reason}", delay=_DELAY)
 
 
 async def _ends_in_time(process: asyncio.subprocess.Process) -> bool:

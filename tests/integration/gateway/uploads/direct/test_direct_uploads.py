@@ -299,7 +299,7 @@ async def test_completed_in_one_replica_and_aborted_in_another(
             path = f"{PATH}/{made['id']}"
 
             async def abort(path: str = path, pause: float = seed / 400) -> httpx2.Response:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # another moment each time
                 return await other.delete(path)
 
             completed, aborted = await asyncio.gather(one.post(f"{path}/complete"), abort())
@@ -331,7 +331,7 @@ async def test_the_address_ends_with_the_upload(gateway_settings: GatewaySetting
     s3 = gateway_settings.s3.model_copy(update={"public_endpoint": "https://pictures.example.org"})
     async with running(gateway_settings.model_copy(update={"gateway": own})) as gateway, gateway.client() as ann:
         made = await announce(ann, picture())
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(2.5)  # signatures expire by the object store's clock
         async with httpx2.AsyncClient(trust_env=False) as client:
             late = await client.put(made["upload"]["url"], content=picture())
     async with running(gateway_settings.model_copy(update={"s3": s3})) as gateway, gateway.client() as ann:

@@ -56,7 +56,7 @@ class Eventful(MemoryBlobs):
         self.reading += 1
         self.most_at_once = max(self.most_at_once, self.reading)
         try:
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(self.seconds)  # a store takes a while
             content = await self.get(key)
             for start in range(0, len(content), _BLOCK):
                 self.bytes_read += file.write(content[start : start + _BLOCK])

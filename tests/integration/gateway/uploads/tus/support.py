@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from tests import polling
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_gateway.settings import GatewaySettings
@@ -87,9 +88,11 @@ async def cut_patch(
 
 async def until(tus: Tus, url: str, offset: int) -> None:
     """Waits until the upload stands at ``offset``."""
-    async with asyncio.timeout(10):
-        while await tus.offset(url) != offset:
-            await asyncio.sleep(0.02)
+
+    async def there() -> bool:
+        return await tus.offset(url) == offset
+
+    await polling.until(there)
 
 
 async def image_at(client: httpx2.AsyncClient, answer: httpx2.Response, content: bytes) -> dict[str, Any]:

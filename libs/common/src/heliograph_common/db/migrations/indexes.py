@@ -1,4 +1,4 @@
-"""Indexes on tables that have rows. Scripts call it; a test fails for those that use ``op.create_index`` instead."""
+"""Indexes on tables that have rows. A test fails for scripts that use ``op.create_index`` instead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def concurrent_index(
     ``op.create_index``.
 
     Call it before anything else in ``upgrade``: it runs outside of the script's transaction and commits what was done, and
-    a run that is broken off begins the script anew. An index on a new column belongs to a script of its own.
+    a run that is broken off begins the script again. An index on a new column belongs to a script of its own.
     """
     with op.get_context().autocommit_block():
         valid = op.get_bind().execute(_VALID, {"name": name}).scalar_one_or_none()

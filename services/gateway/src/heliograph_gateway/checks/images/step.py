@@ -40,7 +40,7 @@ class Images:
             ids = await queries.ids(connection, position, PAGE)
             ends = await queries.ends(connection)
         candidates = {row.id for row in await self._wrong(ids)} if ids else set()
-        # Each is looked at once more, by itself: many may have been finished while those before it were mended.
+        # Each is looked at once more, by itself: many may have been finished while those before it were repaired.
         findings = [finding for image_id in sorted(candidates) for finding in await self._find(image_id, repair=repair)]
         if len(ids) < PAGE:
             return Page(findings, None, 1.0)

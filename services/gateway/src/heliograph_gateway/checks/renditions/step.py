@@ -64,8 +64,8 @@ class Renditions:
                 findings[row.image_id].append((row, finding))
         told = []
         for image_id, found in findings.items():
-            mended = repair and await self._mend(image_id, [row for row, _ in found])
-            told += [Finding(finding.kind, finding.about, mended) for _, finding in found]
+            repaired = repair and await self._rerender(image_id, [row for row, _ in found])
+            told += [Finding(finding.kind, finding.about, repaired) for _, finding in found]
         return told
 
     async def _look_again(self, key: str) -> list[tuple[Row[Any], Finding]]:
@@ -82,7 +82,7 @@ class Renditions:
             for row in rows
         ]
 
-    async def _mend(self, image_id: UUID, rows: Sequence[Row[Any]]) -> bool:
+    async def _rerender(self, image_id: UUID, rows: Sequence[Row[Any]]) -> bool:
         original = await probe(self._blobs, rows[0].original)
         if original is None or original.size < 0:  # a render would only fail, and the image with it
             return False

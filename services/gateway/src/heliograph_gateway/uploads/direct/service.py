@@ -198,7 +198,7 @@ class DirectUploads:
         key = key_of(row.id)
         found = await self._blobs.head(key)
         if found is None:
-            raise NotFound(f"there is no object {key}")
+            raise NotFound(f"object {key} does not exist")
         if found.size != row.bytes:  # needs not be read
             raise _other_size(row, f"{found.size:,}")
         with Spool(limits_of(self._limits)) as spool:

@@ -1,6 +1,6 @@
 """Resumable uploads, tus 1.0: bytes that come in several requests, perhaps to several gateways, become one image.
 
-``routes/tus.py`` calls it. Each request's bytes are an object of their own (a part), and an upload is its row and the list
+Each request's bytes are an object of their own (a part), and an upload is its row and the list
 of its parts (``tus_rows.py``; docs/adr/0011). What holds for whoever asks:
 
 - What an upload's offset covers is stored. An offset equal to the length means more: the picture has been checked, and is
@@ -255,7 +255,7 @@ class ResumableUploads:
             for key in [info.key async for info in self._blobs.list(prefix)]:
                 await self._blobs.delete(key)
         except Temporary as error:
-            log.warning("parts of an upload stay until it is collected", prefix=prefix, error=str(error))
+            log.warning("upload parts not deleted", prefix=prefix, error=str(error))
             return False
         return True
 
