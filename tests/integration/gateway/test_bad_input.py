@@ -250,7 +250,7 @@ WRONG_PARAMETERS = [
     ("created=2026-01-01T00:00:00Z", "created_after"),
     ("limit=0", "greater than or equal to 1"),
     ("limit=201", "less than or equal to 200"),
-    ("limit=10&limit=20", "more than once"),
+    ("limit=10&limit=20", "Must not be repeated"),
     ("status=done", "'failed'"),
     ("created_after=2026-01-01", "RFC 3339"),
 ]

@@ -111,8 +111,8 @@ def _wide() -> bytes:
 
 
 REFUSED: list[tuple[str, Callable[[bytes], tuple[dict[str, Any], bytes]], str, int, str]] = [
-    ("more bytes", lambda data: ({"bytes": len(data) - 1}, data), "upload-mismatch", 422, "bytes were announced"),
-    ("fewer bytes", lambda data: ({"bytes": len(data) + 1}, data), "upload-mismatch", 422, "bytes were announced"),
+    ("more bytes", lambda data: ({"bytes": len(data) - 1}, data), "upload-mismatch", 422, "The upload announced"),
+    ("fewer bytes", lambda data: ({"bytes": len(data) + 1}, data), "upload-mismatch", 422, "The upload announced"),
     ("other bytes", lambda data: ({"sha256": "0" * 64}, data), "upload-mismatch", 422, "SHA-256"),
     ("no picture", lambda _: ({"bytes": 5, "sha256": None}, b"hello"), "unsupported-image", 415, "JPEG"),
     ("broken", lambda data: ({"bytes": 20, "sha256": None}, data[:20]), "bad-image", 422, ""),
