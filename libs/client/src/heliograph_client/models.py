@@ -34,11 +34,11 @@ class Problem(Model):
     trace_id: str | None = None
 
     def __str__(self) -> str:
-        """``detail; remedy`` in one line."""
+        """``Detail. Remedy.`` in one line."""
         said = (self.detail or self.title or f"the server answered {self.status}").rstrip(". ")
         if not self.remedy:
             return said
-        return f"{said}; {self.remedy[:1].lower()}{self.remedy[1:].rstrip('. ')}"
+        return f"{said}. {self.remedy}"
 
 
 class Rendition(Model):
