@@ -1,9 +1,8 @@
-"""Queue, dead letters and display sizes, over NATS and PostgreSQL."""
+"""Dead letters are listed, replayed and dropped, over NATS and PostgreSQL."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 from sqlalchemy import Row, func, select
-from tests.integration.gateway.support import change, count, problem, upload
+from tests.integration.gateway.support import Picture, change, count, problem, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
@@ -26,11 +25,6 @@ from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
 from heliograph_gateway.dead_letters.schemas import DeadLetterPage, Replayed
-from heliograph_gateway.display_sizes.schemas import DisplaySizes
-from heliograph_gateway.queue.schemas import QueueShape
-
-Picture = Callable[..., bytes]
-
 
 COMMAND = envelope(RenderImage(image_id=UUID(int=7)), owner="ann")
 
@@ -69,51 +63,6 @@ async def forget_work(db: Database, image_id: str) -> None:
     """As when its work has ended."""
     async with db.transaction() as connection:
         await work.forget(connection, "render", UUID(image_id))
-
-
-# -- queue -------------------------------------------------------------------------------------------------------------
-
-
-async def test_the_queue_tells_what_waits_and_since_when(
-    ann: httpx2.AsyncClient, admin: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
-) -> None:
-    empty = (await ann.get("/v1/queue")).json()
-    made = [await upload(ann, picture(seed=seed), priority="high") for seed in range(3)]
-    await change(db, made[0]["id"], processing_status="failed", processing_error="broken")
-    await change(db, made[1]["id"], processing_status="complete", processing_completed_at=utc_now())
-    await count(bus, "WORK", "work.render.high", expected=3)
-    told = (await ann.get("/v1/queue")).json()
-    to_admin = (await admin.get("/v1/queue")).json()
-
-    for answer in (empty, told, to_admin):
-        QueueShape.model_validate(answer)
-    assert (empty["waiting"], empty["oldest_seconds"], empty["completed"]) == (0, None, 0)
-    assert (told["nats"], told["waiting"], told["active"], told["delayed"]) == ("available", 3, 0, 0)
-    assert told["oldest_seconds"] >= 0
-    assert {each["consumer"]: each["waiting"] for each in told["consumers"]} == {
-        "thumbnailer-high": 3, "thumbnailer-normal": 0, "thumbnailer-low": 0,
-    }  # fmt: skip
-    assert (told["completed"], told["failed"], told["counted"]) == (1, 1, "own")
-    assert to_admin["counted"] == "all"
-    assert to_admin["outbox"]["quarantined"] == 0
-
-
-async def test_what_is_in_hand_and_what_waits_for_another_attempt(
-    ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
-) -> None:
-    for seed in range(2):
-        last = await upload(ann, picture(seed=seed))
-    await count(bus, "WORK", "work.render.normal", expected=2)
-    taken = await bus.jetstream.pull_subscribe_bind("thumbnailer-normal", "WORK")
-    messages = await taken.fetch(2, timeout=5)
-    await messages[1].nak(delay=60)
-    await change(db, last["id"], processing_attempts=1, last_processing_attempt=utc_now().replace(year=2020))
-    told = (await ann.get("/v1/queue")).json()
-
-    assert (told["waiting"], told["active"], told["delayed"]) == (0, 1, 1)
-
-
-# -- dead letters ------------------------------------------------------------------------------------------------------
 
 
 async def test_dead_letters_newest_first_in_pages(admin: httpx2.AsyncClient, bus: Bus) -> None:
@@ -272,75 +221,3 @@ async def test_a_letter_whose_message_is_no_known_command_is_not_replayed(
     assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["payload"] == payload
     async with db.transaction() as connection:
         assert (await connection.execute(select(func.count()).select_from(Work))).scalar_one() == 0
-
-
-# -- display sizes -----------------------------------------------------------------------------------------------------
-
-SIZE = {
-    "name": "wide",
-    "kind": "variant",
-    "width": 1920,
-    "height": 1080,
-    "fit": "cover",
-    "format": "webp",
-    "quality": 80,
-}
-PATH = "/v1/settings/display-sizes"
-
-
-async def test_display_sizes_can_be_replaced(ann: httpx2.AsyncClient, admin: httpx2.AsyncClient) -> None:
-    before = await ann.get(PATH)
-    tag = before.headers["etag"]
-    wanted = {"sizes": [{**SIZE, "name": "small", "kind": "thumbnail", "width": 100, "height": 100}, SIZE]}
-    put = await admin.put(PATH, json=wanted, headers={"If-Match": tag})
-    late = await admin.put(PATH, json=wanted, headers={"If-Match": tag})
-
-    DisplaySizes.model_validate(before.json())
-    assert put.status_code == 200, put.text
-    assert put.json() == wanted
-    assert (await ann.get(PATH, headers={"If-None-Match": put.headers["etag"]})).status_code == 304
-    problem(late, "precondition-failed")
-    refused = await ann.put(PATH, json=wanted)
-    assert refused.status_code == 403
-
-
-WRONG_SIZES: list[tuple[list[Any], str]] = [
-    ([], "/sizes"),
-    ([SIZE] * 2, "/sizes/1/name"),
-    ([{**SIZE, "name": f"s{n}"} for n in range(21)], "/sizes"),
-    ([{**SIZE, "name": "../up"}], "/sizes/0/name"),
-    ([{**SIZE, "name": "original"}], "/sizes/0/name"),
-    ([{**SIZE, "width": 0}], "/sizes/0/width"),
-    ([{**SIZE, "height": 16_385}], "/sizes/0/height"),
-    ([{**SIZE, "width": "100"}], "/sizes/0/width"),
-    ([{**SIZE, "quality": 101}], "/sizes/0/quality"),
-    ([{**SIZE, "format": "bmp"}], "/sizes/0/format"),
-    ([{**SIZE, "colour": "red"}], "/sizes/0/colour"),
-]
-
-
-async def test_wrong_display_sizes_are_named(admin: httpx2.AsyncClient) -> None:
-    before = (await admin.get(PATH)).json()
-    for sizes, pointer in WRONG_SIZES:
-        answer = await admin.put(PATH, json={"sizes": sizes})
-        assert answer.status_code == 422, pointer
-        assert pointer in [error["pointer"] for error in problem(answer, "invalid-body")["errors"]]
-
-    assert (await admin.get(PATH)).json() == before
-
-
-async def test_bodies_that_are_no_json(admin: httpx2.AsyncClient) -> None:
-    as_json = {"Content-Type": "application/json"}
-    for body, slug in ((b"{", "invalid-json"), (b"\xff", "invalid-json"), (b" " * 70_000, "body-too-large")):
-        problem(await admin.put(PATH, content=body, headers=as_json), slug)
-    problem(await admin.put(PATH, content=b"[" * 50_000, headers=as_json), "invalid-json")
-    problem(await admin.put(PATH, content=b"a=b", headers={"Content-Type": "text/plain"}), "unsupported-media-type")
-
-
-async def test_two_writers_of_display_sizes_do_not_mix(admin: httpx2.AsyncClient) -> None:
-    tag = (await admin.get(PATH)).headers["etag"]
-    answers = await asyncio.gather(
-        *(admin.put(PATH, json={"sizes": [{**SIZE, "name": f"size-{n}"}]}, headers={"If-Match": tag}) for n in range(4))
-    )
-
-    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
