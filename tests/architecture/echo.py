@@ -154,19 +154,12 @@ _SUBJECT = '''def echo() -> str:
 
 
 '''
-_MESSAGE = '''class EchoImage(Command, frozen=True, kw_only=True):
-    """Command: name one picture in a log."""
+_MESSAGE = '''class EchoImage(ImageCommand, frozen=True, kw_only=True):
+    """Name an image in a log."""
 
     type: ClassVar[str] = "echo.image"
     kind: ClassVar[str] = "echo"
-    receivers: ClassVar[Mapping[str, Receiver]] = {subjects.echo(): Receiver("By echoes.", durable="echo")}
-
-    image_id: UUID
-
-    @property
-    def target(self) -> UUID:
-        """The image."""
-        return self.image_id
+    receivers: ClassVar[Mapping[str, Receiver]] = {subjects.echo(): Receiver("Received by echoes.", durable="echo")}
 
 
 '''

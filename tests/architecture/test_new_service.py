@@ -130,7 +130,7 @@ def test_a_service_costs_at_most_eight_edits(tmp_path: Path, capsys: pytest.Capt
     copy.run(
         pytest_here, "-q", "-p", "no:cacheprovider", *LISTS, "tests/architecture/test_skaffold.py",
         "tests/contracts/test_messages.py", "tests/contracts/test_asyncapi.py",
-        "tests/unit/common/contracts/test_streams.py",
+        "tests/contracts/test_wording.py", "tests/unit/common/contracts/test_streams.py",
     )  # fmt: skip
 
     names = copy.run(python, "-c", BUILD).split()

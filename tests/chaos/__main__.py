@@ -226,6 +226,8 @@ def main(arguments: list[str]) -> int:
     runs: list[Run] = [(scenario, None) for scenario in chosen]
     if options.mutants:
         runs = [(scenario, mutant) for scenario in chosen for mutant in mutants(scenario.NUMBER)]
+        if not runs:
+            parser.error("none of these tests has a mutant; write one in tests/chaos/mutants")
     quick = options.quick or options.mutants
     jobs = options.jobs or (_QUICK_JOBS if quick else 1)
     results = asyncio.run(run_all(runs, options.seed, quick=quick, keep=options.keep, jobs=jobs))

@@ -18,7 +18,7 @@ from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLet
 from heliograph_common.contracts.streams import STREAMS
 from heliograph_notifier.compat.admin_events import OLD_TYPES
 from heliograph_notifier.protocol.codes import CloseCode
-from heliograph_notifier.protocol.vocabulary import FROM_CLIENT, FROM_SERVER
+from heliograph_notifier.protocol.vocabulary import FROM_CLIENT, FROM_SERVER, ON_SSE
 
 GOLDEN = Path(__file__).parent / "golden"
 BODIES: tuple[type[Body], ...] = (*COMMANDS, *EVENTS, DeadLetter)
@@ -47,7 +47,7 @@ def test_both_ways_of_every_socket_are_told() -> None:
     assert messages_of("sendHeliographV1") == events | {frame.__name__ for frame in FROM_SERVER}
     assert messages_of("receiveHeliographV1") == {frame.__name__ for frame in FROM_CLIENT}
     assert messages_of("sendCloudEvents") == events
-    assert messages_of("sendServerSentEvents") == events | {"Reset", "Draining", "Closing"}
+    assert messages_of("sendServerSentEvents") == events | {frame.__name__ for frame in ON_SSE}
     assert len(messages_of("sendAdminSocket")) == len(OLD_TYPES) + 2
 
 

@@ -81,7 +81,7 @@ async def test_a_busy_server_is_asked_again_with_the_whole_body(
 
 async def test_gives_up_after_the_policys_attempts(fake: FakeServer, client: AsyncClient) -> None:
     fake.faults[IMAGES] += [busy() for _ in range(9)]
-    with pytest.raises(Unavailable, match="a server is away; do it right"):
+    with pytest.raises(Unavailable, match=r"a server is away\. Do it right\."):
         await client.upload(b"x")
     assert len(fake.received("POST")) == 4
 
@@ -191,7 +191,7 @@ async def test_problems_become_errors(
     with pytest.raises(error) as raised:
         await client.upload(b"x")
     assert type(raised.value) is error
-    assert str(raised.value) == "it is wrong; do it right"
+    assert str(raised.value) == "it is wrong. Do it right."
     assert raised.value.problem.type == "/problems/some-kind"
     assert raised.value.problem.model_extra == {"limit_bytes": 7}
 

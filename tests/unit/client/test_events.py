@@ -104,7 +104,7 @@ async def test_backs_off_longer_than_it_comes_back(fake: FakeServer, connection:
 
 async def test_a_refused_handshake_is_a_problem(fake: FakeServer, client: AsyncClient) -> None:
     fake.sockets.append(problem(401, "unauthenticated", "The token has expired."))
-    with pytest.raises(Unauthorised, match="expired; do it right"):
+    with pytest.raises(Unauthorised, match=r"expired\. Do it right\."):
         await first(client, 1)
 
 

@@ -69,7 +69,7 @@ def test_upload_and_wait_as_json(fake: FakeServer, run: Run, pictures: Path) -> 
     assert set(a) == {"file", "id", "status", "created", "renditions", "error", "seconds"}
     assert (a["created"], a["error"], [each["name"] for each in a["renditions"]]) == (True, None, ["150"])
     assert found["large.jpg"]["error"]["type"] == "/problems/image-too-large"
-    assert found["large.jpg"]["error"]["reason"].endswith("do it right")
+    assert found["large.jpg"]["error"]["reason"].endswith("Do it right.")
     assert result.exit_code == 1
     assert result.stderr == ""
 
@@ -130,7 +130,7 @@ def test_a_bad_token_ends_all_and_every_file_is_told(run: Run, pictures: Path) -
     statuses = sorted(line["status"] for line in lines(result))
     assert statuses == ["not_sent", "not_sent", "not_sent", "skipped"]
     assert result.exit_code == 4
-    assert result.stderr.startswith("heliograph: The token is invalid; do it right; ")
+    assert result.stderr.startswith("heliograph: The token is invalid. Do it right. Set ")
     assert len(result.stderr.splitlines()) == 1
     assert "bad" not in result.stderr
 

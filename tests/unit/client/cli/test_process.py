@@ -55,7 +55,7 @@ def test_json_is_all_there_is_on_standard_output(fake: FakeServer, environment: 
         (["images", "ls", "--limit", "0"], 2, "greater than or equal to 1; see: "),
         (["upload"], 2, "Missing argument 'FILE'; see: "),
         (["uplaod", "x"], 2, "unknown command 'uplaod'; did you mean 'upload'?; see: "),
-        (["images", "get", UNKNOWN], 1, "there is no such thing; do it right"),
+        (["images", "get", UNKNOWN], 1, "there is no such thing. Do it right."),
     ],
 )
 def test_errors_are_one_line(environment: dict[str, str], arguments: list[str], code: int, said: str) -> None:

@@ -161,7 +161,7 @@ def _guarded(session: Session, work: Callable[[], int | None]) -> int:
 def _one_line(error: HeliographError) -> str:
     hint = ""
     if isinstance(error, Unauthorised) and error.problem.status == 401:
-        hint = "; set HELIOGRAPH_TOKEN, give --token-file, or start the embedded stack"
+        hint = " Set HELIOGRAPH_TOKEN, give --token-file, or start the embedded stack."
     return " ".join(f"{error}{hint}".split())
 
 
