@@ -13,6 +13,7 @@ import msgspec
 from heliograph_common.contracts.envelope import Envelope
 from heliograph_common.contracts.messages import (
     COMMANDS,
+    EVENTS,
     AnalyzeImage,
     Body,
     DeadLetter,
@@ -69,13 +70,22 @@ def samples() -> list[Body]:
             reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,
         ),
     ]  # fmt: skip
-    return [*chosen, *(plain(command) for command in COMMANDS if command not in {type(body) for body in chosen})]
+    written = {type(body) for body in chosen}
+    return [*chosen, *(plain(body) for body in (*COMMANDS, *EVENTS) if body not in written)]
 
 
 def plain(body: type[Body]) -> Body:
-    """A sample of a body whose fields are ids, texts and numbers; any other body is written above."""
-    values: dict[type, object] = {UUID: IMAGE, str: "text", int: 7, float: 0.5, bool: True, datetime: WHEN}
-    return body(**{field.name: values[field.type] for field in msgspec.structs.fields(body)})
+    """A sample of a body whose fields are ids, texts, numbers, times and ``Stages``; any other body is written above."""
+    values: dict[object, object] = {
+        UUID: IMAGE, str: "text", int: 7, float: 0.5, bool: True, datetime: WHEN, Stages: HALF,
+    }  # fmt: skip
+    kinds = {field.name: getattr(field.type, "__origin__", field.type) for field in msgspec.structs.fields(body)}
+    strange = sorted(name for name, kind in kinds.items() if kind not in values)
+    if strange:
+        raise SystemExit(
+            f"no plain value for {', '.join(strange)} of {body.__name__}: write a sample of it in {__file__}"
+        )
+    return body(**{name: values[kind] for name, kind in kinds.items()})
 
 
 def unsampled(body: type[Body]) -> list[str]:

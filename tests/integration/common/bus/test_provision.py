@@ -105,8 +105,8 @@ async def test_progress_tells_how_far_each_consumer_has_come(bus: Bus) -> None:
     progress = await work_progress(bus)
     assert progress.last_seq == 3
     assert progress.consumers == {
+        **{spec.durable: ConsumerProgress(0, 0, paused=False) for spec in CONSUMERS},
         "thumbnailer-high": ConsumerProgress(0, 1, paused=True),
-        "thumbnailer-normal": ConsumerProgress(0, 0, paused=False),
         "thumbnailer-low": ConsumerProgress(2, 1, paused=False),
     }
     epoch = progress.epoch
