@@ -94,8 +94,10 @@ class Copy:
         )  # fmt: skip
 
     def _environment(self) -> dict[str, str]:
-        """Sources of the copy come before those of this tree; programs for clusters are left out but for helm."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GIT_"))}
+        """Sources of the copy come before those of this tree; programs for clusters are left out but for helm. The ``ARGS``
+        of a ``make test`` around this would reach every ``make`` here."""
+        not_ours = ("PYTEST_", "GIT_", "MAKE", "MFLAGS", "ARGS")
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
         sources = [str(source) for source in sorted(self.folder.glob("*/*/src"))]
         folders = [
             folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "kubeconform").exists()
