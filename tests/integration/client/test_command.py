@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SIZES = {"150", "300", "600", "1080x1920", "2160x3840", "1038x1278"}
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
+
+SIZES = {size.name for size in DEFAULT_SIZES}
 
 
 def lines(done: Any) -> list[dict[str, Any]]:

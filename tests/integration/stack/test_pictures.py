@@ -13,12 +13,13 @@ import pyvips
 from tests.integration.stack.support import Running
 
 from heliograph_common.blobs.minio import MinioBlobs
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.settings import S3Settings
 
 pytestmark = pytest.mark.xdist_group("stack")
 
-SIZES = {"150": 150, "300": 300, "600": 600}
-VARIANTS = {"1080x1920": (1080, 1920), "2160x3840": (2160, 3840), "1038x1278": (1038, 1278)}
+SIZES = {size.name: size.width for size in DEFAULT_SIZES if size.kind == "thumbnail"}
+VARIANTS = {size.name: (size.width, size.height) for size in DEFAULT_SIZES if size.kind == "variant"}
 
 
 def _upload(stack: Running, photos: Path) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,8 @@ import pytest
 from tests.corpus import pictures
 from tests.integration.stack.support import Running, SpanSeen
 
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
+
 pytestmark = pytest.mark.xdist_group("stack")
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -75,7 +77,7 @@ async def test_one_trace_from_request_to_socket(stack: Running) -> None:
     steps = [span for span in spans if span.name.startswith("render ") and span.parent == work.id]
     assert {"render decode", "render resample", "render encode"} <= {" ".join(s.name.split()[:2]) for s in steps}
     stored = [span for span in spans if span.name.startswith("aws.s3 put") and span.service == "heliograph-thumbnailer"]
-    assert len(stored) == 6
+    assert len(stored) == len(DEFAULT_SIZES)
 
     ready = by_name["send events.image.ready"]
     assert ready.service == "heliograph-thumbnailer"

@@ -17,6 +17,7 @@ from tests.polling import until
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, RenderImage, ThumbnailsReady
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.image_models import Image, Rendition
@@ -61,7 +62,7 @@ async def render_again(library: Library, image_id: UUID) -> None:
 
     async def all_there() -> bool:
         async with library.database.transaction() as connection:
-            return len(await renditions_of(connection, image_id)) == 6
+            return len(await renditions_of(connection, image_id)) == len(DEFAULT_SIZES)
 
     await until(all_there)
     await rendered(library)

@@ -62,7 +62,9 @@ def similarity(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any], side: int
 
 
 def test_sizes_order_and_limits() -> None:
-    first, second = rendered(pictures.jpeg(1600, 1200), RenderJob())
+    thumbnails = tuple(thumbnail(edge) for edge in (150, 300, 600))
+    variants = tuple(variant(*pixels) for pixels in ((1080, 1920), (2160, 3840), (1038, 1278)))
+    first, second = rendered(pictures.jpeg(1600, 1200), RenderJob(thumbnails, variants))
     assert [(r.name, r.width, r.height, r.limited) for r in first.renditions] == [
         ("150", 150, 112, False),
         ("300", 300, 225, False),

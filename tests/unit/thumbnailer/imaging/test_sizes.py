@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_thumbnailer.imaging.sizes import THUMBNAILS, VARIANTS, RenditionSpec, lay_out, thumbnail, variant
 
 SIDES = st.integers(1, 30_000)
@@ -76,8 +77,7 @@ def test_upscale() -> None:
 
 
 def test_defaults() -> None:
-    assert [spec.name for spec in THUMBNAILS] == ["150", "300", "600"]
-    assert [spec.name for spec in VARIANTS] == ["1080x1920", "2160x3840", "1038x1278"]
+    assert {spec.name for spec in (*THUMBNAILS, *VARIANTS)} == {size.name for size in DEFAULT_SIZES}
     assert {spec.fit for spec in THUMBNAILS} == {"contain"}
     assert {spec.fit for spec in VARIANTS} == {"cover"}
 
