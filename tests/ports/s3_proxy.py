@@ -109,5 +109,6 @@ async def proxied(upstream: str) -> AsyncIterator[S3Proxy]:
     finally:
         proxy.hold.set()
         server.close()
-        async with asyncio.timeout(10):  # whoever is still answered: a loop that ends under them would warn in another test
+        # Whoever is still answered: a loop that ends under them would warn in another test.
+        async with asyncio.timeout(10):
             await asyncio.gather(*proxy.connections, return_exceptions=True)
