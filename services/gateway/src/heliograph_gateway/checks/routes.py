@@ -75,7 +75,7 @@ async def list_checks(
     cursor: Cursor = None,
 ) -> Response:
     """Returns one page of checks, newest first. Checks are kept for 90 days."""
-    before = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
+    before = None if cursor is None else cursors.decode_id(cursor, _QUERY)
     async with database.transaction() as connection:
         found = await store.page(connection, before=before, limit=limit + 1)
     page = found[:limit]
@@ -129,10 +129,3 @@ def _is_running(check: store.CheckRow | None) -> Problem:
     path = f"/v1/admin/checks/{check.id}"
     detail = f"Check {check.id} is running. Wait until it ends, or cancel it with `POST {path}/cancel`."
     return Problem(CONFLICT, detail, headers={"Location": path}, extra={"check_id": str(check.id)})
-
-
-def _position(position: str) -> UUID:
-    try:
-        return UUID(position)
-    except ValueError:
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None

@@ -170,5 +170,5 @@ def _shape(stored: StoredLetter) -> dict[str, Any]:
 
 def _position(text: str) -> int:
     if not text.isdecimal():
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.")
+        raise cursors.not_issued()
     return int(text)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+from uuid import UUID
 
 from heliograph_common.http.problems import Problem
 from heliograph_gateway.http.problems import INVALID_CURSOR
@@ -34,13 +35,39 @@ def decode(cursor: str, query: object) -> str:
         padded = cursor[:_LONGEST] + "=" * (-len(cursor[:_LONGEST]) % 4)
         version, position, digest = json.loads(base64.urlsafe_b64decode(padded))
     except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None
+        raise not_issued() from None
     if version != _VERSION or not isinstance(position, str) or digest != _digest(query):
         raise Problem(
             INVALID_CURSOR,
             "The `cursor` belongs to a query with different filters; only `limit` may change between pages.",
         )
     return position
+
+
+def decode_id(cursor: str, query: object) -> UUID:
+    """The position in ``cursor``, which is an id.
+
+    Raises:
+        Problem: as ``decode``, or the position is no id.
+    """
+    return id_in(decode(cursor, query))
+
+
+def id_in(position: str) -> UUID:
+    """An id as it stands in a position.
+
+    Raises:
+        Problem: it is no id.
+    """
+    try:
+        return UUID(position)
+    except ValueError:
+        raise not_issued() from None
+
+
+def not_issued() -> Problem:
+    """400 for a cursor that was made by someone else."""
+    return Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.")
 
 
 def _digest(query: object) -> str:

@@ -135,7 +135,7 @@ async def list_images(
     with its ``distance``. The other filters apply as well."""
     if near is not None:
         return await _list_similar(request, database, caller.subject, wanted, near, limit, cursor)
-    before = None if cursor is None else _position(cursors.decode(cursor, wanted.as_query()))
+    before = None if cursor is None else cursors.decode_id(cursor, wanted.as_query())
     async with database.transaction() as connection:
         page = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit)
         renditions = await queries.renditions_by_image(connection, [row.id for row in page.rows])
@@ -242,12 +242,5 @@ async def retry_image(
 def _similar_position(text: str) -> Position:
     distance, _, image_id = text.partition(" ")
     if not distance.isdecimal():
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.")
-    return Position(int(distance), _position(image_id))
-
-
-def _position(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None
+        raise cursors.not_issued()
+    return Position(int(distance), cursors.id_in(image_id))

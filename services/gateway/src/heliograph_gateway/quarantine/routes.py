@@ -49,7 +49,7 @@ async def list_quarantine(
     cursor: Cursor = None,
 ) -> Response:
     """Returns one page of the messages of all owners that NATS cannot store in their current form, newest first."""
-    after = None if cursor is None else _position(cursors.decode(cursor, _QUERY))
+    after = None if cursor is None else cursors.decode_id(cursor, _QUERY)
     async with database.transaction() as connection:
         found = await outbox.quarantined(connection, after=after, limit=limit + 1)
         page = found[:limit]
@@ -107,10 +107,3 @@ def _shape(row: Row[Any], owners: Mapping[UUID, str]) -> dict[str, Any]:
         "quarantined_at": rfc3339(row.quarantined_at),
         "trace_id": trace_id_of(row.headers),
     }
-
-
-def _position(position: str) -> UUID:
-    try:
-        return UUID(position)
-    except ValueError:
-        raise Problem(INVALID_CURSOR, "The `cursor` was not issued by this server.") from None
