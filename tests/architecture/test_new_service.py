@@ -99,8 +99,9 @@ class Copy:
         others = ("PYTEST_", "GIT_", "MAKE", "MFLAGS", "ARGS")
         ours = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         sources = [str(source) for source in sorted(self.folder.glob("*/*/src"))]
+        # os.access also answers for folders that this user may not look into.
         folders = [
-            folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "kubeconform").exists()
+            folder for folder in os.environ["PATH"].split(os.pathsep) if not os.access(f"{folder}/kubeconform", os.F_OK)
         ]
         return {
             **ours,
