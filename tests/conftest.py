@@ -43,6 +43,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return workers(config.args)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that may take longest come first, so that no worker begins with one when the others are done."""
+    items.sort(key=lambda item: -_seconds_allowed(item))
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skip is a failure, unless its reason says that the machine cannot have what the test needs."""

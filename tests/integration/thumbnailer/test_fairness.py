@@ -85,7 +85,7 @@ async def started_before(library: Library, row: ImageRow, since: datetime) -> in
     return await many(library, Image.last_processing_attempt.between(since, row.last_processing_attempt))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 async def test_a_newcomer_overtakes_thousands(
     library: Library, gateway: Gateway, make_settings: Callable[..., Any]
 ) -> None:
