@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from nats.js.api import ConsumerConfig, StreamConfig
+from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.dead_letters import DeadLetters
@@ -102,13 +103,18 @@ async def test_progress_tells_how_far_each_consumer_has_come(bus: Bus) -> None:
     subscription = await bus.jetstream.pull_subscribe_bind("thumbnailer-low", "WORK")
     await subscription.fetch(1)
     await bus.client.jsm().pause_consumer("WORK", "thumbnailer-high", pause_until(60))
-    progress = await work_progress(bus)
-    assert progress.last_seq == 3
-    assert progress.consumers == {
+    expected = {
         **{spec.durable: ConsumerProgress(0, 0, paused=False) for spec in CONSUMERS},
         "thumbnailer-high": ConsumerProgress(0, 1, paused=True),
         "thumbnailer-low": ConsumerProgress(2, 1, paused=False),
     }
+
+    async def counted() -> bool:  # a consumer counts a message a moment after the stream has it
+        return (await work_progress(bus)).consumers == expected
+
+    await until(counted)
+    progress = await work_progress(bus)
+    assert progress.last_seq == 3
     epoch = progress.epoch
     assert (await work_progress(bus)).epoch == epoch
     await bus.jetstream.delete_stream("WORK")
@@ -119,7 +125,11 @@ async def test_progress_tells_how_far_each_consumer_has_come(bus: Bus) -> None:
 @pytest.mark.parametrize("lost", ["stream", "consumer"])
 async def test_what_is_missing_never_reads_as_nothing_waits(bus: Bus, lost: str) -> None:
     await publish(bus, "work.render.low", b"", {})
-    assert sum(lag.waiting for lag in await lags(bus, THUMBNAILER)) == 1
+
+    async def waiting() -> bool:  # a consumer counts a message a moment after the stream has it
+        return sum(lag.waiting for lag in await lags(bus, THUMBNAILER)) == 1
+
+    await until(waiting)
     if lost == "stream":
         await bus.jetstream.delete_stream("WORK")
     else:
