@@ -51,3 +51,16 @@ def test_links_between_documents_lead_somewhere() -> None:
     for path in _tracked("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.relative_to(ROOT)} links to {target}"
+
+
+def test_modules_that_docstrings_and_pages_name_are_there() -> None:
+    """A module that was moved leaves its old name in the words of others. Decision records tell of their own time."""
+    names = {path.relative_to(ROOT).as_posix() for path in _tracked()}
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in _tracked("*.py", "*.md")
+        if "adr" not in path.parts
+        for name in re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8"))
+        if not any(known == name or known.endswith(f"/{name}") for known in names)
+    ]
+    assert gone == []

@@ -1,7 +1,7 @@
 """Who calls: the one place that says it. A request's token is verified once, whoever asks first.
 
 What was found, a principal or a refusal, stays in the request's ASGI scope. Leaves out what a caller may do
-(``access.py``) and how tokens are checked (``auth``).
+(``scopes``) and how tokens are checked (``auth``).
 """
 
 from __future__ import annotations

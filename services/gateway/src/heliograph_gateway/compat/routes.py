@@ -1,7 +1,7 @@
 """The routes of the systems that Heliograph replaces, in their shapes, over the same functions as ``/v1``.
 
 Their clients send what they always sent: query parameters and form fields that mean nothing here are passed over, where
-``/v1`` would refuse them. Shapes are built in ``compat_shapes``; refusals are problems with an ``error`` beside the
+``/v1`` would refuse them. Shapes are built in ``shapes``; refusals are problems with an ``error`` beside the
 ``detail`` (``app.py``). docs/guides/older-clients.md tells what differs. The socket of these clients is the notifier's.
 """
 
@@ -24,7 +24,7 @@ from heliograph_gateway.access.scopes import OldReader, OldWriter
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.catalog.schemas import IMAGE_ID, ImageId
-from heliograph_gateway.compat import shapes as compat_shapes
+from heliograph_gateway.compat import shapes
 from heliograph_gateway.compat.schemas import (
     OldDuplicate,
     OldHealth,
@@ -122,7 +122,7 @@ async def upload_old(
     accepted = await uploads.one(request.stream(), boundary, caller.subject, names=PICTURE_PARTS)
     async with database.transaction() as connection:
         sizes = await statements.display_sizes(connection)
-    return json_response(compat_shapes.uploaded(accepted.row, sizes, created=accepted.created))
+    return json_response(shapes.uploaded(accepted.row, sizes, created=accepted.created))
 
 
 @router.post(
@@ -138,7 +138,7 @@ async def retry_old(
     retried = await retries.retry(image_id, caller.subject)
     if retried is None:
         raise no_such_image(image_id)
-    return json_response(compat_shapes.retried(retried.row, queued=retried.queued))
+    return json_response(shapes.retried(retried.row, queued=retried.queued))
 
 
 @router.get("/task/{task_id}", summary="Get the status of a task", responses={200: {"model": OldTask}, **problems()})
@@ -149,7 +149,7 @@ async def get_task_old(database: Db, caller: OldReader, task_id: TaskId) -> Resp
     if (image_id := _uuid(task_id)) is not None:
         async with database.transaction() as connection:
             row = await statements.find_image(connection, image_id, owner=caller.subject)
-    return json_response(compat_shapes.task(task_id, row))
+    return json_response(shapes.task(task_id, row))
 
 
 @router.get("/images", summary="List all images", responses={200: {"model": OldList}, **problems()})
@@ -177,7 +177,7 @@ async def health_old(request: Request, caller: OldReader) -> Response:
     """Returns the health of the gateway and of each server that it depends on. Use ``GET /readyz`` instead, which needs no
     token."""
     report = await request.app.state.health.report()
-    return _health(report, compat_shapes.health(report, _SERVICE))
+    return _health(report, shapes.health(report, _SERVICE))
 
 
 @router.get("/api/health", summary="Get the health of the servers", responses=_tells(OldSystemHealth))
@@ -189,7 +189,7 @@ async def system_health_old(request: Request, queue: WorkQueue, caller: OldReade
         state = await queue.state(caller)
     except DatabaseUnavailable:
         state = None
-    body = compat_shapes.system_health(report, state, now=utc_now(), version=request.app.version)
+    body = shapes.system_health(report, state, now=utc_now(), version=request.app.version)
     return _health(report, body)
 
 
@@ -205,11 +205,11 @@ async def queue_status_old(queue: WorkQueue, caller: OldReader) -> Response:
     state = await queue.state(caller)
     if state["waiting"] is None:
         raise BusUnavailable("the state of the queue cannot be read without NATS")
-    return json_response(compat_shapes.queue(state))
+    return json_response(shapes.queue(state))
 
 
 def _health(report: Report, body: dict[str, Any]) -> Response:
-    if compat_shapes.well(report):
+    if shapes.well(report):
         return json_response(body)
     return json_response(body, 503, {"Retry-After": _COME_BACK})
 
@@ -225,7 +225,7 @@ async def _list(database: Database, owner: str, wanted: ImageFilter, page: PageO
     count = 0
     yield b'{"images":['
     while True:
-        encoded = b",".join(msgspec.json.encode(compat_shapes.listed(row)) for row in page.rows)
+        encoded = b",".join(msgspec.json.encode(shapes.listed(row)) for row in page.rows)
         yield b"," + encoded if count and encoded else encoded
         count += len(page.rows)
         if page.next is None:

@@ -67,7 +67,7 @@ def task(task_id: str, row: ImageRow | None) -> dict[str, Any]:
 
 
 def queue(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The queue (``OldQueue``) from ``queue_state``, which knows NATS' part."""
+    """The queue (``OldQueue``) from ``queue.service``, which knows NATS' part."""
     counts = _counts(state)
     return {**counts, "total": sum(counts.values())}
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a request, computed while its body is read; nothing of the body is kept. ``idempotency.py`` uses it.
+"""The fingerprint of a request, computed while its body is read; nothing of the body is kept.
 
 A multipart body is told by its parts (RFC 7578): a client that builds it again draws another boundary.
 """

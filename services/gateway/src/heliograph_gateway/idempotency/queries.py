@@ -1,4 +1,4 @@
-"""The table of idempotency keys, one for all replicas. ``idempotency.py`` claims in it; ``bootstrap`` has it cleaned."""
+"""The table of idempotency keys, one for all replicas."""
 
 from __future__ import annotations
 

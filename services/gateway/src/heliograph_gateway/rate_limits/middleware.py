@@ -1,6 +1,6 @@
 """Rate limits: ASGI middleware that lets so many requests of one caller to one route pass, through all replicas together.
 
-``app.py`` puts it around ``idempotency.py``. Each caller has a token bucket for each route that asks who calls; pages,
+It goes around ``idempotency.middleware``. Each caller has a token bucket for each route that asks who calls; pages,
 probes and whatever else asks nobody has none, nor has a request that the application is to refuse for its token. The
 answer tells where the caller stands, in the fields of draft-ietf-httpapi-ratelimit-headers-10; of a request that is one
 too many nothing is read beyond its headers.

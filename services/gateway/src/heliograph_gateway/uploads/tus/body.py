@@ -1,6 +1,6 @@
 """What arrives of one tus request's body: counted, hashed and kept in a temporary file, never whole in memory.
 
-``tus.py`` reads bodies with it. A body that breaks off is no error here: what came of it counts.
+A body that breaks off is no error here: what came of it counts.
 """
 
 from __future__ import annotations

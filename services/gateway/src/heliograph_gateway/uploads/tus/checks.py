@@ -1,4 +1,4 @@
-"""What may be done with a resumable upload, by its row. Pure; ``tus.py`` asks before it does anything."""
+"""What may be done with a resumable upload, by its row. Pure."""
 
 from __future__ import annotations
 

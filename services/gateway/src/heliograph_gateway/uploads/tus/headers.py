@@ -1,8 +1,4 @@
-"""The headers of tus 1.0 (tus.io/protocols/resumable-upload): their names, and what clients say in them. Pure.
-
-``routes/tus.py`` reads requests with it, ``tus_protocol.py`` knows by it which requests are tus', ``app.py`` which headers
-the pages of other origins may use.
-"""
+"""The headers of tus 1.0 (tus.io/protocols/resumable-upload): their names, and what clients say in them. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of resumable uploads: each statement inside its caller's transaction. ``tus.py`` runs them.
+"""The rows of resumable uploads: each statement inside its caller's transaction.
 
 Nothing is locked between requests. Whoever changes an upload names what it looked like when the work began; when it looks
 otherwise by then, or is over, the change does not happen, and the statement says so.

@@ -1,7 +1,7 @@
 """Resumable uploads, tus 1.0: bytes that come in several requests, perhaps to several gateways, become one image.
 
 Each request's bytes are an object of their own (a part), and an upload is its row and the list
-of its parts (``tus_rows.py``; docs/adr/0011). What holds for whoever asks:
+of its parts (``queries``; docs/adr/0011). What holds for whoever asks:
 
 - What an upload's offset covers is stored. An offset equal to the length means more: the picture has been checked, and is
   an image. So the last bytes are not stored as a part but taken in with the others before them; the image and the end of
@@ -9,7 +9,7 @@ of its parts (``tus_rows.py``; docs/adr/0011). What holds for whoever asks:
 - Of two requests that add to the same offset one wins; the other changes nothing.
 - What breaks off counts as far as it came.
 
-An upload that ended keeps its row for some time, without parts. ``upload_collector.py`` removes what has expired.
+An upload that ended keeps its row for some time, without parts. ``uploads.collector`` removes what has expired.
 """
 
 from __future__ import annotations
