@@ -90,7 +90,8 @@ from uuid import UUID
 
 import structlog
 
-from heliograph_common.contracts.messages import Command, EchoImage
+from heliograph_common.contracts.body import Command
+from heliograph_common.contracts.messages import EchoImage
 from heliograph_common.errors import HeliographError
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction

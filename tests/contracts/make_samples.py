@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
+from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import Envelope
 from heliograph_common.contracts.messages import (
     COMMANDS,
     EVENTS,
     AnalyzeImage,
-    Body,
     DeadLetter,
     ImageDeleted,
     ImageFailed,

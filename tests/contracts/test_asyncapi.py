@@ -14,7 +14,8 @@ import pytest
 from tests.contracts.asyncapi import DOCUMENT, is_valid, messages_of, told_apart
 
 from heliograph_common.contracts.asyncapi import camel, message_id
-from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
+from heliograph_common.contracts.body import Body
+from heliograph_common.contracts.messages import COMMANDS, EVENTS, DeadLetter
 from heliograph_common.contracts.streams import STREAMS
 from heliograph_notifier.compat.admin_events import OLD_TYPES
 from heliograph_notifier.protocol.codes import CloseCode

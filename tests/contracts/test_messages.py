@@ -13,17 +13,9 @@ import msgspec
 import pytest
 from tests.contracts.make_samples import unsampled
 
+from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import body_of, decode, encode, envelope
-from heliograph_common.contracts.messages import (
-    COMMANDS,
-    EVENTS,
-    Body,
-    DeadLetter,
-    ImageEvent,
-    RenderImage,
-    Stages,
-    progress,
-)
+from heliograph_common.contracts.messages import COMMANDS, EVENTS, DeadLetter, ImageEvent, RenderImage, Stages, progress
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.ids import new_id
 

@@ -21,8 +21,9 @@ from heliograph_common.auth.tokens import issue_token
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, encode, envelope
-from heliograph_common.contracts.messages import Body, ImageReady, Stages
+from heliograph_common.contracts.messages import ImageReady, Stages
 from heliograph_common.ids import new_id
 from heliograph_common.runtime.health import Health
 from heliograph_common.settings import AuthSettings

@@ -138,6 +138,16 @@ class LimitSettings(BaseModel):
     )
 
 
+class ImportSettings(BaseModel):
+    """Imports (docs/guides/imports.md)."""
+
+    token_keys: SecretStr | None = Field(
+        None,
+        description="Keys that encrypt users' provider tokens: 32 bytes in URL-safe Base64 each, separated by commas. The "
+        "first encrypts, all decrypt. Must be the same for gateway and importer. If not set, such tokens are rejected.",
+    )
+
+
 class CompatSettings(BaseModel):
     """Compatibility routes for older clients (docs/guides/older-clients.md)."""
 

@@ -29,7 +29,8 @@ class Service:
 GATEWAY = Service("gateway", "heliograph_gateway", clients=True)
 THUMBNAILER = Service("thumbnailer", "heliograph_thumbnailer")
 NOTIFIER = Service("notifier", "heliograph_notifier", clients=True)
-SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER)
+IMPORTER = Service("importer", "heliograph_importer")
+SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER, IMPORTER)
 
 PROVISION = "heliograph_common.provision"
 

@@ -21,8 +21,9 @@ from heliograph_common.contracts.asyncapi import (
     schemas_of,
     trace_context,
 )
+from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import CONTENT_TYPE
-from heliograph_common.contracts.messages import EVENTS, Body, Revision
+from heliograph_common.contracts.messages import EVENTS, Revision
 from heliograph_notifier.compat.admin_events import OLD_TYPES
 from heliograph_notifier.protocol.codes import CloseCode
 from heliograph_notifier.protocol.frames import SOURCE, TYPE_PREFIX

@@ -15,8 +15,8 @@ import structlog
 from heliograph_common.blobs import keys
 from heliograph_common.blobs.hashed import Hashed
 from heliograph_common.blobs.port import Blobs
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.messages import (
-    Command,
     ImageFailed,
     ImageReady,
     RenderImage,

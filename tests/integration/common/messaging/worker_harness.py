@@ -15,8 +15,9 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.pull import PullSource
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import body_of, decode
-from heliograph_common.contracts.messages import Command, DeadLetter, RenderImage
+from heliograph_common.contracts.messages import DeadLetter, RenderImage
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.engine import Database

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.contracts.messages import Command, Receiver, RenderImage
+from heliograph_common.contracts.body import Command, Receiver
+from heliograph_common.contracts.messages import RenderImage
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BlobsUnavailable
 from heliograph_common.messaging.row_source import FallbackSource, RowSource

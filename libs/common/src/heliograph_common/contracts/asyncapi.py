@@ -13,8 +13,9 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import CONTENT_TYPE, DATA, HEADER_MESSAGE_ID, TYPE, VERSION, Envelope
-from heliograph_common.contracts.messages import COMMANDS, EVENTS, Body, DeadLetter
+from heliograph_common.contracts.messages import COMMANDS, EVENTS, DeadLetter
 from heliograph_common.contracts.streams import STREAMS, StreamSpec
 
 Object = dict[str, Any]

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from heliograph_common.clock import utc_now
-from heliograph_common.contracts import messages
+from heliograph_common.contracts.body import Body
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.ids import new_id
 
@@ -18,7 +18,7 @@ CONTENT_TYPE = "application/json"
 TYPE, VERSION, DATA = "Type of the message.", "Version of the type.", "Content of the message."
 """Descriptions of the fields that the documents narrow to one type."""
 
-_Body = TypeVar("_Body", bound=messages.Body)
+_Body = TypeVar("_Body", bound=Body)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ def body_of(message: Envelope, expected: type[_Body]) -> _Body:
         raise MalformedMessage(f"{message.type}: {error}") from error
 
 
-def envelope(body: messages.Body, *, owner: str, occurred_at: datetime | None = None) -> Envelope:
+def envelope(body: Body, *, owner: str, occurred_at: datetime | None = None) -> Envelope:
     """Wraps ``body`` with a new id and the present as its time."""
     return Envelope(
         id=new_id(),

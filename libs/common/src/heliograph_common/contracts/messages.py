@@ -4,7 +4,6 @@ old readers would misunderstand raises ``version``. Golden samples of every vers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -12,6 +11,17 @@ from uuid import UUID
 import msgspec
 
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.body import Body, Command, Receiver
+from heliograph_common.contracts.import_messages import (
+    FetchFile,
+    ImportCanceled,
+    ImportCompleted,
+    ImportEvent,
+    ImportFailed,
+    ImportProgress,
+    ImportStarted,
+    ListFolder,
+)
 from heliograph_common.contracts.subjects import Priority
 
 StageState = Literal["pending", "processing", "complete", "failed"]
@@ -25,13 +35,6 @@ Revision = Annotated[
     ),
 ]
 ImageId = Annotated[UUID, msgspec.Meta(description="Id of the image.")]
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What all bodies have: the type's name and the version of its contract."""
-
-    type: ClassVar[str]
-    version: ClassVar[int] = 1
 
 
 class Stages(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,30 +56,6 @@ def progress(stages: Stages) -> int:
     wanted = [(getattr(stages, name), weight) for name, weight in _WEIGHTS if getattr(stages, name) is not None]
     done = sum(weight for state, weight in wanted if state == "complete")
     return round(100 * done / sum(weight for _, weight in wanted))
-
-
-@dataclass(frozen=True)
-class Receiver:
-    """Who takes the commands of a subject, in a sentence for readers of the document, and the ``durable`` consumer that they
-    are taken from; ``None`` where nobody takes them yet."""
-
-    sentence: str
-    durable: str | None
-
-
-class Command(Body, frozen=True, kw_only=True):
-    """What all commands have: the kind of work that they ask for, and what it is done to. Both together name the row of the
-    work (``db.work_models``), which says whether it is still to be done. ``receivers`` are the subjects that it is sent on,
-    the most urgent first, with a name in braces for a part that varies, and who takes it there. Stream, consumers and
-    document follow from them."""
-
-    kind: ClassVar[str]
-    receivers: ClassVar[Mapping[str, Receiver]]
-
-    @property
-    def target(self) -> UUID:
-        """The id of what the work is done to."""
-        raise NotImplementedError
 
 
 class ImageCommand(Command, frozen=True, kw_only=True):
@@ -115,7 +94,7 @@ class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
     profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
 
 
-COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage)
+COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage, ListFolder, FetchFile)
 IMAGE_KINDS = tuple(command.kind for command in COMMANDS if issubclass(command, ImageCommand))
 """The kinds of work on images."""
 
@@ -226,7 +205,9 @@ class DeadLetter(Body, frozen=True, kw_only=True):
     died_at: Annotated[datetime, msgspec.Meta(description="When the service gave up.")]
 
 
-EVENTS: tuple[type[ImageEvent], ...] = (
+Event = ImageEvent | ImportEvent
+
+EVENTS: tuple[type[Event], ...] = (
     ImageStored,
     ThumbnailsReady,
     VariantsReady,
@@ -234,4 +215,9 @@ EVENTS: tuple[type[ImageEvent], ...] = (
     ImageFailed,
     ImageRetried,
     ImageDeleted,
+    ImportStarted,
+    ImportProgress,
+    ImportCompleted,
+    ImportFailed,
+    ImportCanceled,
 )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import COMMANDS, Command, RenderImage
+from heliograph_common.contracts.body import Command
+from heliograph_common.contracts.messages import COMMANDS, RenderImage
 
 DAY = 86_400.0
 

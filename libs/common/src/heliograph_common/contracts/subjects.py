@@ -29,7 +29,7 @@ TEMPLATES = (
 
 _TEMPLATE_BY_PREFIX = {template.rpartition(".")[0]: template for template in TEMPLATES}
 
-RESERVED_WORK_SUBJECTS = ("work.import.*", "work.fetch.*", "work.words.*")
+RESERVED_WORK_SUBJECTS = ("work.words.*",)
 """Kept in the stream of work beside those of the commands that there are."""
 EVENT_SUBJECTS = ("events.image.*", "events.import.*", "events.word.*")
 DEAD_SUBJECTS = ("dead.*",)
@@ -51,6 +51,16 @@ def render(priority: Priority) -> str:
 def analyze(profile: str) -> str:
     """The subject of commands that ask a vision model, such as ``work.analyze.food``."""
     return f"work.analyze.{profile}"
+
+
+def list_folder(source: str) -> str:
+    """The subject of commands that list one page of a folder, such as ``work.import.google_drive``."""
+    return f"work.import.{source}"
+
+
+def fetch_file(source: str) -> str:
+    """The subject of commands that fetch one file, such as ``work.fetch.google_drive``."""
+    return f"work.fetch.{source}"
 
 
 def event(event_type: str) -> str:

@@ -7,6 +7,7 @@ from heliograph_common.db import (  # noqa: F401 - for their tables
     display_size_models,
     idempotency_models,
     image_models,
+    import_models,
     message_models,
     rate_limit_models,
     upload_models,

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.contracts.messages import Command, ImageEvent
+from heliograph_common.contracts.body import Command
+from heliograph_common.contracts.messages import Event
 
 
 class OpenTransaction(Protocol):
@@ -18,7 +19,7 @@ class OpenTransaction(Protocol):
     def connection(self) -> AsyncConnection:
         """Where statements run."""
 
-    def event(self, body: ImageEvent, *, owner: str) -> None:
+    def event(self, body: Event, *, owner: str) -> None:
         """States a fact."""
 
     async def request(self, subject: str, command: Command, *, owner: str) -> None:

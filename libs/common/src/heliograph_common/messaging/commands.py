@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from heliograph_common.clock import utc_now
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import Envelope
-from heliograph_common.contracts.messages import Command
 from heliograph_common.db.work import Request, WorkRow
 from heliograph_common.ids import new_id
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import Envelope, body_of
-from heliograph_common.contracts.messages import Command
 from heliograph_common.db import work
 from heliograph_common.db.work import WorkRow
 from heliograph_common.errors import HeliographError, Permanent, Stale

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heliograph_common.contracts.messages import Command
+from heliograph_common.contracts.body import Command
 from heliograph_common.errors import HeliographError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts import subjects
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import envelope
-from heliograph_common.contracts.messages import Command, DeadLetter, ImageEvent
+from heliograph_common.contracts.messages import DeadLetter, Event
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging import outbox
@@ -32,7 +33,7 @@ class Transaction:
         self.connection = connection
         self.messages: list[Message] = []
 
-    def event(self, body: ImageEvent, *, owner: str) -> None:
+    def event(self, body: Event, *, owner: str) -> None:
         """States a fact on ``events.<type>``."""
         self.messages.append(outbox.message(subjects.event(body.type), envelope(body, owner=owner)))
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.clock import rfc3339
+from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import body_of, decode
-from heliograph_common.contracts.messages import COMMANDS, Command, ImageCommand, RenderImage
+from heliograph_common.contracts.messages import COMMANDS, ImageCommand, RenderImage
 from heliograph_common.db import statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem

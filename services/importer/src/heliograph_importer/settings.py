@@ -1,0 +1,123 @@
+"""What an importer reads from its environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, Json, SecretStr
+
+from heliograph_common.settings import ImportSettings, LimitSettings, ServiceSettings
+
+
+class ImporterOwnSettings(BaseModel):
+    """Listing and fetching."""
+
+    slots: int = Field(8, ge=1, description="Number of files fetched concurrently by a process.")
+    list_slots: int = Field(2, ge=1, description="Number of folder pages listed concurrently by a process.")
+    window: int = Field(
+        200, ge=1, description="Number of files under way in the installation at a time, shared fairly among owners."
+    )
+    hold_seconds: float = Field(300.0, gt=0, description="Time limit of an attempt at a file or a page, in seconds.")
+    max_attempts: int = Field(5, ge=1, description="Failed attempts after which a file is marked as failed.")
+    max_files: int = Field(1_000_000, ge=1, description="Maximum number of files of an import.")
+    patience: float = Field(
+        5.0, ge=0, description="Seconds to wait for delivery by NATS before work is taken from PostgreSQL."
+    )
+
+
+class DriveSettings(BaseModel):
+    """Google Drive. Without an API key, only named credentials and users' tokens work."""
+
+    base_url: str = Field("https://www.googleapis.com/drive/v3/", description="Base URL of the Drive API, version 3.")
+    token_url: str = Field("https://oauth2.googleapis.com/token", description="URL where access tokens are issued.")
+    api_key: SecretStr | None = Field(None, description="API key, for folders that anyone with the link can view.")
+    client_id: str | None = Field(None, description="OAuth client ID, to refresh users' tokens.")
+    client_secret: SecretStr | None = Field(None, description="OAuth client secret, to refresh users' tokens.")
+    requests_per_minute: int = Field(
+        6_000, ge=1, description="Requests per minute with one credential, over all importers."
+    )
+
+
+class DropboxSettings(BaseModel):
+    """Dropbox. Without app key and secret, only named credentials and users' tokens work."""
+
+    api_url: str = Field("https://api.dropboxapi.com", description="Base URL of the Dropbox API.")
+    content_url: str = Field("https://content.dropboxapi.com", description="Base URL of Dropbox file contents.")
+    app_key: str | None = Field(None, description="App key, for shared links and to refresh users' tokens.")
+    app_secret: SecretStr | None = Field(None, description="App secret, for shared links and to refresh users' tokens.")
+    requests_per_minute: int = Field(
+        1_200, ge=1, description="Requests per minute with one credential, over all importers."
+    )
+
+
+class UrlSettings(BaseModel):
+    """Lists of URLs."""
+
+    requests_per_minute: int = Field(600, ge=1, description="Requests per minute to one host, over all importers.")
+    allowed_networks: list[str] = Field(
+        [],
+        description="Networks in CIDR notation that may be requested although they are not public. Anyone who may import "
+        "can make importers send requests to them.",
+    )
+
+
+class NamedApiKey(BaseModel):
+    """An API key of Google Drive."""
+
+    kind: Literal["api_key"] = "api_key"
+    key: SecretStr
+
+
+class NamedAppKey(BaseModel):
+    """App key and secret of Dropbox."""
+
+    kind: Literal["app_key"] = "app_key"
+    key: str
+    secret: SecretStr
+
+
+class NamedServiceAccount(BaseModel):
+    """The JSON key of a service account of Google Drive."""
+
+    kind: Literal["service_account"] = "service_account"
+    info: dict[str, str]
+
+
+class NamedOAuthToken(BaseModel):
+    """A user's token, with which the installation may import."""
+
+    kind: Literal["oauth"] = "oauth"
+    access_token: SecretStr = SecretStr("")
+    refresh_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+class NamedCredential(BaseModel):
+    """A credential of the installation, for ``source``. ``owners`` may use it: subjects of tokens, ``*`` for all."""
+
+    source: str
+    owners: list[str] = ["*"]
+    credential: Annotated[
+        NamedApiKey | NamedAppKey | NamedServiceAccount | NamedOAuthToken, Field(discriminator="kind")
+    ]
+
+
+class CredentialSettings(BaseModel):
+    """Credentials that imports may name."""
+
+    named: Json[dict[str, NamedCredential]] | dict[str, NamedCredential] = Field(
+        {}, description="Credentials by name, as JSON (docs/guides/imports.md). Set it from a file."
+    )
+
+
+class ImporterSettings(ServiceSettings):
+    """All settings of the importer."""
+
+    limits: LimitSettings = LimitSettings()
+    imports: ImportSettings = ImportSettings()
+    importer: ImporterOwnSettings = ImporterOwnSettings()
+    google_drive: DriveSettings = DriveSettings()
+    dropbox: DropboxSettings = DropboxSettings()
+    urls: UrlSettings = UrlSettings()
+    credentials: CredentialSettings = CredentialSettings()

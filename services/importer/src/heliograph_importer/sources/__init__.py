@@ -1,0 +1,1 @@
+"""The port to providers, and an adapter for each."""
