@@ -72,8 +72,8 @@ class QuotaExceeded(Temporary):
 
 
 class ProviderFailed(Temporary):
-    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is away
-    altogether."""
+    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is
+    away altogether."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ class Folder:
 class RemoteFile:
     """A file of a folder. ``ref`` is the provider's reference, the same in every import; ``path`` is for people, the name
     included. ``size`` in bytes and ``mime_type`` as the provider tells them, who may be wrong, ``None`` where it does not;
-    ``revision`` changes with the content, and may be a checksum. ``skip`` says why it need not be fetched, as (code, reason):
-    the codes ``document``, ``not_an_image`` and ``not_downloadable`` are for that."""
+    ``revision`` changes with the content, and may be a checksum. ``skip`` says why it need not be fetched, as (code,
+    reason): the codes ``document``, ``not_an_image`` and ``not_downloadable`` are for that."""
 
     ref: str
     name: str
@@ -122,8 +122,8 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the provider
-    tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that."""
+    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the
+    provider tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that."""
 
     chunks: AsyncIterator[bytes]
     size: int | None = None
