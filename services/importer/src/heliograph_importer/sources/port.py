@@ -97,8 +97,8 @@ class RemoteFile:
     included. ``size`` in bytes and ``mime_type`` as the provider tells them, who may be wrong, ``None`` where it does not;
     ``revision`` changes with the content, and may be a checksum; ``None`` where the provider tells it with the content only:
     then ``known_revision`` is the one that the owner has already, filled in before the file is opened, and ``open`` raises
-    ``Unchanged`` if that is still it. ``skip`` says why a file need not be fetched, as (code, reason): the codes ``document``,
-    ``not_an_image`` and ``not_downloadable`` are for that."""
+    ``Unchanged`` if that is still it. ``skip`` says why a file need not be fetched, as (code, reason): the codes
+    ``document``, ``not_an_image`` and ``not_downloadable`` are for that."""
 
     ref: str
     name: str
