@@ -42,10 +42,20 @@ _FORGET_AT_ONCE = 100
 
 async def build(settings: ImporterSettings, health: Health) -> Sequence[Component]:
     """The components in the order in which they start."""
-    backbone = Backbone.connect(NAME, settings, health)
+    quotas = [
+        Quota(GoogleDrive(settings.google_drive), settings.google_drive.requests_per_minute),
+        Quota(Dropbox(settings.dropbox), settings.dropbox.requests_per_minute),
+        Quota(UrlList(settings.urls), settings.urls.requests_per_minute),
+    ]
+    return wire(Backbone.connect(NAME, settings, health), settings, quotas)
+
+
+def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]) -> Sequence[Component]:
+    """The same, for the providers in ``quotas``."""
     database, messenger, own = backbone.database, backbone.messenger, settings.importer
     statements = SingleStatements(settings.database, application="heliograph-importer-budgets")
-    sources = _sources(settings, PostgresRateLimits(statements))
+    credentials = Credentials(settings, Sealer(settings.imports.token_keys))
+    sources = Sources(quotas, credentials, PostgresRateLimits(statements))
     dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger)
 
     def ended(import_id: UUID) -> None:
@@ -83,19 +93,6 @@ async def build(settings: ImporterSettings, health: Health) -> Sequence[Componen
         *listing,
         *fetching,
     ]
-
-
-def _sources(settings: ImporterSettings, limits: PostgresRateLimits) -> Sources:
-    keys = settings.imports.token_keys
-    return Sources(
-        [
-            Quota(GoogleDrive(settings.google_drive), settings.google_drive.requests_per_minute),
-            Quota(Dropbox(settings.dropbox), settings.dropbox.requests_per_minute),
-            Quota(UrlList(settings.urls), settings.urls.requests_per_minute),
-        ],
-        Credentials(settings, Sealer(keys)),
-        limits,
-    )
 
 
 async def _forget(database: Database, *, keep: timedelta) -> None:
