@@ -41,7 +41,7 @@ def parse(link: str) -> Mapping[str, str]:
 
 
 def _parts(text: str) -> tuple[str, list[str], Mapping[str, str]]:
-    """Host, parts of the path, and the query. Old links have all that in their fragment: ``drive.google.com/#folders/ID``."""
+    """Host, parts of the path, and the query. Old links have them in the fragment: ``drive.google.com/#folders/ID``."""
     if len(text) > _LONGEST:
         raise ValueError(f"The link is too long: {_WANTED}")
     try:
