@@ -30,13 +30,15 @@ _UNDER_WAY = text("status IN ('sent', 'fetching')")
 
 
 class Import(Base):
-    """One import of one owner. ``url`` is what was asked for, ``location`` what ``contracts.links`` read from it, ``urls`` the
-    addresses of a list. ``credential`` names one of the installation's; ``authorization`` is a user's token, encrypted
-    (``auth.sealing``), and gone once the import has ended. ``budget`` names whose quota it uses (``provider_states``).
+    """One import of one owner. ``url`` is what was asked for, ``location`` what ``contracts.links`` read from it,
+    ``urls`` the addresses of a list. ``credential`` names one of the installation's; ``authorization`` is a user's
+    token, encrypted (``auth.sealing``), and gone once the import has ended. ``budget`` names whose quota it uses
+    (``provider_states``).
 
     ``found`` and the counts after it are those of ``import_files``, as of ``counted_at``; what is in none of them is queued.
-    ``found_bytes`` is what the provider says, ``imported_bytes`` what was fetched; ``files_per_second`` and ``bytes_per_second`` were measured lately.
-    ``listed``: all folders have been listed. ``revision`` is raised with each event.
+    ``found_bytes`` is what the provider says, ``imported_bytes`` what was fetched; ``files_per_second`` and
+    ``bytes_per_second`` were measured lately. ``listed``: all folders have been listed. ``revision`` is raised with each
+    event.
     """
 
     __tablename__ = "imports"

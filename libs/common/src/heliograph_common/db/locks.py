@@ -29,6 +29,7 @@ class Lock(IntEnum):
     RECONCILE = 0x5245434F
     MIGRATE = 0x48454C494F
     DISPLAY_SIZES = 0x53495A45
+    DISPATCH_IMPORTS = 0x494D5054
 
 
 async def hold(connection: AsyncConnection, lock: Lock) -> None:
