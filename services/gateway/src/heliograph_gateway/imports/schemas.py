@@ -223,7 +223,7 @@ class ImportShape(Shape):
     credential: Annotated[
         str | None, Field(description="Name of the credential. Null if none was named.", examples=[None])
     ]
-    counts: Annotated[Counts, Field(description="Number of files by status.")]
+    counts: Annotated[Counts, Field(description="How many files are in which state.")]
     progress: Annotated[
         int,
         Field(
@@ -233,7 +233,7 @@ class ImportShape(Shape):
             examples=[66],
         ),
     ]
-    listing: Annotated[Listing, Field(description="How far the folders are listed.")]
+    listing: Annotated[Listing, Field(description="Progress of listing the folders.")]
     bytes: Annotated[Bytes, Field(description="Size of the files.")]
     rate: Annotated[Rate, Field(description="How fast the import is.")]
     remaining_seconds: Annotated[
