@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ class Shelf:
 
     ``listing`` and ``opening`` are asked before each answer, with the folder's or the file's ref: what they return is
     raised. ``away``: nothing is answered at all. ``per_page``: files of a page; ``repeat``: the
-    cursor of the next page is the one that was asked for.
+    cursor of the next page is the one that was asked for. ``hold``: set when a file is opened, and waited for.
     """
 
     name: str = SHELF
@@ -61,6 +62,7 @@ class Shelf:
     opened: Counter[str] = field(default_factory=Counter)
     listed: Counter[str] = field(default_factory=Counter)
     probed: int = 0
+    hold: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
         """Puts a file into a folder."""
@@ -115,6 +117,10 @@ class ShelfSource:
             for begin in range(0, len(data), 65_536):
                 yield data[begin : begin + 65_536]
 
+        if self.shelf.hold is not None:
+            held, let_go = self.shelf.hold
+            held.set()
+            await let_go.wait()
         yield Download(chunks=chunks(), size=len(data))
 
     async def probe(self) -> None:
