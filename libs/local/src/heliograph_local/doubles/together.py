@@ -7,11 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from heliograph_local.doubles.addresses import APP_KEY, APP_SECRET, DROPBOX, GOOGLE, WEB
-from heliograph_local.doubles.dropbox import DropboxDouble
-from heliograph_local.doubles.dropbox import add_demo as add_dropbox_demo
-from heliograph_local.doubles.google_drive import DriveDouble
-from heliograph_local.doubles.google_drive import add_demo as add_drive_demo
+from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, WEB
+from heliograph_local.doubles.dropbox import demo as dropbox_demo
+from heliograph_local.doubles.google_drive import DriveDouble, add_demo
 from heliograph_local.doubles.web.double import WebDouble
 
 
@@ -20,9 +18,9 @@ class Doubles:
 
     def __init__(self) -> None:
         self.drive = DriveDouble()
-        self.dropbox = DropboxDouble(app_key=APP_KEY, app_secret=APP_SECRET)
+        self.dropbox = dropbox_demo.demo()
         self.web = WebDouble.with_demo_pictures()
-        self._links = {"google_drive": add_drive_demo(self.drive.tree), "dropbox": add_dropbox_demo(self.dropbox)}
+        self._links = {"google_drive": add_demo(self.drive.tree), "dropbox": dropbox_demo.LINK}
         self.app = Starlette(
             routes=[
                 Route("/", self._index),
