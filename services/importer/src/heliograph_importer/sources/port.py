@@ -71,9 +71,14 @@ class QuotaExceeded(Temporary):
         self.budget = budget
 
 
+class Unchanged(Exception):
+    """No failure: opening the file showed that its content is still that of ``RemoteFile.known_revision``, and nothing was
+    fetched. Sources that learn revisions when they list need not raise it."""
+
+
 class ProviderFailed(Temporary):
-    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is away
-    altogether."""
+    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is
+    away altogether."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +95,10 @@ class Folder:
 class RemoteFile:
     """A file of a folder. ``ref`` is the provider's reference, the same in every import; ``path`` is for people, the name
     included. ``size`` in bytes and ``mime_type`` as the provider tells them, who may be wrong, ``None`` where it does not;
-    ``revision`` changes with the content, and may be a checksum. ``skip`` says why it need not be fetched, as (code, reason):
-    the codes ``document``, ``not_an_image`` and ``not_downloadable`` are for that."""
+    ``revision`` changes with the content, and may be a checksum; ``None`` where the provider tells it with the content only:
+    then ``known_revision`` is the one that the owner has already, filled in before the file is opened, and ``open`` raises
+    ``Unchanged`` if that is still it. ``skip`` says why a file need not be fetched, as (code, reason): the codes
+    ``document``, ``not_an_image`` and ``not_downloadable`` are for that."""
 
     ref: str
     name: str
@@ -99,6 +106,7 @@ class RemoteFile:
     size: int | None = None
     mime_type: str | None = None
     revision: str | None = None
+    known_revision: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     skip: tuple[str, str] | None = None
 
@@ -122,11 +130,13 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the provider
-    tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that."""
+    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the
+    provider tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that. ``revision`` is that of
+    this content where the list did not have it."""
 
     chunks: AsyncIterator[bytes]
     size: int | None = None
+    revision: str | None = None
 
 
 class Source(Protocol):
@@ -150,6 +160,7 @@ class Source(Protocol):
         """Begins to fetch a file; leaving the block before its end gives up the rest.
 
         Raises:
+            Unchanged: the owner has this content already; see there.
             SourceError, QuotaExceeded, ProviderFailed: see there.
         """
 
