@@ -92,7 +92,14 @@ def test_quotas_have_a_delay(status: int, told: bytes, delay: float) -> None:
 
 @pytest.mark.parametrize(
     ("header", "delay"),
-    [("30", 30.0), ("0.5", 0.5), ("99999999", LONGEST_DELAY), ("soon", QUOTA_DELAY), ("-1", QUOTA_DELAY), ("nan", QUOTA_DELAY)],
+    [
+        ("30", 30.0),
+        ("0.5", 0.5),
+        ("99999999", LONGEST_DELAY),
+        ("soon", QUOTA_DELAY),
+        ("-1", QUOTA_DELAY),
+        ("nan", QUOTA_DELAY),
+    ],
 )
 def test_retry_after_is_honoured_within_reason(header: str, delay: float) -> None:
     error = refusal(429, {"retry-after": header}, b"")
