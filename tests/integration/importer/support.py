@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ class Shelf:
 
     ``listing`` and ``opening`` are asked before each answer, with the folder's or the file's ref: what they return is
     raised. ``away``: nothing is answered at all. ``per_page``: files of a page; ``repeat``: the
-    cursor of the next page is the one that was asked for.
+    cursor of the next page is the one that was asked for. ``hold``: set when a file is opened, and waited for.
     """
 
     name: str = SHELF
@@ -61,11 +62,12 @@ class Shelf:
     opened: Counter[str] = field(default_factory=Counter)
     listed: Counter[str] = field(default_factory=Counter)
     probed: int = 0
+    hold: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
         """Puts a file into a folder."""
         self.contents[ref] = data
-        described = {"name": ref, "path": ref, "size": len(data), "mime_type": "image/jpeg", "revision": "1"} | more
+        described: dict[str, Any] = {"name": ref, "path": ref, "size": len(data), "mime_type": "image/jpeg", "revision": "1"} | more
         file = RemoteFile(ref=ref, **described)
         self.folders.setdefault(folder, ([], []))[0].append(file)
         return file
@@ -115,6 +117,10 @@ class ShelfSource:
             for begin in range(0, len(data), 65_536):
                 yield data[begin : begin + 65_536]
 
+        if self.shelf.hold is not None:
+            held, let_go = self.shelf.hold
+            held.set()
+            await let_go.wait()
         yield Download(chunks=chunks(), size=len(data))
 
     async def probe(self) -> None:
@@ -150,7 +156,7 @@ class Imports:
 
     async def start(self, owner: str = "ann", **values: Any) -> UUID:
         """Asks for an import as the gateway does."""
-        row = {
+        row: dict[str, Any] = {
             "id": new_id(),
             "owner": owner,
             "source": SHELF,
@@ -158,7 +164,7 @@ class Imports:
             "location": {},
             "budget": SHELF,
         } | values
-        page = {"id": page_id(row["id"], "", 0, ""), "import_id": row["id"], "folder": "", "path": "", "cursor": ""}
+        page: dict[str, Any] = {"id": page_id(row["id"], "", 0, ""), "import_id": row["id"], "folder": "", "path": "", "cursor": ""}
         async with self.database.transaction() as connection:
             await connection.execute(insert(Import).values(row))
             await connection.execute(insert(ImportPage).values(page | {"details": {}}))

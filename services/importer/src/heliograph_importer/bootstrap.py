@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from heliograph_common.auth.sealing import Sealer
-
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.ingest.accept import Ingest
@@ -27,7 +26,7 @@ from heliograph_importer.providers.sources import Quota, Sources
 from heliograph_importer.settings import ImporterSettings
 from heliograph_importer.sources.dropbox.provider import Dropbox
 from heliograph_importer.sources.google_drive.provider import GoogleDrive
-from heliograph_importer.sources.urls.provider import UrlList
+from heliograph_importer.sources.urls.source import UrlList
 from heliograph_importer.tally import queries as tally_rows
 from heliograph_importer.tally.tally import Tally
 from heliograph_importer.turns.dispatcher import Dispatcher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, or_, select, text, update
@@ -32,8 +32,9 @@ async def lock_due(
     due = or_(counted < func.now() - late, (Import.id.in_(noted)) & (counted < func.now() - soon))
     since = func.extract("epoch", func.now() - counted).label("since")
     statement = select(*COLUMNS, since).where(unfinished, due).order_by(counted).limit(1)
-    found: Any = (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
-    return found
+    return cast(
+        "Row[Any] | None", (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
+    )
 
 
 async def count(connection: AsyncConnection, import_id: UUID) -> Row[Any]:
@@ -76,8 +77,7 @@ async def pause_of(connection: AsyncConnection, budget: str) -> Row[Any] | None:
     """Until when and why a budget is paused; ``None``: it is not."""
     statement = select(ProviderState.paused_until, ProviderState.reason)
     statement = statement.where(ProviderState.budget == budget, ProviderState.paused_until > func.now())
-    found: Any = (await connection.execute(statement)).one_or_none()
-    return found
+    return cast("Row[Any] | None", (await connection.execute(statement)).one_or_none())
 
 
 async def forget(connection: AsyncConnection, *, before: timedelta, limit: int) -> int:

@@ -66,7 +66,7 @@ class Account:
     def _refreshed(self) -> tuple[str, float]:
         """https://www.dropbox.com/developers/documentation/http/documentation#oauth2-token"""
         if self._app is None:  # not so: see __init__
-            raise Expired("The access token of Dropbox has expired: sign in again")
+            raise Expired("the access token of Dropbox has expired: sign in again")
         data = {
             "grant_type": "refresh_token",
             "refresh_token": self._refresh_token,

@@ -45,40 +45,40 @@ class Unexplained(port.ProviderFailed):
 _MEANINGS: Mapping[str, tuple[type[port.SourceError], str]] = {
     "not_found": (port.Missing, "Dropbox has no such file or folder: check the path, it may have been moved or deleted"),
     "malformed_path": (port.Missing, "Dropbox does not accept the path: check it, such as /Photos/2024"),
-    "not_folder": (port.NotAFolder, "The path leads to a file: name the folder that it is in"),
-    "not_file": (port.NotDownloadable, "The path leads to a folder now: import the folder again"),
+    "not_folder": (port.NotAFolder, "the path leads to a file: name the folder that it is in"),
+    "not_file": (port.NotDownloadable, "the path leads to a folder now: import the folder again"),
     "restricted_content": (port.AccessDenied, "Dropbox restricts this content: ask the support of Dropbox why"),
     "unsupported_content_type": (port.NotDownloadable, "Dropbox cannot hand out this kind of file: export it first"),
-    "unsupported_file": (port.NotDownloadable, "The file can only be exported: save it as a file in Dropbox first"),
-    "locked": (port.AccessDenied, "The file is locked in Dropbox: unlock it, then retry"),
+    "unsupported_file": (port.NotDownloadable, "the file can only be exported: save it as a file in Dropbox first"),
+    "locked": (port.AccessDenied, "the file is locked in Dropbox: unlock it, then retry"),
     "shared_link_not_found": (
         port.Missing,
         "Dropbox does not know the shared link, or no longer has the file in it: check the link, it may have expired",
     ),
     "shared_link_access_denied": (
         port.AccessDenied,
-        "The shared link may not be opened: let anyone with the link view and download, set no password, and use all of it",
+        "the shared link may not be opened: let anyone with the link view and download, set no password, and use all of it",
     ),
     "unsupported_link_type": (port.NotAFolder, "Dropbox does not serve this kind of link: use the link of a shared folder"),
     "unsupported_parameter_field": (
         port.AccessDenied,
-        "The shared link is private: share the folder with anyone who has the link",
+        "the shared link is private: share the folder with anyone who has the link",
     ),
-    "shared_link_is_directory": (port.NotDownloadable, "The path leads to a folder now: import the folder again"),
-    "missing_scope": (port.AccessDenied, "The token lacks the scope {scope}: enable it for the app, then sign in again"),
-    "route_access_denied": (port.AccessDenied, "The app may not make this request: check its permissions in Dropbox"),
-    "user_suspended": (port.CredentialRefused, "The Dropbox account is suspended: use another one"),
-    "invalid_select_user": (port.CredentialRefused, "The user has left the Dropbox team: use another token"),
-    "invalid_select_admin": (port.CredentialRefused, "The user is not an admin of the Dropbox team: use another token"),
-    "invalid_account_type": (port.AccessDenied, "This kind of Dropbox account has no access: use another account"),
-    "paper_access_denied": (port.AccessDenied, "The Dropbox account has no access to Paper: leave such files out"),
-    "team_access_denied": (port.AccessDenied, "The Dropbox team has no access: ask its admin"),
-    "no_permission": (port.AccessDenied, "The Dropbox account may not read this: have it shared with the account"),
-    "expired_access_token": (Expired, "The access token of Dropbox has expired: sign in again"),
+    "shared_link_is_directory": (port.NotDownloadable, "the path leads to a folder now: import the folder again"),
+    "missing_scope": (port.AccessDenied, "the token lacks the scope {scope}: enable it for the app, then sign in again"),
+    "route_access_denied": (port.AccessDenied, "the app may not make this request: check its permissions in Dropbox"),
+    "user_suspended": (port.CredentialRefused, "the Dropbox account is suspended: use another one"),
+    "invalid_select_user": (port.CredentialRefused, "the user has left the Dropbox team: use another token"),
+    "invalid_select_admin": (port.CredentialRefused, "the user is not an admin of the Dropbox team: use another token"),
+    "invalid_account_type": (port.AccessDenied, "this kind of Dropbox account has no access: use another account"),
+    "paper_access_denied": (port.AccessDenied, "the Dropbox account has no access to Paper: leave such files out"),
+    "team_access_denied": (port.AccessDenied, "the Dropbox team has no access: ask its admin"),
+    "no_permission": (port.AccessDenied, "the Dropbox account may not read this: have it shared with the account"),
+    "expired_access_token": (Expired, "the access token of Dropbox has expired: sign in again"),
     "invalid_access_token": (Expired, _CREDENTIAL),
-    "invalid_grant": (port.CredentialRefused, "The refresh token of Dropbox is revoked: sign in again"),
+    "invalid_grant": (port.CredentialRefused, "the refresh token of Dropbox is revoked: sign in again"),
     "invalid_client": (port.CredentialRefused, "Dropbox does not accept the app key and secret: check them"),
-    "unauthorized_client": (port.CredentialRefused, "The app may not refresh this token: use the app that it was issued to"),
+    "unauthorized_client": (port.CredentialRefused, "the app may not refresh this token: use the app that it was issued to"),
 }  # fmt: skip
 """What a tag means, whichever route answers it."""
 
@@ -119,14 +119,14 @@ def translated(work: Callable[[], _Result]) -> _Result:
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise port.ProviderFailed(f"Dropbox did not answer, or broke off ({type(error).__name__})") from error
     except (*_UNREADABLE, AssertionError) as error:
-        raise port.ProviderFailed(f"The answer is not one of the Dropbox API ({type(error).__name__})") from error
+        raise port.ProviderFailed(f"the answer is not one of the Dropbox API ({type(error).__name__})") from error
 
 
 def _of_bad_request(body: bytes) -> Exception:
     """Where Dropbox answers 400, it answers in text."""
     text = body.decode(errors="replace")
     if scope := _SCOPE.search(text):
-        return port.AccessDenied(f"The app lacks the scope {scope[1]}: enable it for the app, then sign in again")
+        return port.AccessDenied(f"the app lacks the scope {scope[1]}: enable it for the app, then sign in again")
     if "authorization" in text.lower() or "access token" in text.lower():
         return port.CredentialRefused(_CREDENTIAL)
     return port.SourceError("Dropbox does not accept the request: check that the link or path is that of a folder")

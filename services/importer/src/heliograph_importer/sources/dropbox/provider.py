@@ -38,7 +38,7 @@ class Dropbox:
             )
         if isinstance(chosen, AppKey) and "shared_link" not in location.link:
             raise CredentialRefused(
-                "An app key can read shared links only: send an OAuth token to import your own folder"
+                "an app key can read shared links only: send an OAuth token to import your own folder"
             )
         if not isinstance(chosen, AppKey | OAuthToken):
             raise CredentialRefused("Dropbox does not take this kind of credential: use an app key or an OAuth token")
@@ -65,5 +65,5 @@ class Dropbox:
         if credential.client_id is not None:
             app = AppKey(key=credential.client_id, secret=credential.client_secret or "")
         if not credential.access_token and not (app and credential.refresh_token):
-            raise CredentialRefused("The OAuth token is empty and cannot be refreshed: sign in again")
+            raise CredentialRefused("the OAuth token is empty and cannot be refreshed: sign in again")
         return Account(self._session, self._threads, app=app, token=credential)

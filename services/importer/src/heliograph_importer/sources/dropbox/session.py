@@ -57,7 +57,7 @@ class Session(requests.Session):
         for host, base in self._bases.items():
             if url.startswith(host):
                 return base + url.removeprefix(host)
-        raise ProviderFailed("The SDK of Dropbox wants to reach a host that has no setting")
+        raise ProviderFailed("the SDK of Dropbox wants to reach a host that has no setting")
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -68,13 +68,13 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _checked(response: requests.Response, *, download: bool) -> requests.Response:
     if response.status_code == requests.codes.ok and download and "dropbox-api-result" in response.headers:
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise ProviderFailed("The file came compressed, although that was not asked for")
+            raise ProviderFailed("the file came compressed, although that was not asked for")
         return response
     body = _body(response)
     if response.status_code != requests.codes.ok:
         raise of_refusal(response.status_code, response.headers, body)
     if download or response.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise ProviderFailed("The answer is not one of the Dropbox API: check the base URLs and what is in between")
+        raise ProviderFailed("the answer is not one of the Dropbox API: check the base URLs and what is in between")
     response.headers["content-type"] = "application/json"  # the SDK knows it without parameters only
     response.raw = io.BytesIO(body)
     return response
@@ -87,7 +87,7 @@ def _body(response: requests.Response) -> bytes:
         parts.append(part)
         size += len(part)
         if size > _BODY_BYTES:
-            raise ProviderFailed("The answer of the Dropbox API is too large")
+            raise ProviderFailed("the answer of the Dropbox API is too large")
         if time.monotonic() > deadline:
-            raise ProviderFailed("The answer of the Dropbox API took too long")
+            raise ProviderFailed("the answer of the Dropbox API took too long")
     return b"".join(parts)

@@ -29,11 +29,13 @@ from heliograph_importer.sources.port import (
 )
 
 _PAGE = 1000
+_ROOT = "/"
+"""What the API calls by the empty path."""
 
 
 class DropboxSource:
-    """References of folders are paths within a shared link, and ids where the folder is a user's own; that of the folder
-    which is imported may be empty."""
+    """References of folders are paths within a shared link, and ids where the folder is a user's own. That of the folder
+    which is imported is a path in both cases."""
 
     def __init__(self, location: Location, account: Account, budget: Budget, threads: Threads) -> None:
         self._link = location.link.get("shared_link")
@@ -44,21 +46,22 @@ class DropboxSource:
 
     async def root(self) -> tuple[Folder, str]:
         """See the port."""
-        folder = Folder(ref=self._path)
+        folder = Folder(ref=entries.kept(self._path or _ROOT))
         if self._link is None:
             return folder, await self._own_name()
         found = await self._account.call(
             lambda client: client.sharing_get_shared_link_metadata(self._link, path=self._path or None), self._budget
         )
         if not isinstance(found, FolderLinkMetadata):
-            raise NotAFolder("The link leads to a single file: share the folder that it is in, and use its link")
+            raise NotAFolder("the link leads to a single file: share the folder that it is in, and use its link")
         if found.link_permissions.allow_download is False:
-            raise AccessDenied("The link does not allow downloads: allow them in the settings of the link")
+            raise AccessDenied("the link does not allow downloads: allow them in the settings of the link")
         return folder, found.name
 
     async def list(self, folder: Folder, cursor: str) -> Page:
         """See the port."""
-        path = folder.ref or self._path
+        path = entries.path_of(folder.ref) if folder.ref else self._path
+        path = "" if path == _ROOT else path
 
         def page(client: Any) -> Any:
             if cursor:
@@ -87,7 +90,9 @@ class DropboxSource:
             if self._link is None:
                 told, response = client.files_download(file.ref)
             else:
-                told, response = client.sharing_get_shared_link_file(self._link, path=file.details["path"])
+                told, response = client.sharing_get_shared_link_file(
+                    self._link, path=entries.path_of(file.details["path"])
+                )
             return told, response
 
         told, response = await self._account.call(begun, self._budget, discard=lambda begun: begun[1].close())
@@ -113,7 +118,7 @@ class DropboxSource:
             return "Dropbox"
         found = await self._account.call(lambda client: client.files_get_metadata(self._path), self._budget)
         if not isinstance(found, FolderMetadata):
-            raise NotAFolder("The path leads to a file: name the folder that it is in")
+            raise NotAFolder("the path leads to a file: name the folder that it is in")
         return str(found.name)
 
 
