@@ -4,7 +4,7 @@ GET /redirect?to=<URL>&status=302   a redirect
 GET /redirects/<n>                  one to ``/redirects/<n + 1>``, without an end
 GET /zeros/<bytes>                  so many zero bytes, announced by Content-Length
 GET /endless                        zero bytes without an end or a Content-Length
-GET /compressed/<bytes>             so many zero bytes compressed by gzip, a thousandth of that: not what was asked for
+GET /compressed/<megabytes>         so many megabytes of zeros in gzip, a thousandth of that: not what was asked for
 GET /headers/<bytes>                so many bytes of headers
 GET /crumbs/<n>                     a body of n chunks of one byte
 GET /silence                        headers, one byte, and nothing more for a minute
@@ -56,23 +56,24 @@ async def _nothing(size: int | None) -> AsyncIterator[bytes]:
         piece = _PIECE if size is None else _PIECE[: size - sent]
         sent += len(piece)
         yield piece
+        await asyncio.sleep(0)  # sending need not wait, and a client that has left is noticed only by others
 
 
 async def _compressed(request: Request) -> Response:
     async def pieces() -> AsyncIterator[bytes]:
         packer = zlib.compressobj(9, wbits=_GZIP)
-        async for piece in _nothing(request.path_params["size"]):
-            if packed := packer.compress(piece):
-                yield packed
-        yield packer.flush()
+        packed = packer.compress(bytes(1_000_000)) + packer.flush()
+        for _ in range(request.path_params["size"]):  # parts of a gzip file may follow one another (RFC 1952, 2.2)
+            yield packed
+            await asyncio.sleep(0)
 
     return StreamingResponse(pieces(), media_type="image/png", headers={"Content-Encoding": "gzip"})
 
 
 async def _headers(request: Request) -> Response:
     answer = Response(b"", media_type="image/png")
-    for number in range(request.path_params["size"] // _HEADER_BYTES):
-        answer.headers[f"X-Filler-{number}"] = "x" * _HEADER_BYTES
+    count = request.path_params["size"] // _HEADER_BYTES
+    answer.raw_headers += [(b"x-filler-%d" % number, b"x" * _HEADER_BYTES) for number in range(count)]
     return answer
 
 
