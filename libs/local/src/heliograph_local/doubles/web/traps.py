@@ -13,6 +13,7 @@ GET /silence                        headers, one byte, and nothing more for a mi
 from __future__ import annotations
 
 import asyncio
+import struct
 import zlib
 from collections.abc import AsyncIterator
 
@@ -23,8 +24,10 @@ from starlette.routing import Route
 _PIECE = bytes(256 * 1024)
 _HEADER_BYTES = 1_000
 _SILENCE_SECONDS = 60.0
-_GZIP = 31
-"""The window of zlib with the header of gzip."""
+_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+"""Deflate, no name, no time (RFC 1952)."""
+_LAST_BLOCK = b"\x03\x00"
+"""An empty one (RFC 1951)."""
 
 
 class BrokenOff(ConnectionError):
@@ -61,11 +64,15 @@ async def _nothing(size: int | None) -> AsyncIterator[bytes]:
 
 async def _compressed(request: Request) -> Response:
     async def pieces() -> AsyncIterator[bytes]:
-        packer = zlib.compressobj(9, wbits=_GZIP)
-        packed = packer.compress(bytes(1_000_000)) + packer.flush()
-        for _ in range(request.path_params["size"]):  # parts of a gzip file may follow one another (RFC 1952, 2.2)
+        count, zeros, checksum = request.path_params["size"], bytes(1_000_000), 0
+        packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+        packed = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)  # after which the same may follow again
+        yield _GZIP_HEAD
+        for _ in range(count):
+            checksum = zlib.crc32(zeros, checksum)
             yield packed
             await asyncio.sleep(0)
+        yield _LAST_BLOCK + struct.pack("<II", checksum, count * len(zeros) & 0xFFFF_FFFF)
 
     return StreamingResponse(pieces(), media_type="image/png", headers={"Content-Encoding": "gzip"})
 
