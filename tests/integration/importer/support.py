@@ -67,7 +67,13 @@ class Shelf:
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
         """Puts a file into a folder."""
         self.contents[ref] = data
-        described: dict[str, Any] = {"name": ref, "path": ref, "size": len(data), "mime_type": "image/jpeg", "revision": "1"} | more
+        described: dict[str, Any] = {
+            "name": ref,
+            "path": ref,
+            "size": len(data),
+            "mime_type": "image/jpeg",
+            "revision": "1",
+        } | more
         file = RemoteFile(ref=ref, **described)
         self.folders.setdefault(folder, ([], []))[0].append(file)
         return file
@@ -164,7 +170,13 @@ class Imports:
             "location": {},
             "budget": SHELF,
         } | values
-        page: dict[str, Any] = {"id": page_id(row["id"], "", 0, ""), "import_id": row["id"], "folder": "", "path": "", "cursor": ""}
+        page: dict[str, Any] = {
+            "id": page_id(row["id"], "", 0, ""),
+            "import_id": row["id"],
+            "folder": "",
+            "path": "",
+            "cursor": "",
+        }
         async with self.database.transaction() as connection:
             await connection.execute(insert(Import).values(row))
             await connection.execute(insert(ImportPage).values(page | {"details": {}}))
