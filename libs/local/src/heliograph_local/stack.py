@@ -150,9 +150,9 @@ class Stack:
                 ours["HELIOGRAPH_HTTP__MANAGEMENT_PORT"] = str(self._ports.take(f"{replica}-management"))
                 if service.clients:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
-                if service == NOTIFIER:  # the page that connects to it is the gateway's
+                if service.name == NOTIFIER.name:  # the page that connects to it is the gateway's
                     ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
-                if service == IMPORTER and self.doubles_url is not None:
+                if service.name == IMPORTER.name and self.doubles_url is not None:
                     ours |= addresses.importer_environment(self.doubles_url)
         return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours, **self._overrides}
 

@@ -78,8 +78,8 @@ class KeyAuthorization:
 
 
 class TokenAuthorization:
-    """An access token. ``renewal`` replaces it, in a thread, and returns the new one with its expiry (seconds of the epoch,
-    ``None`` if unknown); without it the token is used until it is refused."""
+    """An access token. ``renewal`` replaces it, in a thread and within ``seconds``, and returns the new one with its expiry
+    (seconds of the epoch, ``None`` if unknown); without it the token is used until it is refused."""
 
     def __init__(
         self,
@@ -89,8 +89,10 @@ class TokenAuthorization:
         *,
         token: str = "",
         expires_at: float | None = None,
+        seconds: float = RENEWAL_SECONDS,
     ) -> None:
         self.remedy = remedy
+        self._seconds = seconds
         self._pool = pool
         self._renewal = renewal
         self._token = token
@@ -120,7 +122,7 @@ class TokenAuthorization:
 
     async def _renewed(self, renewal: Callable[[], tuple[str, float | None]]) -> tuple[str, float | None]:
         try:
-            async with asyncio.timeout(RENEWAL_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, renewal)
         except RefreshError as error:
             if not _is_refusal(error):

@@ -137,4 +137,4 @@ def _retry_after(value: str | None) -> float | None:
         except ValueError:
             return None
         seconds = ((when if when.tzinfo else when.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_DELAY)
+    return min(seconds, LONGEST_DELAY) if seconds > 0 else None
