@@ -146,6 +146,7 @@ class ImportSettings(BaseModel):
         description="Keys that encrypt users' provider tokens: 32 bytes in URL-safe Base64 each, separated by commas. The "
         "first encrypts, all decrypt. Must be the same for gateway and importer. If not set, such tokens are rejected.",
     )
+    keep_days: float = Field(90.0, gt=0, description="Days after its end for which an import is kept; images stay.")
 
 
 class CompatSettings(BaseModel):

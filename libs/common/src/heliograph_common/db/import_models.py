@@ -25,24 +25,26 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph_common.db.base import Base
 
-_ACTIVE = text("status IN ('queued', 'running')")
+_UNFINISHED = text("status IN ('queued', 'running') OR found > imported + unchanged + skipped + failed + canceled")
 _UNDER_WAY = text("status IN ('sent', 'fetching')")
 
 
 class Import(Base):
-    """One import of one owner. ``url`` is what was asked for, ``location`` what ``contracts.links`` read from it, ``urls`` the
-    addresses of a list. ``credential`` names one of the installation's; ``authorization`` is a user's token, encrypted
-    (``auth.sealing``), and gone once the import has ended. ``budget`` names whose quota it uses (``provider_states``).
+    """One import of one owner. ``url`` is what was asked for, ``location`` what ``contracts.links`` read from it,
+    ``urls`` the addresses of a list. ``credential`` names one of the installation's; ``authorization`` is a user's
+    token, encrypted (``auth.sealing``), and gone once the import has ended. ``budget`` names whose quota it uses
+    (``provider_states``).
 
-    ``found`` and the counts after it are those of ``import_files``, as of ``counted_at``; ``found_bytes`` is what the
-    provider says, ``imported_bytes`` what was fetched; ``files_per_second`` and ``bytes_per_second`` were measured lately.
-    ``listed``: all folders have been listed. ``revision`` is raised with each event.
+    ``found`` and the counts after it are those of ``import_files``, as of ``counted_at``; what is in none of them is queued.
+    ``found_bytes`` is what the provider says, ``imported_bytes`` what was fetched; ``files_per_second`` and
+    ``bytes_per_second`` were measured lately. ``listed``: all folders have been listed. ``revision`` is raised with each
+    event.
     """
 
     __tablename__ = "imports"
     __table_args__ = (
         Index("ix_imports_owner_id", "owner", "id"),
-        Index("ix_imports_active", "id", postgresql_where=_ACTIVE),
+        Index("ix_imports_unfinished", "id", postgresql_where=_UNFINISHED),
         CheckConstraint("status IN ('queued', 'running', 'completed', 'failed', 'canceled')", name="status"),
     )
 
@@ -158,7 +160,8 @@ class ImportFile(Base):
 
 class RemoteFile(Base):
     """What an owner has from a source: which image the file ``ref`` became, and in which ``revision``. It outlives imports,
-    so that a later one fetches only what has changed. ``key`` follows from owner, source and ref."""
+    so that a later one fetches only what has changed, and goes with the image. ``key`` follows from owner, source and
+    ref (``db.imports``)."""
 
     __tablename__ = "remote_files"
     __table_args__ = (Index("ix_remote_files_image_id", "image_id"),)
@@ -168,7 +171,7 @@ class RemoteFile(Base):
     source: Mapped[str]
     ref: Mapped[str]
     revision: Mapped[str]
-    image_id: Mapped[UUID]
+    image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
     imported_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -20,6 +20,7 @@ from heliograph_common.outbound.errors import EncodingRefused, RedirectRefused, 
 from heliograph_common.outbound.network import GuardedNetwork
 from heliograph_common.outbound.resolver import Resolver, SystemResolver
 from heliograph_common.outbound.targets import Target, read
+from heliograph_common.telemetry import spans
 
 USER_AGENT = "Heliograph"
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -115,9 +116,10 @@ class GuardedClient:
     @asynccontextmanager
     async def _requested(self, target: Target, headers: Mapping[str, str], deadline: float) -> AsyncIterator[Response]:
         answered = min(deadline, asyncio.get_running_loop().time() + self._patience.answer)
-        with _translated(target):
+        with _translated(target), spans.http_span("GET", target.host, target.port) as status:
             async with asyncio.timeout_at(answered):
                 raw = await self._answer(target, headers)
+            status(raw.status)
         try:
             told = _headers(raw)
             async with aclosing(_chunks(raw, target, told, deadline)) as chunks:

@@ -109,6 +109,17 @@ socket_resets = Counter(
     registry=REGISTRY,
 )
 
+# Files of imports by what became of them: imported, unchanged, skipped, failed.
+import_files = Counter(
+    "heliograph_import_files_total", "Files of imports that ended", ("source", "outcome"), registry=REGISTRY
+)
+# Bytes of files that became images.
+import_bytes = Counter("heliograph_import_bytes_total", "Bytes fetched by imports", ("source",), registry=REGISTRY)
+# How often requests of a credential had to pause: quota (the provider or we said so), outage (it cannot be reached).
+import_waits = Counter(
+    "heliograph_import_waits_total", "Pauses of imports for their provider", ("source", "reason"), registry=REGISTRY
+)
+
 
 def observe(histogram: Histogram, seconds: float) -> None:
     """Records ``seconds``, with the current trace as exemplar where there is one."""

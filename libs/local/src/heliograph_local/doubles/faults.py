@@ -31,14 +31,14 @@ Kind = Literal[
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """``kind`` is what goes wrong: ``rate_limited`` answers 429, with ``retry_after`` seconds if given; ``quota`` the vendor's
-    own refusal by quota (Drive: 403); ``error`` answers ``status``; ``slow`` waits ``seconds`` before the answer;
+    """``kind`` is what goes wrong: ``rate_limited`` answers 429, with ``retry_after`` seconds if given; ``quota`` the
+    vendor's own refusal by quota (Drive: 403); ``error`` answers ``status``; ``slow`` waits ``seconds`` before the answer;
     ``cut_off`` ends a download after ``bytes``; ``repeated_page`` answers a page again; ``cursor_reset`` forgets
     cursors; ``vanished`` lists a file that cannot be had; ``wrong_size`` lies about its size; ``html`` answers a page of
     HTML with 200.
 
-    It befalls calls of the vendor's name ``call`` (empty: any) whose request names ``about`` (a file, a folder, a cursor; empty:
-    anything): ``times`` of them after the first ``after``; -1 is without an end."""
+    It befalls calls of the vendor's name ``call`` (empty: any) whose request names ``about`` (a file, a folder, a
+    cursor; empty: anything): ``times`` of them after the first ``after``; -1 is without an end."""
 
     kind: Kind
     call: str = ""

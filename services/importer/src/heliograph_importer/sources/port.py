@@ -77,8 +77,8 @@ class Unchanged(Exception):
 
 
 class ProviderFailed(Temporary):
-    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is away
-    altogether."""
+    """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is
+    away altogether."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +130,9 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the provider
-    tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that. ``revision`` is that of this content
-    where the list did not have it."""
+    """A file that is being fetched: its ``chunks``, each of at most some 256 kB, and its ``size`` in bytes where the
+    provider tells it with them. ``chunks`` raises ``ProviderFailed`` where they end before that. ``revision`` is that of
+    this content where the list did not have it."""
 
     chunks: AsyncIterator[bytes]
     size: int | None = None

@@ -68,8 +68,13 @@ class WebDouble:
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         self._served[name] = Served(body=body, **{"etag": tag, **told})  # type: ignore[arg-type]
 
+    @property
+    def names(self) -> list[str]:
+        """Of all pictures."""
+        return sorted(self._served)
+
     async def _index(self, request: Request) -> Response:
-        urls = (str(request.url_for("_picture", name=name)) for name in sorted(self._served))
+        urls = (str(request.url_for("_picture", name=name)) for name in self.names)
         return PlainTextResponse("".join(f"{url}\n" for url in urls))
 
     async def _chunked(self, request: Request) -> Response:

@@ -1,0 +1,1 @@
+"""Lists folders page by page."""

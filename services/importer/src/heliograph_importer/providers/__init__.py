@@ -1,0 +1,1 @@
+"""Who may ask which provider how often, and with which credential."""

@@ -1,0 +1,1 @@
+"""Counts what became of the files of each import, and ends it."""

@@ -1,0 +1,1 @@
+"""Whose files come next."""
