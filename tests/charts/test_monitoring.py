@@ -64,7 +64,7 @@ def test_every_metric_of_a_dashboard_exists(render: Render) -> None:
     records = {rule["record"] for rule in rules(render(files=PRODUCTION)) if "record" in rule}
     for board in boards:
         (text,) = board["data"].values()
-        for panel in json.loads(text)["panels"]:
+        for panel in (one for one in json.loads(text)["panels"] if one["type"] != "row"):
             (target,) = panel["targets"]
             assert not unknown(target["expr"]), panel["title"]
             assert set(re.findall(r"heliograph:[a-z_]+:[a-z0-9_]+", target["expr"])) <= records

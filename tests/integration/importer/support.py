@@ -21,6 +21,7 @@ from heliograph_common.db.import_models import Import, ImportFile, ImportPage
 from heliograph_common.db.imports import counts_of, page_id
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
+from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.runtime.backbone import Backbone
 from heliograph_importer.bootstrap import wire
 from heliograph_importer.providers.sources import Quota
@@ -67,7 +68,13 @@ class Shelf:
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
         """Puts a file into a folder."""
         self.contents[ref] = data
-        described: dict[str, Any] = {"name": ref, "path": ref, "size": len(data), "mime_type": "image/jpeg", "revision": "1"} | more
+        described: dict[str, Any] = {
+            "name": ref,
+            "path": ref,
+            "size": len(data),
+            "mime_type": "image/jpeg",
+            "revision": "1",
+        } | more
         file = RemoteFile(ref=ref, **described)
         self.folders.setdefault(folder, ([], []))[0].append(file)
         return file
@@ -141,6 +148,7 @@ class Imports:
     """Imports in the test's database, and what has become of them."""
 
     database: Database
+    messenger: Messenger
     shelf: Shelf
     make_backbone: Callable[[], Backbone]
     settings: ImporterSettings
@@ -164,7 +172,13 @@ class Imports:
             "location": {},
             "budget": SHELF,
         } | values
-        page: dict[str, Any] = {"id": page_id(row["id"], "", 0, ""), "import_id": row["id"], "folder": "", "path": "", "cursor": ""}
+        page: dict[str, Any] = {
+            "id": page_id(row["id"], "", 0, ""),
+            "import_id": row["id"],
+            "folder": "",
+            "path": "",
+            "cursor": "",
+        }
         async with self.database.transaction() as connection:
             await connection.execute(insert(Import).values(row))
             await connection.execute(insert(ImportPage).values(page | {"details": {}}))

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from heliograph_local.connection import Connection
 from heliograph_local.detach import READY_LINE, start_detached, stop
+from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import AlreadyRunning, LocalError
 from heliograph_local.folder import Folder, default_folder
 from heliograph_local.services import SERVICES, check_installed
@@ -134,7 +135,9 @@ async def _up(folder: Folder, *, only_servers: bool, with_doubles: bool) -> None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     began = time.monotonic()
-    stack = Stack(folder.path, () if only_servers else SERVICES, doubles=with_doubles, report=_say)
+    stack = Stack(
+        folder.path, () if only_servers else SERVICES, doubles=Doubles() if with_doubles else None, report=_say
+    )
     started = asyncio.Event()
     running = asyncio.create_task(_run(stack, began, started, stopping))
     stopped = asyncio.create_task(stopping.wait())

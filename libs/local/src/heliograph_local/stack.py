@@ -34,6 +34,7 @@ from heliograph_local.credentials import (
     Credentials,
 )
 from heliograph_local.doubles import addresses
+from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import NotRunning, StartFailed
 from heliograph_local.folder import Folder
 from heliograph_local.ports import HOST, PortBook
@@ -71,7 +72,7 @@ class Stack:
         nats_max_file_store: int | None = None,
         provision: str = PROVISION,
         overrides: Mapping[str, str] | None = None,
-        doubles: bool = False,
+        doubles: Doubles | None = None,
         report: Report = lambda _line: None,
     ) -> None:
         self.folder = Folder.at(data)
@@ -149,9 +150,9 @@ class Stack:
                 ours["HELIOGRAPH_HTTP__MANAGEMENT_PORT"] = str(self._ports.take(f"{replica}-management"))
                 if service.clients:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
-                if service == NOTIFIER:  # the page that connects to it is the gateway's
+                if service.name == NOTIFIER.name:  # the page that connects to it is the gateway's
                     ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
-                if service == IMPORTER and self.doubles_url is not None:
+                if service.name == IMPORTER.name and self.doubles_url is not None:
                     ours |= addresses.importer_environment(self.doubles_url)
         return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours, **self._overrides}
 
@@ -271,11 +272,14 @@ class Stack:
             async with httpx2.AsyncClient(timeout=5, trust_env=False) as client:
                 (await client.get(url)).raise_for_status()
 
-        port = self._ports.take("doubles")
+        port, pictures = self._ports.take("doubles"), self._doubles and self._doubles.pictures
         return Process(
             name="doubles",
             port=port,
-            command=[sys.executable, "-m", "heliograph_local.doubles", "--host", HOST, "--port", str(port)],
+            command=[
+                *(sys.executable, "-m", "heliograph_local.doubles", "--host", HOST, "--port", str(port)),
+                *(["--pictures", str(pictures)] if pictures else []),
+            ],
             environment={**os.environ, "PYTHONUNBUFFERED": "1"},
             folder=self.folder.path,
             ready=ready,

@@ -4,7 +4,9 @@ dependencies."""
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from heliograph_local.errors import LocalError
 
@@ -14,6 +16,13 @@ DRIVE_KEY = "api-key-of-the-double"
 APP_KEY, APP_SECRET = "double-key", "double-secret"
 
 _NEEDED = ("googleapiclient", "dropbox", "starlette", "uvicorn")
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """That the doubles run. ``pictures``: a folder of this machine that one of them serves, too."""
+
+    pictures: Path | None = None
 
 
 def importer_environment(base_url: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import base64
 import bisect
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from dropbox import check, files, sharing
 
 from heliograph_local.doubles.dropbox.tree import EPOCH, Account, File, Folder, SharedLink
-from heliograph_local.doubles.faults import Fault, Kind
+from heliograph_local.doubles.faults import Behaviour, Fault, Kind
 
 
 class Refused(Exception):
@@ -31,15 +31,16 @@ class BadRequest(Exception):
 
 @dataclass
 class Asking:
-    """One request: ``account`` is ``None`` for an application. ``fault`` tells whether a fault of one of ``kinds`` befalls
-    it, or what it says of the file ``about``."""
+    """One request of the call ``name``: ``account`` is ``None`` for an application; ``named`` is what the request names."""
 
+    name: str
     account: Account | None
-    fault: Callable[..., Fault | None]
+    named: Sequence[str]
+    behaviour: Behaviour
 
-    def befallen(self, *kinds: Kind, about: Sequence[str] = ()) -> bool:
-        """Whether a fault of one of these kinds does."""
-        return self.fault(kinds=kinds, about=about) is not None
+    def befallen(self, *kinds: Kind, about: Sequence[str] = ()) -> Fault | None:
+        """The fault of one of these kinds that befalls the request, or what is said in it of the file ``about``."""
+        return self.behaviour.fault(self.name, [*self.named, *about], kinds=kinds)
 
 
 @dataclass

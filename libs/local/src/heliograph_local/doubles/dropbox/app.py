@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -102,12 +101,11 @@ class DropboxDouble:
         if isinstance(account, Response):
             return account
         self.behaviour.note(call.name, " ".join(about))
-        fault = self.behaviour.fault(call.name, about, kinds=_BEFORE)
-        if fault is not None and (broken := await _misbehaving(call, fault)):
+        asking = Asking(call.name, account, about, self.behaviour)
+        if (fault := asking.befallen(*_BEFORE)) is not None and (broken := await _misbehaving(call, fault)):
             return broken
         if call.name not in self._handlers:
             raise schema.InvalidRequest(f"the double has no {call.name}")
-        asking = Asking(account, partial(self._fault, call.name, about))
         try:
             result = self._handlers[call.name](asking, arg)
         except Refused as refused:
@@ -117,11 +115,8 @@ class DropboxDouble:
         if call.style == "rpc":
             return _json(call.encode(result))
         told, file = result
-        cut = self.behaviour.fault(call.name, [*about, file.name, file.id], kinds=("cut_off",))
+        cut = asking.befallen("cut_off", about=[file.name, file.id])
         return Body(call.encode(told), file, cut.bytes if cut else None)
-
-    def _fault(self, name: str, about: list[str], kinds: Any, **more: Any) -> Fault | None:
-        return self.behaviour.fault(name, [*about, *more.get("about", ())], kinds=kinds)
 
     def _caller(self, headers: Headers, call: schema.Call) -> Account | Response | None:
         """The account whose token it is, ``None`` for the application, or a refusal."""

@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 
 from heliograph_common.errors import HeliographError
+from heliograph_common.telemetry import spans
 from heliograph_importer.sources.google_drive.auth import Authorization
 from heliograph_importer.sources.google_drive.errors import refusal
 from heliograph_importer.sources.port import Budget, ProviderFailed
@@ -159,10 +160,13 @@ class DriveApi:
     async def _sent(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> httpx2.Response:
         await self._budget.spend()
         request = self._http.build_request("GET", path, params=query, headers=headers)
-        try:
-            return await self._http.send(request, stream=True)
-        except httpx2.HTTPError as error:
-            raise unreachable(error) from error
+        with spans.http_span("GET", request.url.host, request.url.port, _template(path)) as answered:
+            try:
+                response = await self._http.send(request, stream=True)
+            except httpx2.HTTPError as error:
+                raise unreachable(error) from error
+            answered(response.status_code)
+            return response
 
 
 def unreachable(error: httpx2.HTTPError) -> ProviderFailed:
@@ -202,6 +206,12 @@ def _decoded(body: bytes, kind: type[_Answer]) -> _Answer:
             return msgspec.convert(json.loads(body), type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ProviderFailed("Google Drive's answer is not the JSON that was asked for") from error
+
+
+def _template(path: str) -> str:
+    """``files/{id}`` of ``files/0AbC``."""
+    collection, slash, _ = path.partition("/")
+    return f"{collection}/{{id}}" if slash else collection
 
 
 def _keys(file_id: str, resource_key: str | None) -> dict[str, str]:

@@ -8,9 +8,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 from google.auth.exceptions import GoogleAuthError, RefreshError
@@ -18,6 +20,7 @@ from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceCredentials
 
+from heliograph_common.telemetry import spans
 from heliograph_importer.settings import DriveSettings
 from heliograph_importer.sources.port import (
     ApiKey,
@@ -123,7 +126,8 @@ class TokenAuthorization:
     async def _renewed(self, renewal: Callable[[], tuple[str, float | None]]) -> tuple[str, float | None]:
         try:
             async with asyncio.timeout(self._seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, renewal)
+                renewing = partial(copy_context().run, renewal)  # so that its requests are in this trace
+                return await asyncio.get_running_loop().run_in_executor(self._pool, renewing)
         except RefreshError as error:
             if not _is_refusal(error):
                 raise ProviderFailed("Google's token endpoint failed") from error
@@ -228,11 +232,19 @@ def _renew(make: Callable[[], Any]) -> tuple[str, float | None]:
     credentials = make()
     with requests.Session() as session:
         session.trust_env = False
-        credentials.refresh(partial(Request(session), timeout=REQUEST_SECONDS))
+        credentials.refresh(partial(_requested, Request(session)))
     if not credentials.token:
         raise ValueError("no token")
     expiry = credentials.expiry  # UTC without a zone
     return credentials.token, expiry.replace(tzinfo=UTC).timestamp() if expiry else None
+
+
+def _requested(send: Request, url: str, method: str = "GET", **options: Any) -> Any:
+    """A request of google-auth's, bounded and with a span."""
+    with spans.http_span(method, urlsplit(url).hostname or "") as answered:
+        response = send(url, method=method, **{**options, "timeout": REQUEST_SECONDS})
+        answered(response.status)
+        return response
 
 
 def _is_refusal(error: RefreshError) -> bool:
