@@ -44,9 +44,9 @@ async def run(world: World, *, quick: bool) -> None:
 
 async def _kill(world: World, least: int) -> None:
     killed: Counter[str] = Counter()
-    while True:
+    while world.kills < least:
         for name in _VICTIMS:
-            await asyncio.sleep(world.rng.uniform(0.8, 2.0) if world.kills < least else 8.0)
+            await asyncio.sleep(world.rng.uniform(0.8, 2.0))
             if world.kill(name):
                 killed[name] += 1
                 world.say(f"killed {name} ({world.kills})")

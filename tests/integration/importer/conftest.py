@@ -26,7 +26,9 @@ async def imports(settings: ServiceSettings, make_settings: Callable[..., Any]) 
         await backbone.bus.wait_connected()
         await provision(backbone.bus.jetstream, settings.nats)
         own = make_settings(ImporterSettings)
-        yield Imports(backbone.database, Shelf(), lambda: Backbone.connect("importer", own, Health()), own)
+        yield Imports(
+            backbone.database, backbone.messenger, Shelf(), lambda: Backbone.connect("importer", own, Health()), own
+        )
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from heliograph_common.db.import_models import Import, ImportFile, ImportPage
 from heliograph_common.db.imports import counts_of, page_id
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
+from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.runtime.backbone import Backbone
 from heliograph_importer.bootstrap import wire
 from heliograph_importer.providers.sources import Quota
@@ -147,6 +148,7 @@ class Imports:
     """Imports in the test's database, and what has become of them."""
 
     database: Database
+    messenger: Messenger
     shelf: Shelf
     make_backbone: Callable[[], Backbone]
     settings: ImporterSettings

@@ -10,9 +10,14 @@ from sqlalchemy import func, update
 from tests.integration.importer.support import Imports, nothing_left
 from tests.polling import until
 
+from heliograph_common.contracts.import_messages import FetchFile
+from heliograph_common.contracts.subjects import fetch_file
 from heliograph_common.db.import_models import Import, ImportFile
+from heliograph_common.db.imports import reopen
 from heliograph_common.db.work_models import Work
+from heliograph_importer.sources.port import ProviderFailed
 from heliograph_importer.tally import queries
+from heliograph_importer.turns import queries as turns
 
 Picture = Callable[[int], bytes]
 
@@ -94,3 +99,42 @@ async def test_old_imports_are_forgotten_and_images_stay(imports: Imports, pictu
         assert await queries.forget(connection, before=timedelta(days=1), limit=10) == 1
     assert await imports.files(import_id) == {}
     assert len(await imports.images()) == 1
+
+
+async def test_rows_of_work_that_were_lost_are_made_again(imports: Imports, picture: Picture) -> None:
+    for number in range(5):
+        imports.shelf.add(f"{number}.jpg", picture(number))
+    async with imports.importer():
+        import_id = await imports.start()
+        await imports.ended(import_id)
+    async with imports.database.transaction() as connection:
+        await connection.execute(update(Import).values(status="running", finished_at=None))
+        await connection.execute(update(ImportFile).values(status="sent"))
+        assert await turns.take_back(connection) == 5
+        assert await turns.take_back(connection) == 0
+    async with imports.importer():
+        await imports.ended(import_id)
+    assert (await imports.counts(import_id)).unchanged == 5
+
+
+async def test_a_dead_letter_of_a_file_can_be_replayed(imports: Imports, picture: Picture) -> None:
+    imports.shelf.add("a.jpg", picture(1))
+    imports.shelf.opening = lambda _: ProviderFailed("500")
+    async with imports.importer(max_attempts=1):
+        import_id = await imports.start()
+        await imports.ended(import_id)
+        file = (await imports.files(import_id))["a.jpg"]
+        assert file.status == "failed"
+        imports.shelf.opening = lambda _: None
+        async with imports.messenger.transaction() as transaction:  # as the gateway does
+            assert await reopen(transaction.connection, "fetch", file.id)
+            assert not await reopen(transaction.connection, "fetch", file.id)
+            command = FetchFile(import_id=import_id, file_id=file.id)
+            await transaction.request(fetch_file("shelf"), command, owner="ann")
+
+        async def imported() -> bool:
+            row = await imports.row(import_id)
+            return row.status == "completed" and row.imported == 1
+
+        await until(imported)
+    await nothing_left(imports.database)

@@ -35,6 +35,7 @@ NAME = "importer"
 
 _DISPATCH_EVERY = 0.05
 _COUNT_EVERY = 0.25
+_TAKE_BACK_EVERY = 60.0
 _FORGET_EVERY = 3_600.0
 _FORGET_AT_ONCE = 100
 
@@ -87,6 +88,7 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
         Closing("budgets-database", statements.close),
         Closing("providers", sources.close),
         Periodic("dispatch", interval=_DISPATCH_EVERY, function=dispatch),
+        Periodic("take-back", interval=_TAKE_BACK_EVERY, function=dispatcher.take_back),
         Periodic("tally", interval=_COUNT_EVERY, function=tally.run_once),
         Periodic("forget-imports", interval=_FORGET_EVERY, function=forget),
         *listing,

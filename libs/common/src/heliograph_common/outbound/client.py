@@ -30,6 +30,8 @@ _MOST_SMALL = 100
 
 Before = Callable[[str], Awaitable[None]]
 """Awaited with the host before each request, those after redirects included; may refuse by raising."""
+Trace = Callable[[str, object], Awaitable[None]]
+"""Hears of each step of a request, by httpcore2's names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ class GuardedClient:
         answered = min(deadline, asyncio.get_running_loop().time() + self._patience.answer)
         with _translated(target), spans.http_span("GET", target.host, target.port) as status:
             async with asyncio.timeout_at(answered):
-                raw = await self._pool.handle_async_request(self._request(target, headers))
+                raw = await self._answer(target, headers)
             status(raw.status)
         try:
             told = _headers(raw)
@@ -132,7 +134,23 @@ class GuardedClient:
         finally:
             await raw.aclose()
 
-    def _request(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Request:
+    async def _answer(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Response:
+        """What the host answers. A connection that was kept open may have been ended by the host in the moment of the
+        request, which says nothing about the host: then the request is sent again (RFC 9110, 9.2.2)."""
+        while True:
+            opened = False
+
+            async def note(event: str, _: object) -> None:
+                nonlocal opened
+                opened = opened or event == "connection.connect_tcp.started"
+
+            try:
+                return await self._pool.handle_async_request(self._request(target, headers, note))
+            except (httpcore2.RemoteProtocolError, httpcore2.NetworkError):
+                if opened:
+                    raise
+
+    def _request(self, target: Target, headers: Mapping[str, str], trace: Trace) -> httpcore2.Request:
         patience = self._patience
         sent = {
             "Host": target.authority,
@@ -146,7 +164,7 @@ class GuardedClient:
             "GET",
             httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
             headers=list(sent.items()),
-            extensions={"timeout": seconds},
+            extensions={"timeout": seconds, "trace": trace},
         )
 
 

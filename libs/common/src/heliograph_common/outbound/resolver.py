@@ -13,7 +13,7 @@ from heliograph_common.outbound.errors import RequestFailed, RequestTimedOut, Un
 
 LOOKUP_SECONDS = 10.0
 
-_UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_FAIL}
+_UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 class Resolver(Protocol):

@@ -13,6 +13,7 @@ import pytest
 from tests.polling import until
 from tests.unit.importer.sources.dropbox.support import content_of, dropbox_world, everything
 
+from heliograph_common.errors import Temporary
 from heliograph_importer.settings import DropboxSettings
 from heliograph_importer.sources.dropbox import Dropbox
 from heliograph_importer.sources.port import (
@@ -131,6 +132,23 @@ async def test_a_file_that_became_something_else() -> None:
             await content_of(shared, by_link)
         with pytest.raises(NotDownloadable, match="folder now"):
             await content_of(own, RemoteFile(ref=folder.id, name="a.jpg", path="a.jpg"))
+
+
+async def test_a_call_that_fails_leaves_downloads_in_the_same_thread_alone() -> None:
+    async with dropbox_world(threads=1) as world:
+        held = Held(name="Holidays")
+        held.file("a.jpg", LARGE, times=4)
+        source = world.shared(world.double.share(held))
+        [file] = await everything(source)
+        async with source.open(file) as download:
+            size = 0
+            for fault in (Fault(kind="quota"), Fault(kind="error"), Fault(kind="html")):
+                size += len(await anext(download.chunks))
+                world.double.behaviour.misbehave(fault)
+                with pytest.raises(Temporary):
+                    await source.root()
+            size += sum([len(chunk) async for chunk in download.chunks])
+        assert size == 4 * len(LARGE)
 
 
 async def test_leaving_early_ends_the_download_and_frees_its_thread() -> None:

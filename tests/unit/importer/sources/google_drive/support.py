@@ -78,7 +78,8 @@ async def pages(source: DriveSource, folder: Folder) -> list[Page]:
 async def walk(source: DriveSource) -> list[RemoteFile]:
     """All files, each folder being listed once, as the importer does."""
     root, _ = await source.root()
-    waiting, seen, files = [root], {root.ref}, []
+    files: list[RemoteFile] = []
+    waiting, seen = [root], {root.ref}
     while waiting:
         for page in await pages(source, waiting.pop(0)):
             files += page.files

@@ -114,12 +114,12 @@ async def test_a_users_token_sees_what_the_user_sees(drive: Served, private: Ite
 async def test_a_token_that_lacks_the_scope(drive: Served, private: Item) -> None:
     accounts = drive.double.accounts
     none = accounts.token(ADA, scopes=["https://www.googleapis.com/auth/calendar"])
-    with pytest.raises(AccessDenied, match="get one with the scope drive.readonly"):
+    with pytest.raises(AccessDenied, match=r"get one with the scope drive\.readonly"):
         await drive.source(private, OAuthToken(access_token=none)).root()
     metadata = accounts.token(ADA, scopes=["https://www.googleapis.com/auth/drive.metadata.readonly"])
     source = drive.source(private, OAuthToken(access_token=metadata))
     [file] = await walk(source)
-    with pytest.raises(AccessDenied, match="get one with the scope drive.readonly"):
+    with pytest.raises(AccessDenied, match=r"get one with the scope drive\.readonly"):
         await fetched(source, file)
 
 
@@ -173,7 +173,7 @@ async def test_a_token_with_an_application_of_its_own(drive: Served, private: It
 async def test_a_withdrawn_consent_is_refused(drive: Served, private: Item) -> None:
     refresh = drive.double.accounts.refresh_token(ADA)
     drive.double.accounts.withdraw(refresh)
-    with pytest.raises(CredentialRefused, match="expired or revoked.*authorize access again"):
+    with pytest.raises(CredentialRefused, match=r"expired or revoked.*authorize access again"):
         await drive.source(private, OAuthToken(access_token="old", refresh_token=refresh)).root()
 
 

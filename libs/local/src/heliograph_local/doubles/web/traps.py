@@ -4,7 +4,7 @@ GET /redirect?to=<URL>&status=302   a redirect
 GET /redirects/<n>                  one to ``/redirects/<n + 1>``, without an end
 GET /zeros/<bytes>                  so many zero bytes, announced by Content-Length
 GET /endless                        zero bytes without an end or a Content-Length
-GET /compressed/<bytes>             so many zero bytes compressed by gzip, a thousandth of that: not what was asked for
+GET /compressed/<megabytes>         so many megabytes of zeros in gzip, a thousandth of that: not what was asked for
 GET /headers/<bytes>                so many bytes of headers
 GET /crumbs/<n>                     a body of n chunks of one byte
 GET /silence                        headers, one byte, and nothing more for a minute
@@ -13,6 +13,7 @@ GET /silence                        headers, one byte, and nothing more for a mi
 from __future__ import annotations
 
 import asyncio
+import struct
 import zlib
 from collections.abc import AsyncIterator
 
@@ -23,8 +24,10 @@ from starlette.routing import Route
 _PIECE = bytes(256 * 1024)
 _HEADER_BYTES = 1_000
 _SILENCE_SECONDS = 60.0
-_GZIP = 31
-"""The window of zlib with the header of gzip."""
+_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+"""Deflate, no name, no time (RFC 1952)."""
+_LAST_BLOCK = b"\x03\x00"
+"""An empty one (RFC 1951)."""
 
 
 class BrokenOff(ConnectionError):
@@ -56,23 +59,28 @@ async def _nothing(size: int | None) -> AsyncIterator[bytes]:
         piece = _PIECE if size is None else _PIECE[: size - sent]
         sent += len(piece)
         yield piece
+        await asyncio.sleep(0)  # sending need not wait, and a client that has left is noticed only by others
 
 
 async def _compressed(request: Request) -> Response:
     async def pieces() -> AsyncIterator[bytes]:
-        packer = zlib.compressobj(9, wbits=_GZIP)
-        async for piece in _nothing(request.path_params["size"]):
-            if packed := packer.compress(piece):
-                yield packed
-        yield packer.flush()
+        count, zeros, checksum = request.path_params["size"], bytes(1_000_000), 0
+        packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+        packed = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)  # after which the same may follow again
+        yield _GZIP_HEAD
+        for _ in range(count):
+            checksum = zlib.crc32(zeros, checksum)
+            yield packed
+            await asyncio.sleep(0)
+        yield _LAST_BLOCK + struct.pack("<II", checksum, count * len(zeros) & 0xFFFF_FFFF)
 
     return StreamingResponse(pieces(), media_type="image/png", headers={"Content-Encoding": "gzip"})
 
 
 async def _headers(request: Request) -> Response:
     answer = Response(b"", media_type="image/png")
-    for number in range(request.path_params["size"] // _HEADER_BYTES):
-        answer.headers[f"X-Filler-{number}"] = "x" * _HEADER_BYTES
+    count = request.path_params["size"] // _HEADER_BYTES
+    answer.raw_headers += [(b"x-filler-%d" % number, b"x" * _HEADER_BYTES) for number in range(count)]
     return answer
 
 

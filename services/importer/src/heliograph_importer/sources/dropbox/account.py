@@ -45,13 +45,17 @@ class Account:
         token = await self._usable()
         await budget.spend()
         try:
-            return await self._threads.run(lambda: work(self._client(token)), discard=discard)
+            return await self._threads.run(lambda: self._done(work, token), discard=discard)
         except Expired:
             if self._refresh_token is None:
                 raise
         token = await self._usable(refused=token)
         await budget.spend()
-        return await self._threads.run(lambda: work(self._client(token)), discard=discard)
+        return await self._threads.run(lambda: self._done(work, token), discard=discard)
+
+    def _done(self, work: Callable[[Any], _Result], token: str | None) -> _Result:
+        with self._session.watched():
+            return work(self._client(token))
 
     async def _usable(self, *, refused: str | None = None) -> str | None:
         """The access token, a new one if it is at its end or was ``refused``; ``None`` for an application."""

@@ -31,7 +31,11 @@ _SHORTEST_WAIT = 1.0
 _LONGEST_WAIT = 86_400.0
 _CREDENTIAL = "Dropbox does not accept the credential: sign in again, or check key and secret"
 _SCOPE = re.compile(r"required scope '?([a-z_]+(?:\.[a-z_]+)+)")
-_UNREADABLE = (BadInputException, DropboxException, ValidationError, ValueError, LookupError, TypeError, AttributeError)
+_UNREADABLE = (
+    BadInputException, DropboxException, ValidationError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
+    RecursionError,
+)  # fmt: skip
+"""What the SDK raises over an answer that it does not expect."""
 
 
 class Expired(port.CredentialRefused):
@@ -118,7 +122,7 @@ def translated(work: Callable[[], _Result]) -> _Result:
         return work()
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise port.ProviderFailed(f"Dropbox did not answer, or broke off ({type(error).__name__})") from error
-    except (*_UNREADABLE, AssertionError) as error:
+    except _UNREADABLE as error:
         raise port.ProviderFailed(f"the answer is not one of the Dropbox API ({type(error).__name__})") from error
 
 

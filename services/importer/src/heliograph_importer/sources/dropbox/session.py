@@ -4,7 +4,10 @@ follows no redirects, and raises the errors of the port, so that the SDK only se
 from __future__ import annotations
 
 import io
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +40,7 @@ class Session(requests.Session):
             self.mount(scheme, HTTPAdapter(pool_maxsize=connections))
         self.headers["Accept-Encoding"] = "identity"
         self.auth = _as_it_is
+        self._open = threading.local()
 
     def request(self, *args: Any, **options: Any) -> requests.Response:
         """As of ``requests``; ``stream`` is set by the SDK where it downloads.
@@ -54,10 +58,25 @@ class Session(requests.Session):
             response = super().request(method, real, *others, **options)
             answered(response.status_code)
         try:
-            return _checked(response, download=download)
+            self._open.response = _checked(response, download=download)
         except BaseException:
             response.close()
             raise
+        return response
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """If the block fails, closes the answer that it got: the SDK leaves it open where it cannot read the metadata of a
+        download. Each thread has its own."""
+        self._open.response = None
+        try:
+            yield
+        except BaseException:
+            if self._open.response is not None:
+                self._open.response.close()
+            raise
+        finally:
+            self._open.response = None
 
     def _real(self, url: str) -> str:
         for host, base in self._bases.items():
