@@ -56,7 +56,7 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
     statements = SingleStatements(settings.database, application="heliograph-importer-budgets")
     credentials = Credentials(settings, Sealer(settings.imports.token_keys))
     sources = Sources(quotas, credentials, PostgresRateLimits(statements))
-    dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger)
+    dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger, longest=timedelta(days=own.max_days))
 
     def ended(import_id: UUID) -> None:
         tally.note(import_id)

@@ -251,7 +251,9 @@ class ImportShape(Shape):
         ImportFault | None, Field(description="Why the import failed. Null if it has not failed.", examples=[None])
     ]
     created_at: Annotated[datetime, Field(description="When the import was created.")]
-    started_at: Annotated[datetime | None, Field(description="When the import started. Null before that.")]
+    started_at: Annotated[
+        datetime | None, Field(description="When the import started, or was retried after its end. Null before that.")
+    ]
     finished_at: Annotated[
         datetime | None, Field(description="When the import ended. Null until then.", examples=[None])
     ]
