@@ -5,7 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = {"P1": "p1_render", "P2": "p2_pipeline", "P4": "p4_upload", "P7": "p7_growth", "P9": "p9_cold_start"}
+BENCHMARKS = {
+    "P1": "p1_render",
+    "P2": "p2_pipeline",
+    "P4": "p4_upload",
+    "P7": "p7_growth",
+    "P8": "p8_import",
+    "P9": "p9_cold_start",
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,8 @@ FOLDER = Path(__file__).parent.parent / "charts" / "heliograph" / "dashboards"
 WIDTH, HEIGHT, COLUMNS = 8, 8, 24
 
 Panel = tuple[str, str, str, str]
-"""Title, unit, query, legend. ``$ns`` stands for the namespace's matcher, ``$by`` for that and the component's."""
+"""Title, unit, query, legend. ``$ns`` stands for the namespace's matcher, ``$by`` for that and the component's. A text among
+panels begins a row with that title."""
 
 
 def quantile(of: str, by: str, matchers: str, share: float = 0.95) -> str:
@@ -22,13 +23,14 @@ def quantile(of: str, by: str, matchers: str, share: float = 0.95) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) (rate({of}_bucket{{{matchers}}}[$__rate_interval])))"
 
 
-STAGE, HTTP, MESSAGE = (
+STAGE, HTTP, MESSAGE, IMPORTS = (
     "heliograph_stage_latency_seconds",
     "heliograph_http_request_duration_seconds",
     "heliograph_message_duration_seconds",
+    "heliograph_import",
 )
 
-PIPELINE: list[Panel] = [
+PIPELINE: list[Panel | str] = [
     ("Images ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
     ("Time from acceptance to stage, 95th percentile", "s", quantile(STAGE, "stage", "$ns"), "{{stage}}"),
     ("Images not ready within 10 s", "percentunit", "heliograph:slow_pictures:ratio_rate5m", "share (objective: 1 %)"),
@@ -57,8 +59,33 @@ PIPELINE: list[Panel] = [
     ("Render step duration, 95th percentile", "s", quantile("heliograph_render_seconds", "step", "$ns"), "{{step}}"),
     ("Sockets", "short", "sum by (transport) (heliograph_sockets{$ns})", "{{transport}}"),
     ("Bytes queued for sockets", "bytes", "sum by (pod) (heliograph_socket_queue_bytes{$ns})", "{{pod}}"),
+    "Imports",
+    (
+        "Imports by outcome",
+        "short",
+        "sum by (source, outcome) (increase(heliograph_imports_total{$ns}[$__rate_interval]))",
+        "{{source}} {{outcome}}",
+    ),
+    (
+        "Imports: files by outcome",
+        "ops",
+        f"sum by (source, outcome) (rate({IMPORTS}_files_total{{$ns}}[$__rate_interval]))",
+        "{{source}} {{outcome}}",
+    ),
+    (
+        "Imports: bytes",
+        "Bps",
+        f"sum by (source) (rate({IMPORTS}_bytes_total{{$ns}}[$__rate_interval]))",
+        "{{source}}",
+    ),
+    (
+        "Imports: pauses",
+        "short",
+        f"sum by (source, reason) (increase({IMPORTS}_waits_total{{$ns}}[$__rate_interval]))",
+        "{{source}} {{reason}}",
+    ),
 ]
-SERVICE: list[Panel] = [
+SERVICE: list[Panel | str] = [
     (
         "Requests",
         "reqps",
@@ -86,23 +113,46 @@ SERVICE: list[Panel] = [
 ]
 
 
-def panel(number: int, spec: Panel) -> dict[str, Any]:
+def layout(panels: list[Panel | str]) -> list[dict[str, Any]]:
+    """All panels, three abreast; each row begins on a line of its own."""
+    placed: list[dict[str, Any]] = []
+    x = y = 0
+    for number, spec in enumerate(panels, 1):
+        if isinstance(spec, str):
+            y += HEIGHT if x else 0
+            placed.append(row(number, spec, y))
+            x, y = 0, y + 1
+        else:
+            placed.append(panel(number, spec, x, y))
+            x = (x + WIDTH) % COLUMNS
+            y += 0 if x else HEIGHT
+    return placed
+
+
+def row(number: int, title: str, y: int) -> dict[str, Any]:
+    """The heading of the panels below it."""
+    return {
+        "id": number,
+        "type": "row",
+        "title": title,
+        "collapsed": False,
+        "gridPos": {"x": 0, "y": y, "w": COLUMNS, "h": 1},
+        "panels": [],
+    }
+
+
+def panel(number: int, spec: Panel, x: int, y: int) -> dict[str, Any]:
     """One time series."""
     title, unit, query, legend = spec
     query = query.replace("$ns", 'namespace="$namespace"').replace(
         "$by", 'namespace="$namespace", component="$component"'
     )
     return {
-        "id": number + 1,
+        "id": number,
         "type": "timeseries",
         "title": title,
         "datasource": {"type": "prometheus", "uid": "$datasource"},
-        "gridPos": {
-            "x": number * WIDTH % COLUMNS,
-            "y": number * WIDTH // COLUMNS * HEIGHT,
-            "w": WIDTH,
-            "h": HEIGHT,
-        },
+        "gridPos": {"x": x, "y": y, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
         "targets": [{"refId": "A", "expr": query, "legendFormat": legend, "exemplar": True}],
     }
@@ -119,7 +169,7 @@ def variable(name: str, query: str) -> dict[str, Any]:
     }
 
 
-def dashboard(name: str, title: str, panels: list[Panel], *variables: dict[str, Any]) -> dict[str, Any]:
+def dashboard(name: str, title: str, panels: list[Panel | str], *variables: dict[str, Any]) -> dict[str, Any]:
     """The JSON model (schema version 39, Grafana 11)."""
     namespace = variable("namespace", "label_values(heliograph_outbox_depth, namespace)")
     return {
@@ -132,7 +182,7 @@ def dashboard(name: str, title: str, panels: list[Panel], *variables: dict[str, 
         "templating": {
             "list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}, namespace, *variables]
         },
-        "panels": [panel(number, spec) for number, spec in enumerate(panels)],
+        "panels": layout(panels),
     }
 
 

@@ -47,17 +47,22 @@ class Key:
 
 @dataclass(frozen=True)
 class Component:
-    """What the chart says of a component: its name, what it connects to (``SERVERS``), whether clients call it."""
+    """What the chart says of a component: its name, what it connects to (``SERVERS``), whether clients call it, and whether
+    it connects to public addresses."""
 
     name: str
     needs: tuple[str, ...]
     clients: bool
+    internet: bool
 
 
 def components(folder: Path = COMPONENTS) -> list[Component]:
     """The components of the product, by name. templates/_components.tpl says what their files hold."""
     read = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
-    return [Component(name, tuple(facts["needs"]), facts.get("clients", False)) for name, facts in read.items()]
+    return [
+        Component(name, tuple(facts["needs"]), facts.get("clients", False), "internet" in facts)
+        for name, facts in read.items()
+    ]
 
 
 def keys(source: str) -> Iterator[Key]:
@@ -149,9 +154,9 @@ def _named(word: str) -> Schema:
         if bound[4]:
             schema |= {"minimum": int(bound[4]), "maximum": int(bound[5])}
         return schema
-    lists = {"list of objects": {"type": "object"}, "list of strings": {"type": "string"}, "list of any": {}}
-    if word in lists:
-        return {"type": "array", "items": lists[word]}
+    listed = {"objects": {"type": "object"}, "strings": {"type": "string"}, "integers": {"type": "integer"}, "any": {}}
+    if word.startswith("list of "):
+        return {"type": "array", "items": listed[word.removeprefix("list of ")]}
     return {"type": word} if word in {"string", "boolean", "null", "object"} else {"const": word}
 
 
@@ -219,7 +224,7 @@ def component_rows(found: list[Key]) -> str:
     for component in components():
         objects = ["Deployment", *(["Service"] if component.clients else []), "PodDisruptionBudget"]
         objects += ["optional HorizontalPodAutoscaler"] if component.name in scalable else []
-        needs = [SERVERS[need] for need in component.needs]
+        needs = [SERVERS[need] for need in component.needs] + ["public addresses"] * component.internet
         rows.append(f"| {component.name} | {', '.join(objects)} | {', '.join(needs)} |")
     return "\n".join(rows) + "\n"
 

@@ -115,6 +115,8 @@ def _word(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{choice}`" for choice in arguments)
     words = [_word(each) for each in arguments if each is not NoneType]
+    if origin not in {list, dict}:
+        words = list(dict.fromkeys(words))  # what may be JSON or not is one type to whoever sets a variable
     forms = {list: "list of {0}", dict: "object of {1} by {0}"}
     return forms.get(origin, " or ".join(words)).format(*words)
 
@@ -138,7 +140,9 @@ def _values(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
         if group := _model(field.annotation):
             yield from _values(group)
         else:
-            yield from (model for each in _parts(field.annotation) if (model := _model(each)))
+            for model in filter(None, map(_model, _parts(field.annotation))):
+                yield model
+                yield from _values(model)
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

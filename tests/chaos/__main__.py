@@ -34,6 +34,7 @@ from tests.chaos.scenarios import (
     disk,
     frozen,
     full,
+    imports,
     messages,
     objects,
     order,
@@ -69,12 +70,13 @@ SCENARIOS: tuple[ModuleType, ...] = (
     messages,
     order,
     reupload,
+    imports,
 )
 
 _SHOWN = 12
 _LIMIT_QUICK, _LIMIT = 600.0, 1800.0
 _QUICK_JOBS = 3 if (os.cpu_count() or 2) >= 4 else 2
-_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20)
+_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20, 21)
 """What `--quick` runs unless it is told: what finds most in a time that every change can wait for."""
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
@@ -118,6 +120,8 @@ async def run(scenario: ModuleType, seed: int, *, quick: bool, keep: bool, mutan
     rng = random.Random(f"{seed} {scenario.NUMBER}")
     environment = {**scenario.ENVIRONMENT, **(mutant.environment if mutant else {})}
     options: dict[str, Any] = {"environment": environment, **getattr(scenario, "WORLD", {})}
+    if quick:
+        options |= getattr(scenario, "QUICK_WORLD", {})
     if mutant:
         say(f"a mutant: {mutant.what}")
     async with world(rng, say, keep=lambda: keep or (bool(findings) and mutant is None), **options) as here:

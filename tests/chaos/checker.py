@@ -205,7 +205,7 @@ def _events(history: History, evidence: Evidence) -> Iterator[Finding]:
             yield Finding("wrong", name, f"{contrary} was told of an image that is {image.processing}")
     yield from _events_of_deleted(history, counts)
     known = {image.id for image in evidence.images} | history.deleted
-    for subject in sorted({subject for subject, _ in counts} - known):
+    for subject in sorted({subject for subject, kind in counts if kind.startswith("image.")} - known):
         yield Finding("duplicated", subject, "events of an image that is not there")
 
 

@@ -8,7 +8,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +21,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.chaos.checker import Finding, judge
 from tests.chaos.client import Sender, listening
 from tests.chaos.collect import collect, unfinished
-from tests.chaos.history import History
+from tests.chaos.history import History, Picture
 from tests.chaos.network import ProxiedStack, isolated, small_disk
+from tests.chaos.pictures import picture
 from tests.chaos.s3_faults import S3Faults
 
 from heliograph_local.connection import Connection
+from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import NotRunning
 from heliograph_local.faults import Faults
-from heliograph_local.services import GATEWAY, NOTIFIER, THUMBNAILER
+from heliograph_local.services import GATEWAY, IMPORTER, NOTIFIER, THUMBNAILER, Service
 from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
@@ -55,6 +57,8 @@ class World:
     rng: random.Random
     say: Say
     s3_faults: S3Faults
+    provided: Sequence[Picture] = ()
+    """What the double of Google Drive has, in one folder."""
     failures: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
@@ -166,6 +170,8 @@ async def world(
     thumbnailer: str = THUMBNAILER.module,
     environment: Mapping[str, str] | None = None,
     nats_max_file_store: int | None = None,
+    importers: int = 0,
+    provided: int = 0,
     nats_disk: int | None = None,
     s3_proxy: bool = False,
     proxied: bool = False,
@@ -177,11 +183,15 @@ async def world(
 
     ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_max_file_store`` is JetStream's disk in bytes, and
     ``nats_disk`` the size of a file system of its own, where this machine lets us make one; ``s3_proxy``: services reach S3
-    through ``World.s3_faults``; ``proxied``: they reach every server through a proxy that can stand still (``network.py``);
-    ``patience`` is how many seconds the client waits for an answer."""
+    through ``World.s3_faults``; with ``importers``, so many run, and the double of a provider with ``provided``
+    pictures; ``proxied``: they reach every server through a proxy that can stand still (``network.py``); ``patience`` is
+    how many seconds the client waits for an answer."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
-    services = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
+    services: tuple[Service, ...] = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
+    if importers:
+        services = (*services, replace(IMPORTER, replicas=importers))
+    pictures = _provide(folder / "pictures", rng, provided) if provided else []
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
@@ -194,6 +204,7 @@ async def world(
         nats_max_file_store=nats_max_file_store,
         overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
         report=lambda _line: None,
+        doubles=Doubles(folder / "pictures") if provided else None,
     )
     try:
         say("starting the stack")
@@ -204,7 +215,7 @@ async def world(
             sender = Sender(stack.connection, history, rng, patience=patience)
             try:
                 async with listening(stack.connection, history):
-                    yield World(stack, Faults(folder), history, sender, rng, say, s3_faults)
+                    yield World(stack, Faults(folder), history, sender, rng, say, s3_faults, provided=pictures)
             finally:
                 await sender.aclose()
     finally:
@@ -215,3 +226,12 @@ async def world(
         else:
             stack.folder.remove()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _provide(folder: Path, rng: random.Random, count: int) -> list[Picture]:
+    """Writes ``count`` pictures for a provider to serve."""
+    folder.mkdir()
+    pictures = [picture(index, rng, width=160, height=120) for index in range(count)]
+    for each in pictures:
+        (folder / each.name).write_bytes(each.data)
+    return pictures

@@ -6,12 +6,23 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from heliograph_common.contracts.body import Body
 from heliograph_common.contracts.envelope import Envelope
+from heliograph_common.contracts.import_messages import (
+    FetchFile,
+    ImportCanceled,
+    ImportCompleted,
+    ImportCounts,
+    ImportFailed,
+    ImportProgress,
+    ImportStarted,
+    ListFolder,
+)
 from heliograph_common.contracts.messages import (
     COMMANDS,
     EVENTS,
@@ -33,6 +44,8 @@ from heliograph_common.contracts.subjects import Priority
 GOLDEN = Path(__file__).parent / "golden"
 WHEN = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)
 IMAGE = UUID("01a1f92b-ba77-76a1-85bb-608671403cb6")
+IMPORT = UUID("01a1f950-5e1c-7d40-9c0b-2f7ad6c1b3e4")
+PART = UUID("8d7f5c0e-6a4b-5b0c-9d2e-0c1f2a3b4c5d")
 THUMBNAIL = RenditionInfo(name="300", kind="thumbnail", width=300, height=200, format="jpeg", bytes=9876)
 VARIANT = RenditionInfo(
     name="1080x1920", kind="variant", width=800, height=1422, format="webp", bytes=123456, limited=True
@@ -41,6 +54,8 @@ HALF = Stages(thumbnails="complete", variants="processing")
 DONE = Stages(thumbnails="complete", variants="complete", analysis="pending")
 FAILED = Stages(thumbnails="failed", variants="failed")
 NEW = Stages()
+IMPORTED: dict[str, Any] = {"import_id": IMPORT, "source": "google_drive", "name": "Möwen"}
+SOME = ImportCounts(found=1200, queued=392, fetching=8, imported=780, unchanged=10, skipped=6, failed=1, canceled=3)
 
 
 def samples() -> list[Body]:
@@ -65,6 +80,20 @@ def samples() -> list[Body]:
         ),
         ImageRetried(image_id=IMAGE, revision=6, name=name, progress=20, stages=NEW),
         ImageDeleted(image_id=IMAGE, revision=7, name=name, progress=100, stages=DONE),
+        ListFolder(import_id=IMPORT, page_id=PART),
+        FetchFile(import_id=IMPORT, file_id=PART),
+        ImportStarted(**IMPORTED, status="running", progress=0, counts=ImportCounts(), revision=2),
+        ImportProgress(
+            **IMPORTED, status="running", progress=66, counts=SOME, revision=3, files_per_second=12.5,
+            remaining_seconds=32.0, waiting_reason="Google Drive allows no more requests for the moment",
+            waiting_until=WHEN,
+        ),
+        ImportCompleted(**IMPORTED, status="completed", progress=100, counts=SOME, revision=4),
+        ImportFailed(
+            **IMPORTED, status="failed", progress=100, counts=ImportCounts(), revision=4,
+            reason="the folder is private: share it by link",
+        ),
+        ImportCanceled(**IMPORTED, status="canceled", progress=100, counts=SOME, revision=4),
         DeadLetter(
             service="thumbnailer", subject="work.render.low", headers={"Nats-Msg-Id": str(IMAGE)}, payload="{}",
             reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,

@@ -4,8 +4,12 @@ values.yaml, of its image, of its module and of its objects. Such a file has the
 
   needs      what it connects to: a list of "postgres", "nats", "s3", "auth"
   clients    whether clients call it; it then has a Service, whose values are `service` in its section
+  internet   present if it connects to public addresses: a template of a JSON list of other networks that it may connect to too
   limits     whether it reads `limits`, the limits of pictures
+  imports    whether it reads `imports`
   env        environment variables of its own without the prefix HELIOGRAPH_; each value is a template
+  secrets    environment variables, likewise, whose values are in the Secret `existingSecret` of its section: each names the key
+             there that names the key of the Secret, which may be empty
 
 Workloads, network policies, monitoring, guards and notes go over this map; so do scripts/chart_values.py and the tests.
 */}}
@@ -29,6 +33,31 @@ LIMITS__PIXELS: {{ int64 .Values.limits.pixels | quote }}
 LIMITS__FRAMES: {{ int64 .Values.limits.frames | quote }}
 LIMITS__FILES_PER_REQUEST: {{ int64 .Values.limits.filesPerRequest | quote }}
 LIMITS__WAITING_BEFORE_LOW: {{ int64 .Values.limits.waitingBeforeLow | quote }}
+{{- end }}
+
+{{/* Imports, as environment variables. */}}
+{{- define "heliograph.imports" -}}
+IMPORTS__KEEP_DAYS: {{ .Values.imports.keepDays | quote }}
+{{- end }}
+
+{{/*
+What a component has in Secrets of its own, beside those of its connections: a JSON list of variable, Secret and key. Takes
+(list root name component).
+*/}}
+{{- define "heliograph.secrets" -}}
+{{- $values := (first .).Values }}{{ $component := last . }}{{ $found := list }}
+{{- if $component.imports }}
+{{- with $values.imports.tokenKeys.existingSecret }}
+{{- if .name }}{{ $found = append $found (dict "variable" "IMPORTS__TOKEN_KEYS" "name" .name "key" .key) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $secret := (index $values (index . 1)).existingSecret | default dict }}
+{{- range $variable, $key := $component.secrets }}
+{{- with index $secret $key }}
+{{- $found = append $found (dict "variable" $variable "name" $secret.name "key" .) }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
 {{- end }}
 
 {{/* How many requests pass, as JSON; of an empty policy, null: no limit. */}}

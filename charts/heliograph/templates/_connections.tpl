@@ -27,7 +27,12 @@ auth-secret: {{ .auth.secret | b64enc }}
 {{- end }}
 {{- end }}
 
-{{/* Environment variables. Takes a dict: root, needs. */}}
+{{/* The file of a secret of a component's own: IMPORTS__TOKEN_KEYS is in imports-token-keys. */}}
+{{- define "heliograph.connections.file" -}}
+{{ . | lower | replace "_" "-" | replace "--" "-" }}
+{{- end }}
+
+{{/* Environment variables. Takes a dict: root, needs, and maybe secrets ("heliograph.secrets"). */}}
 {{- define "heliograph.connections.env" -}}
 {{- $folder := "/run/secrets/heliograph" -}}
 {{- $needs := .needs }}{{ $credentials := .credentials | default (include "heliograph.credentials" .root) }}
@@ -115,6 +120,10 @@ auth-secret: {{ .auth.secret | b64enc }}
   value: {{ $folder }}/auth-secret
 {{- end }}
 {{- end }}
+{{- range $.secrets }}
+- name: HELIOGRAPH_{{ .variable }}_FILE
+  value: {{ $folder }}/{{ include "heliograph.connections.file" .variable }}
+{{- end }}
 - name: HELIOGRAPH_ENVIRONMENT
   value: {{ .environment }}
 - name: HELIOGRAPH_RENDER_SOURCE
@@ -139,7 +148,7 @@ auth-secret: {{ .auth.secret | b64enc }}
         path: {{ index . 2 }}
 {{- end }}
 
-{{/* Sources of the projected volume. Takes a dict: root, needs, and maybe credentials. */}}
+{{/* Sources of the projected volume. Takes a dict: root, needs, and maybe credentials, secrets. */}}
 {{- define "heliograph.connections.sources" -}}
 {{- $needs := .needs }}{{ $credentials := .credentials | default (include "heliograph.credentials" .root) }}
 {{- with .root.Values }}
@@ -180,6 +189,9 @@ auth-secret: {{ .auth.secret | b64enc }}
 {{ include "heliograph.connections.source" (list $credentials "auth-secret" "auth-secret") }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- range .secrets }}
+{{ include "heliograph.connections.source" (list .name .key (include "heliograph.connections.file" .variable)) }}
 {{- end }}
 {{- end }}
 

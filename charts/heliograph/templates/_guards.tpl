@@ -60,10 +60,24 @@
 {{- if and .ingress.enabled (not .ingress.host) }}
 {{- $problems = append $problems "ingress.host is required: set it to the hostname that clients use." }}
 {{- end }}
+{{- with .importer.existingSecret }}
+{{- if ne (empty .dropboxAppKeyKey) (empty .dropboxAppSecretKey) }}
+{{- $problems = append $problems "The app key and the app secret of Dropbox belong together: set importer.existingSecret.dropboxAppKeyKey and .dropboxAppSecretKey, or neither." }}
+{{- end }}
+{{- end }}
 {{- if and .tests.enabled .auth.jwksUrl (not .tests.existingSecret.name) }}
 {{- $problems = append $problems "helm test requires a token of your issuer: set tests.existingSecret.name to a Secret with the key `token`, or set tests.enabled to false." }}
 {{- end }}
-{{- range $name, $_ := fromYaml (include "heliograph.components" $) }}
+{{- range $name, $component := fromYaml (include "heliograph.components" $) }}
+{{- $secret := (index $.Values $name).existingSecret | default dict }}
+{{- $keys := list }}
+{{- range $component.secrets }}{{ with index $secret . }}{{ $keys = append $keys . }}{{ end }}{{ end }}
+{{- if and $keys (not $secret.name) }}
+{{- $problems = append $problems (printf "%s.existingSecret.name is required: set it to the Secret with the keys %s." $name (join ", " $keys)) }}
+{{- end }}
+{{- if and $secret.name (not $keys) }}
+{{- $problems = append $problems (printf "%s.existingSecret.name is set without a key: set the values below it to the keys that the Secret has, such as %[1]s.existingSecret.%s." $name (first (values $component.secrets | sortAlpha))) }}
+{{- end }}
 {{- $image := (index $.Values $name).image }}
 {{- if eq (coalesce $image.tag $.Values.image.tag $.Chart.AppVersion) "latest" }}
 {{- $problems = append $problems (printf "%s.image.tag must not be `latest`, which changes over time: set a version, or %[1]s.image.digest." $name) }}

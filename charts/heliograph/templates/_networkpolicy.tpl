@@ -1,6 +1,7 @@
 {{/*
 One NetworkPolicy of a component: in from whom it serves, out to what it needs. Takes a dict: root, component, needs, and
-maybe annotations, clients (whether it serves any), service (whether it has metrics and traces), extraEgress (a list of rules).
+maybe annotations, clients (whether it serves any), service (whether it has metrics and traces), internet (as in components/),
+extraEgress (a list of rules).
 */}}
 {{- define "heliograph.networkpolicy" -}}
 {{- $root := .root }}{{ $needs := .needs }}{{ $p := .root.Values.networkPolicy -}}
@@ -58,9 +59,28 @@ spec:
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .telemetry.otlpEndpoint)) $p.otlp) | nindent 4 }}
     {{- end }}
     {{- end }}
-    {{- with concat (.extraEgress | default list) $p.extraEgress }}
+    {{- if .internet }}
+    {{- include "heliograph.networkpolicy.internet" (list $p.internet (fromJsonArray (tpl .internet .root))) | nindent 4 }}
+    {{- end }}
+    {{- with concat (.extraEgress | default list) (empty .internet | ternary list $p.internet.extraEgress) $p.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{/*
+Out to public addresses: all of IPv4, and what is assigned to hosts of IPv6, but for the networks that are not public. Takes
+(list values networks), the networks that may be connected to nevertheless.
+*/}}
+{{- define "heliograph.networkpolicy.internet" -}}
+{{- $values := first . }}{{ $peers := list }}
+{{- range $cidr, $pattern := dict "0.0.0.0/0" "^[^:]+$" "2000::/3" ":" }}
+{{- $block := dict "cidr" $cidr }}{{ $except := list }}
+{{- range $values.except }}{{ if regexMatch $pattern . }}{{ $except = append $except . }}{{ end }}{{ end }}
+{{- if $except }}{{ $_ := set $block "except" $except }}{{ end }}
+{{- $peers = append $peers (dict "ipBlock" $block) }}
+{{- end }}
+{{- range last . }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
+{{- include "heliograph.networkpolicy.rule" (list $values.ports $peers) }}
 {{- end }}
 
 {{/* Takes (list ports peers). */}}

@@ -6,12 +6,13 @@ HorizontalPodAutoscaler. Takes a dict:
   name       the component, which is its key in values.yaml, the suffix of its objects and its module
   needs      what it connects to: a list of "postgres", "nats", "s3", "auth"
   env        environment variables of its own, as a map
+  secrets    what it has in Secrets of its own ("heliograph.secrets")
 */}}
 {{- define "heliograph.workload" -}}
 {{- $root := .root }}{{ $name := .name }}
 {{- $c := fromYaml (include "heliograph.component" (list $root $name)) }}
 {{- $meta := dict "root" $root "component" $name }}
-{{- $connections := dict "root" $root "needs" .needs "tmpSize" $c.tmpSize }}
+{{- $connections := dict "root" $root "needs" .needs "secrets" .secrets "tmpSize" $c.tmpSize }}
 {{- $autoscaled := and $c.autoscaling $c.autoscaling.enabled }}
 {{- $fullname := printf "%s-%s" (include "heliograph.fullname" $root) $name }}
 apiVersion: v1

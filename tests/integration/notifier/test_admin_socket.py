@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.typing import Origin
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.contracts.messages import ImageEvent, ImageFailed
+from heliograph_common.contracts.messages import Event, ImageFailed
 
 ADMIN = ("admin",)
 
@@ -60,7 +60,7 @@ async def test_the_four_events_of_all_owners_in_the_old_shape(notifier: Notifier
         compat.check("socket_established", await socket.receive())
         await notifier.joined()
         for owner in ("ann", "bob"):
-            await tell(bus, owner, *(body for body in samples() if isinstance(body, ImageEvent)))
+            await tell(bus, owner, *(body for body in samples() if isinstance(body, Event)))
         frames = [await socket.receive() for _ in range(8)]
     for four in (frames[:4], frames[4:]):
         names = ["thumbnail_complete", "variant_complete", "complete", "failed"]

@@ -12,10 +12,10 @@ from tests.integration.notifier.support import Notifier, StartNotifier, admin_so
 from tests.nats_server import NatsServer
 
 from heliograph_common.bus.connection import Bus
-from heliograph_common.contracts.messages import ImageEvent
+from heliograph_common.contracts.messages import Event
 from heliograph_notifier.protocol.codes import CloseCode
 
-BODIES = [body for body in samples() if isinstance(body, ImageEvent)]
+BODIES = [body for body in samples() if isinstance(body, Event)]
 
 
 async def test_the_document_is_served(notifier: Notifier) -> None:
@@ -31,7 +31,11 @@ async def test_the_document_is_served(notifier: Notifier) -> None:
 async def test_every_frame_of_heliograph_v1(notifier: Notifier, bus: Bus) -> None:
     frames: list[dict[str, Any]] = []
     async with notifier.socket() as socket:
-        for frame in ({"op": "auth", "token": token("ann")}, {"op": "subscribe", "types": ["image.*"]}, {"op": "ping"}):
+        for frame in (
+            {"op": "auth", "token": token("ann")},
+            {"op": "subscribe", "types": ["image.*", "import.*"]},
+            {"op": "ping"},
+        ):
             told_apart(messages_of("receiveHeliographV1"), frame)
             await socket.say(**frame)
             frames.append(await socket.receive())

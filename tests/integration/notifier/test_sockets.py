@@ -8,9 +8,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 from pydantic import SecretStr
-from tests.integration.notifier.support import AUTH, READY, Notifier, Publisher, StartNotifier, token
+from tests.contracts.make_samples import samples
+from tests.integration.notifier.support import AUTH, READY, Notifier, Publisher, StartNotifier, tell, token
 from websockets.exceptions import InvalidStatus
 
+from heliograph_common.bus.connection import Bus
+from heliograph_common.contracts.import_messages import ImportEvent
 from heliograph_common.settings import AuthSettings
 
 OTHER_ISSUER = AUTH.model_copy(update={"issuer": "someone else"})
@@ -159,6 +162,30 @@ async def test_owners_see_only_their_own(notifier: Notifier, publish: Publisher)
         assert await bob.ids(40) == publish.sent["bob"]
         await ann.silent(publish)
         await bob.silent(publish)
+
+
+async def test_events_of_imports_are_their_owners_only(notifier: Notifier, bus: Bus, publish: Publisher) -> None:
+    bodies = [body for body in samples() if isinstance(body, ImportEvent)]
+    own = str(bodies[0].import_id)
+    async with (
+        notifier.subscribed("ann") as ann,
+        notifier.subscribed("bob") as bob,
+        notifier.subscribed("root", scopes=["admin"], all_owners=True) as everyone,
+        notifier.subscribed("ann", types=["import.completed"]) as ends,
+        notifier.subscribed("ann", import_ids=[own]) as one,
+        notifier.subscribed("ann", image_ids=[own.replace("0", "f")]) as images,
+    ):
+        await tell(bus, "ann", *bodies)
+        types = [f"dev.heliograph.{body.type}" for body in bodies]
+        for socket in (ann, everyone, one):
+            events = await socket.events(len(bodies))
+            assert [event["type"] for event in events] == types
+            assert {(event["owner"], event["subject"]) for event in events} == {("ann", own)}
+            assert events[-1]["data"]["counts"]["imported"] == 780
+        assert [event["type"] for event in await ends.events(1)] == ["dev.heliograph.import.completed"]
+        await publish("ann")
+        for socket in (bob, ends, one, images):
+            await socket.silent(publish)
 
 
 async def test_owners_replay_only_their_own(start_notifier: StartNotifier, publish: Publisher) -> None:

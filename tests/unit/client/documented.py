@@ -54,6 +54,8 @@ class Operation:
             if body:
                 yield f"{self.name}: it takes no body"
             return
+        if not body and not described.get("required"):
+            return
         yield from _wrong_content(f"{self.name}: the body", described["content"], content_type, body)
 
     def wrong_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Iterator[str]:

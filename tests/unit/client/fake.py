@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from tests.unit.client import documented
+from tests.unit.client.fake_answers import TIME, problem
+from tests.unit.client.fake_imports import FakeImports
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
@@ -38,8 +40,6 @@ TOKEN = "a-good-token"
 ADMIN_TOKEN = "an-administrators-token"
 EPOCH = "1"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
-TIME = "2026-01-02T03:04:05Z"
-
 Script = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 
 
@@ -52,19 +52,6 @@ class ReceivedRequest:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes = field(repr=False, default=b"")
-
-
-def problem(status: int, slug: str, detail: str, headers: dict[str, str] | None = None, **extra: Any) -> Response:
-    """A problem document as the gateway writes it."""
-    body = {
-        "type": f"/problems/{slug}",
-        "title": slug,
-        "status": status,
-        "detail": detail,
-        "remedy": "Do it right.",
-        "trace_id": None,
-    }
-    return JSONResponse({**body, **extra}, status, headers, media_type="application/problem+json")
 
 
 @dataclass(frozen=True)
@@ -109,6 +96,7 @@ class FakeServer:
         self.findings: list[dict[str, Any]] = []
         self.content: dict[str, bytes] = {}
         self.fails: set[bytes] = set()
+        self.imports = FakeImports()
         self.page_size = 2
         self.processing_reads = 0  # an image is finished when it has been read so often; 0: never
         self._reads: dict[str, int] = defaultdict(int)
@@ -298,6 +286,10 @@ class FakeServer:
                 Route("/v1/admin/checks", self._route(self._checks), methods=["GET", "POST"]),
                 Route("/v1/admin/checks/{check_id}", self._route(self._check), methods=["GET"]),
                 Route("/v1/admin/checks/{check_id}/cancel", self._route(self._check), methods=["POST"]),
+                *(
+                    Route(path, self._route(self._imported(handler)), methods=[method])
+                    for method, path, handler in FakeImports.ROUTES
+                ),
                 Route("/v1/settings/display-sizes", self._route(self._sizes), methods=["GET", "PUT"]),
             ]
         )
@@ -338,6 +330,13 @@ class FakeServer:
             return answer(request, body)
         except KeyError:
             return problem(404, "not-found", "there is no such thing")
+
+    def _imported(self, handler: str) -> Callable[[Request, bytes], Response]:
+        def answer(request: Request, body: bytes) -> Response:  # of the imports that there are then: they are reset
+            found: Response = getattr(self.imports, handler)(request, body)
+            return found
+
+        return answer
 
     def _upload(self, request: Request, body: bytes) -> Response:
         if body.startswith(b"\xff\xd8\xffLARGE"):

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from tests.unit.client.fake import ADMIN_TOKEN, TOKEN, FakeServer, Foreign, busy, problem
+from tests.unit.client.fake import ADMIN_TOKEN, TOKEN, FakeServer, Foreign, busy
+from tests.unit.client.fake_answers import problem
 from tests.unit.client.support import UNKNOWN
 
 from heliograph_client import AsyncClient, Connection, RetryPolicy

@@ -7,7 +7,8 @@ import time
 from contextlib import aclosing
 
 import pytest
-from tests.unit.client.fake import TOKEN, FakeServer, busy, problem, script
+from tests.unit.client.fake import TOKEN, FakeServer, busy, script
+from tests.unit.client.fake_answers import problem
 from tests.unit.client.support import first, ids
 
 from heliograph_client import AsyncClient, Connection, Event, RetryPolicy

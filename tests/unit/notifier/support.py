@@ -9,6 +9,7 @@ from typing import Any
 from heliograph_common.bus.ordered import Discontinuity, StreamedMessage, StreamState
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import encode, envelope
+from heliograph_common.contracts.import_messages import ImportCounts, ImportStarted
 from heliograph_common.contracts.messages import ImageReady, Stages
 from heliograph_common.ids import new_id
 from heliograph_notifier.fanout.client import Client, QueueLimits
@@ -28,6 +29,15 @@ def message(seq: int, owner: str = "ann", *, name: str = "a.jpg", **headers: str
 
 def event(seq: int, owner: str = "ann", *, name: str = "a.jpg") -> Event:
     return encode_event(message(seq, owner, name=name), EPOCH)
+
+
+def import_event(seq: int, owner: str = "ann") -> Event:
+    """An ``import.started`` event."""
+    body = ImportStarted(
+        import_id=new_id(), source="dropbox", name="", status="running", progress=0, counts=ImportCounts(), revision=2
+    )
+    payload = encode(envelope(body, owner=owner))
+    return encode_event(StreamedMessage(seq, "events.import.started", {}, payload, utc_now(), 0), EPOCH)
 
 
 class FakeClient(Client):

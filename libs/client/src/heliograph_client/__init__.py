@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from heliograph_client.connection import find_connection as find_connection
     from heliograph_client.errors import HeliographError as HeliographError
     from heliograph_client.errors import ProblemError as ProblemError
+    from heliograph_client.import_models import Import as Import
+    from heliograph_client.import_models import ProviderToken as ProviderToken
     from heliograph_client.models import Event as Event
     from heliograph_client.models import Image as Image
     from heliograph_client.models import Rendition as Rendition
@@ -32,7 +34,9 @@ _HOMES = {
     "Event": "models",
     "HeliographError": "errors",
     "Image": "models",
+    "Import": "import_models",
     "ProblemError": "errors",
+    "ProviderToken": "import_models",
     "Rendition": "models",
     "Reset": "models",
     "RetryPolicy": "retry",

@@ -23,6 +23,7 @@ from heliograph_client.direct import upload_direct
 from heliograph_client.errors import Unreachable
 from heliograph_client.events import EventStream
 from heliograph_client.files import whole_file
+from heliograph_client.imports import Importing
 from heliograph_client.models import (
     DisplaySize,
     Event,
@@ -46,7 +47,7 @@ from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
 
 
-class AsyncClient(Administration):
+class AsyncClient(Administration, Importing):
     """A client of one server; use it as a context manager, from one event loop.
 
     ``connection`` says where the server is; without one it is looked for as ``find_connection`` tells.

@@ -4,7 +4,7 @@ HeliographError
 ├── NotConfigured           no address of a server was found
 │   └── InsecureFile        the connection file could have been read or written by others
 ├── Unreachable             no server answers at the address
-├── WaitTimeout             the image was not finished in time
+├── WaitTimeout             the image or import was not finished in time
 ├── SourceChanged           what is uploaded became shorter while it was sent
 ├── EventsRefused           the event stream was closed for good (close codes 40xx and 1008)
 ├── UnexpectedAnswer        the answer is not one of this API, or of a much newer version

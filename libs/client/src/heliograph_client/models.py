@@ -270,7 +270,8 @@ class Check(Model):
 
 class Event(Model):
     """A CloudEvent 1.0 as the server sends it. ``type`` is without its ``dev.heliograph.`` prefix; ``subject`` is the id of
-    the image; ``cursor`` resumes a stream after this event; ``data`` always has ``progress`` and ``stages``."""
+    the image or import; ``cursor`` resumes a stream after this event; ``data`` always has ``progress``, and ``stages`` of
+    an image or ``counts`` of an import."""
 
     id: str
     type: str

@@ -18,6 +18,8 @@ from uuid import UUID
 from heliograph_client.body import Progress, Source
 from heliograph_client.client import AsyncClient
 from heliograph_client.connection import Connection
+from heliograph_client.import_models import Import, ImportFile, ImportFileStatus, ImportStatus, ProviderToken
+from heliograph_client.imports import OnProgress
 from heliograph_client.models import (
     Check,
     DeadLetter,
@@ -223,6 +225,64 @@ class Client:
     def cancel_check(self, check_id: UUID | str) -> Check:
         """See ``AsyncClient.cancel_check``."""
         return self._run(self._client.cancel_check(check_id))
+
+    def start_import(
+        self,
+        source: str,
+        url: str | None = None,
+        *,
+        urls: Sequence[str] | None = None,
+        recursive: bool = True,
+        analyze: str = "",
+        credential: str | None = None,
+        authorization: ProviderToken | None = None,
+    ) -> Import:
+        """See ``AsyncClient.start_import``."""
+        return self._run(
+            self._client.start_import(
+                source,
+                url,
+                urls=urls,
+                recursive=recursive,
+                analyze=analyze,
+                credential=credential,
+                authorization=authorization,
+            )
+        )
+
+    def imports(
+        self, *, status: ImportStatus | None = None, source: str | None = None, page_size: int = 20
+    ) -> Iterator[Import]:
+        """See ``AsyncClient.imports``."""
+        return self._iterate(self._client.imports(status=status, source=source, page_size=page_size))
+
+    def get_import(self, import_id: UUID | str) -> Import:
+        """See ``AsyncClient.get_import``."""
+        return self._run(self._client.get_import(import_id))
+
+    def import_files(
+        self, import_id: UUID | str, *, status: ImportFileStatus | None = None, page_size: int = 200
+    ) -> Iterator[ImportFile]:
+        """See ``AsyncClient.import_files``."""
+        return self._iterate(self._client.import_files(import_id, status=status, page_size=page_size))
+
+    def cancel_import(self, import_id: UUID | str) -> Import:
+        """See ``AsyncClient.cancel_import``."""
+        return self._run(self._client.cancel_import(import_id))
+
+    def retry_import(self, import_id: UUID | str, *, authorization: ProviderToken | None = None) -> Import:
+        """See ``AsyncClient.retry_import``."""
+        return self._run(self._client.retry_import(import_id, authorization=authorization))
+
+    def wait_for_import(
+        self,
+        import_id: UUID | str,
+        timeout: float | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> Import:
+        """See ``AsyncClient.wait_for_import``."""
+        return self._run(self._client.wait_for_import(import_id, timeout, on_progress=on_progress))
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from heliograph_local.connection import Connection
 from heliograph_local.detach import READY_LINE, start_detached, stop
+from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import AlreadyRunning, LocalError
 from heliograph_local.folder import Folder, default_folder
 from heliograph_local.services import SERVICES, check_installed
@@ -46,6 +47,10 @@ def up(
         bool, typer.Option("--detach", help="Run in the background. Stop with `heliograph dev down`.")
     ] = False,
     only_servers: Annotated[bool, typer.Option("--only-servers", help="Start only NATS, PostgreSQL and S3.")] = False,
+    with_doubles: Annotated[
+        bool,
+        typer.Option("--with-doubles", help="Start test doubles of Google Drive and Dropbox, to try imports."),
+    ] = False,
 ) -> None:
     """Start the stack and process a sample image."""
     folder = _folder(data)
@@ -54,10 +59,11 @@ def up(
             if pid := folder.owner():
                 raise AlreadyRunning(str(folder.path), pid)
             check_installed(() if only_servers else SERVICES)
-            pid = start_detached(folder, ["--only-servers"] if only_servers else [], _say)
+            given = {"--only-servers": only_servers, "--with-doubles": with_doubles}
+            pid = start_detached(folder, [name for name, is_given in given.items() if is_given], _say)
             _say(f"Running in the background (pid {pid}). Stop with: heliograph dev down{_data_option(folder)}")
         else:
-            asyncio.run(_up(folder, only_servers=only_servers))
+            asyncio.run(_up(folder, only_servers=only_servers, with_doubles=with_doubles))
 
 
 @dev.command()
@@ -122,14 +128,16 @@ def reset(
         _say(f"Deleted {folder.path}")
 
 
-async def _up(folder: Folder, *, only_servers: bool) -> None:
+async def _up(folder: Folder, *, only_servers: bool, with_doubles: bool) -> None:
     from heliograph_local.stack import Stack  # noqa: PLC0415
 
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     began = time.monotonic()
-    stack = Stack(folder.path, () if only_servers else SERVICES, report=_say)
+    stack = Stack(
+        folder.path, () if only_servers else SERVICES, doubles=Doubles() if with_doubles else None, report=_say
+    )
     started = asyncio.Event()
     running = asyncio.create_task(_run(stack, began, started, stopping))
     stopped = asyncio.create_task(stopping.wait())
@@ -148,6 +156,8 @@ async def _run(stack: Stack, began: float, started: asyncio.Event, stopping: asy
         _say(f"Started in {time.monotonic() - began:.1f} s. Data folder: {stack.folder.path}")
         if stack.connection.api:
             await _show_first_picture(stack.connection)
+        if stack.doubles_url:
+            await _show_doubles(stack.doubles_url)
         if sys.stdout.isatty():
             _say("Press Ctrl-C to stop.")
         _say(READY_LINE)
@@ -165,6 +175,18 @@ async def _show_first_picture(connection: Connection) -> None:
     _say(f"Page:   {connection.api}/")
     _say(f"Token:  {connection.token}")
     _say("Next:   heliograph upload ~/Pictures/*.jpg --wait")
+
+
+async def _show_doubles(url: str) -> None:
+    """What there is to import."""
+    import httpx2  # noqa: PLC0415
+
+    async with httpx2.AsyncClient(timeout=5, trust_env=False) as client:
+        found = (await client.get(url)).json()
+    _say("Import: test doubles stand in for the providers; their pictures are made up. Try:")
+    _say(f"        heliograph import drive {found['google_drive']} --wait")
+    _say(f"        heliograph import dropbox {found['dropbox']!r} --wait")
+    _say(f"        heliograph import urls {found['urls'][0]!r} --wait")
 
 
 def _picture_table(picture: FirstPicture) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class Credentials:
     nats_password: str
     s3_access_key: str
     s3_secret_key: str
+    token_key: str
 
     @classmethod
     def load(cls, folder: Folder) -> Credentials:
@@ -35,6 +37,7 @@ class Credentials:
             nats_password=_keep(folder, "nats_password", 24),
             s3_access_key=_keep(folder, "s3_access_key", 15),
             s3_secret_key=_keep(folder, "s3_secret_key", 30),
+            token_key=_keep_key(folder, "token_key"),
         )
 
 
@@ -44,4 +47,12 @@ def _keep(folder: Folder, name: str, size: int) -> str:
         # Letters and digits only: NATS would read a value that starts with a digit and ends in "k" as a number unless
         # quoted, S3 clients dislike "-" at the start of an access key.
         write_private(path, "h" + secrets.token_hex(size))
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _keep_key(folder: Folder, name: str) -> str:
+    """32 bytes in URL-safe Base64, as ``imports.token_keys`` has them."""
+    path = folder.secrets / name
+    if not path.exists():
+        write_private(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     return path.read_text(encoding="utf-8").strip()

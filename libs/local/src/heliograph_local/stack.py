@@ -33,6 +33,8 @@ from heliograph_local.credentials import (
     REGION,
     Credentials,
 )
+from heliograph_local.doubles import addresses
+from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import NotRunning, StartFailed
 from heliograph_local.folder import Folder
 from heliograph_local.ports import HOST, PortBook
@@ -40,7 +42,7 @@ from heliograph_local.process import Process
 from heliograph_local.servers.nats import Account, Nats
 from heliograph_local.servers.postgres import Postgres
 from heliograph_local.servers.s3 import S3, S3Ports
-from heliograph_local.services import GATEWAY, NOTIFIER, PROVISION, SERVICES, Service, check_installed
+from heliograph_local.services import GATEWAY, IMPORTER, NOTIFIER, PROVISION, SERVICES, Service, check_installed
 from heliograph_local.supervisor import Report, Supervisor
 from heliograph_local.unprivileged import binaries, data_folder, server_account
 
@@ -56,8 +58,9 @@ class Stack:
 
     ``accounts`` are NATS accounts beside the stack's own; ``nats_max_file_store`` is JetStream's disk in bytes;
     ``provision`` is the module that is run between servers and services; ``overrides`` are variables of the services that
-    win over the stack's own, such as the address of a proxy before a server; ``report`` gets one line for everything
-    worth telling. Entering raises AlreadyRunning, StartFailed or LocalError.
+    win over the stack's own, such as the address of a proxy before a server; ``doubles``: the test doubles of the
+    providers run too, and importers ask them; ``report`` gets one line for everything worth telling. Entering raises
+    AlreadyRunning, StartFailed or LocalError.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Stack:
         nats_max_file_store: int | None = None,
         provision: str = PROVISION,
         overrides: Mapping[str, str] | None = None,
+        doubles: Doubles | None = None,
         report: Report = lambda _line: None,
     ) -> None:
         self.folder = Folder.at(data)
@@ -77,6 +81,7 @@ class Stack:
         self._nats_max_file_store = nats_max_file_store
         self._provisioner = provision
         self._overrides = dict(overrides or {})
+        self._doubles = doubles
         self._report = report
         self.supervisor = Supervisor(self.folder, report)
         self._held = ExitStack()
@@ -85,6 +90,8 @@ class Stack:
 
     async def __aenter__(self) -> Self:
         check_installed(self.services, self._provisioner)
+        if self._doubles:
+            addresses.check_installed()
         self.folder.create()
         self._held.enter_context(self.folder.locked())
         try:
@@ -109,6 +116,11 @@ class Stack:
             raise NotRunning(f"the stack in {self.folder.path} is not running; start it with: heliograph dev up")
         return self._connection
 
+    @property
+    def doubles_url(self) -> str | None:
+        """Where the doubles of the providers answer; ``None`` without them."""
+        return f"http://{HOST}:{self._ports.take('doubles')}" if self._doubles else None
+
     def environment(self, replica: str) -> dict[str, str]:
         """The environment of a service's process, by the name of the replica; ``provision`` is one too.
 
@@ -129,6 +141,7 @@ class Stack:
             "HELIOGRAPH_AUTH__SECRET": credentials.token_secret,
             "HELIOGRAPH_AUTH__ISSUER": ISSUER,
             "HELIOGRAPH_AUTH__AUDIENCE": AUDIENCE,
+            "HELIOGRAPH_IMPORTS__TOKEN_KEYS": credentials.token_key,
             "HELIOGRAPH_HTTP__HOST": HOST,
             "PYTHONUNBUFFERED": "1",
         }
@@ -137,8 +150,10 @@ class Stack:
                 ours["HELIOGRAPH_HTTP__MANAGEMENT_PORT"] = str(self._ports.take(f"{replica}-management"))
                 if service.clients:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
-                if service == NOTIFIER:  # the page that connects to it is the gateway's
+                if service.name == NOTIFIER.name:  # the page that connects to it is the gateway's
                     ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
+                if service.name == IMPORTER.name and self.doubles_url is not None:
+                    ours |= addresses.importer_environment(self.doubles_url)
         return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours, **self._overrides}
 
     async def _start(self) -> None:
@@ -149,6 +164,8 @@ class Stack:
         for line in self._ports.moved:
             self._report(line)
         await self.supervisor.start([self.nats.process(), self.postgres.process(), self.s3.process()])
+        if self.doubles_url is not None:
+            await self.supervisor.start([self._doubles_process(self.doubles_url)])
         if self.services:
             await self._provision()
             await self.supervisor.start(self._service_processes())
@@ -160,7 +177,7 @@ class Stack:
         try:
             self.supervisor.set_phase("stopping")
             await self.supervisor.stop([name for service in self.services for name in service.replica_names()])
-            for server in ("s3", "nats", "postgres"):
+            for server in ("doubles", "s3", "nats", "postgres") if self._doubles else ("s3", "nats", "postgres"):
                 await self.supervisor.stop([server])
             self.supervisor.set_phase("stopped")
         finally:
@@ -248,6 +265,24 @@ class Stack:
             folder=self.folder.path,
             ready=ready,
             stop_seconds=_DRAIN_SECONDS,
+        )
+
+    def _doubles_process(self, url: str) -> Process:
+        async def ready() -> None:
+            async with httpx2.AsyncClient(timeout=5, trust_env=False) as client:
+                (await client.get(url)).raise_for_status()
+
+        port, pictures = self._ports.take("doubles"), self._doubles and self._doubles.pictures
+        return Process(
+            name="doubles",
+            port=port,
+            command=[
+                *(sys.executable, "-m", "heliograph_local.doubles", "--host", HOST, "--port", str(port)),
+                *(["--pictures", str(pictures)] if pictures else []),
+            ],
+            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+            folder=self.folder.path,
+            ready=ready,
         )
 
     def _make_connection(self) -> Connection:

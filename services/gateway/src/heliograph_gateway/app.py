@@ -42,6 +42,7 @@ from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.middleware import HEADER, REPLAYED, Idempotency
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
 from heliograph_gateway.images import routes as images
+from heliograph_gateway.imports import routes as imports
 from heliograph_gateway.meta import routes as meta
 from heliograph_gateway.openapi import document as openapi
 from heliograph_gateway.quarantine import routes as quarantine
@@ -65,6 +66,7 @@ ROUTERS = (
     direct_uploads.router,
     images.router,
     renditions.router,
+    imports.router,
     queue.router,
     dead_letters.router,
     quarantine.router,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from heliograph_common.auth.sealing import Sealer
 from heliograph_common.auth.tokens import TokenVerifier
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.dead_letters import DeadLetters
@@ -46,6 +47,7 @@ from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.display_sizes.service import SizeRuns
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.queue.gauges import observe_lag
 from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.settings import GatewaySettings
@@ -92,6 +94,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
                     settings.limits,
                     settings.gateway,
                     signed_url_seconds=settings.s3.signed_url_seconds,
+                ),
+                Imports: Imports(
+                    database, messenger, Sealer(settings.imports.token_keys), active=settings.gateway.active_imports
                 ),
                 Queue: Queue(database, partial(lags, bus, CONSUMERS)),
                 DeadLetterStore: DeadLetters(bus),

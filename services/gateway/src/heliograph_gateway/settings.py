@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from heliograph_common.settings import AuthSettings, CompatSettings, LimitSettings, ServiceSettings
+from heliograph_common.settings import AuthSettings, CompatSettings, ImportSettings, LimitSettings, ServiceSettings
 
 
 class GatewayOwnSettings(BaseModel):
@@ -31,6 +31,8 @@ class GatewayOwnSettings(BaseModel):
     batch_files: int = Field(
         100, ge=1, description="Maximum number of direct uploads that a request creates or completes."
     )
+    urls_per_import: int = Field(10_000, ge=1, description="Maximum number of URLs of an import.")
+    active_imports: int = Field(50, ge=1, description="Maximum number of unfinished imports of one owner.")
     completing: int = Field(
         8, ge=1, description="Direct uploads verified concurrently; each may use `limits.file_bytes` of temporary disk."
     )
@@ -117,6 +119,7 @@ class GatewaySettings(ServiceSettings):
 
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
+    imports: ImportSettings = ImportSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
     compat: GatewayCompatSettings = GatewayCompatSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

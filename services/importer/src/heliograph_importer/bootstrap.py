@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from heliograph_common.auth.sealing import Sealer
-
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.ingest.accept import Ingest
@@ -27,7 +26,7 @@ from heliograph_importer.providers.sources import Quota, Sources
 from heliograph_importer.settings import ImporterSettings
 from heliograph_importer.sources.dropbox.provider import Dropbox
 from heliograph_importer.sources.google_drive.provider import GoogleDrive
-from heliograph_importer.sources.urls.provider import UrlList
+from heliograph_importer.sources.urls.source import UrlList
 from heliograph_importer.tally import queries as tally_rows
 from heliograph_importer.tally.tally import Tally
 from heliograph_importer.turns.dispatcher import Dispatcher
@@ -36,16 +35,27 @@ NAME = "importer"
 
 _DISPATCH_EVERY = 0.05
 _COUNT_EVERY = 0.25
+_TAKE_BACK_EVERY = 60.0
 _FORGET_EVERY = 3_600.0
 _FORGET_AT_ONCE = 100
 
 
 async def build(settings: ImporterSettings, health: Health) -> Sequence[Component]:
     """The components in the order in which they start."""
-    backbone = Backbone.connect(NAME, settings, health)
+    quotas = [
+        Quota(GoogleDrive(settings.google_drive), settings.google_drive.requests_per_minute),
+        Quota(Dropbox(settings.dropbox), settings.dropbox.requests_per_minute),
+        Quota(UrlList(settings.urls), settings.urls.requests_per_minute),
+    ]
+    return wire(Backbone.connect(NAME, settings, health), settings, quotas)
+
+
+def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]) -> Sequence[Component]:
+    """The same, for the providers in ``quotas``."""
     database, messenger, own = backbone.database, backbone.messenger, settings.importer
     statements = SingleStatements(settings.database, application="heliograph-importer-budgets")
-    sources = _sources(settings, PostgresRateLimits(statements))
+    credentials = Credentials(settings, Sealer(settings.imports.token_keys))
+    sources = Sources(quotas, credentials, PostgresRateLimits(statements))
     dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger)
 
     def ended(import_id: UUID) -> None:
@@ -78,24 +88,12 @@ async def build(settings: ImporterSettings, health: Health) -> Sequence[Componen
         Closing("budgets-database", statements.close),
         Closing("providers", sources.close),
         Periodic("dispatch", interval=_DISPATCH_EVERY, function=dispatch),
+        Periodic("take-back", interval=_TAKE_BACK_EVERY, function=dispatcher.take_back),
         Periodic("tally", interval=_COUNT_EVERY, function=tally.run_once),
         Periodic("forget-imports", interval=_FORGET_EVERY, function=forget),
         *listing,
         *fetching,
     ]
-
-
-def _sources(settings: ImporterSettings, limits: PostgresRateLimits) -> Sources:
-    keys = settings.imports.token_keys
-    return Sources(
-        [
-            Quota(GoogleDrive(settings.google_drive), settings.google_drive.requests_per_minute),
-            Quota(Dropbox(settings.dropbox), settings.dropbox.requests_per_minute),
-            Quota(UrlList(settings.urls), settings.urls.requests_per_minute),
-        ],
-        Credentials(settings, Sealer(keys)),
-        limits,
-    )
 
 
 async def _forget(database: Database, *, keep: timedelta) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, Json, SecretStr
 
@@ -64,43 +64,45 @@ class UrlSettings(BaseModel):
 class NamedApiKey(BaseModel):
     """An API key of Google Drive."""
 
-    kind: Literal["api_key"] = "api_key"
-    key: SecretStr
+    kind: Literal["api_key"] = Field("api_key", description="Kind of the credential.")
+    key: SecretStr = Field(description="The key.")
 
 
 class NamedAppKey(BaseModel):
     """App key and secret of Dropbox."""
 
-    kind: Literal["app_key"] = "app_key"
-    key: str
-    secret: SecretStr
+    kind: Literal["app_key"] = Field("app_key", description="Kind of the credential.")
+    key: str = Field(description="App key.")
+    secret: SecretStr = Field(description="App secret.")
 
 
 class NamedServiceAccount(BaseModel):
     """The JSON key of a service account of Google Drive."""
 
-    kind: Literal["service_account"] = "service_account"
-    info: dict[str, str]
+    kind: Literal["service_account"] = Field("service_account", description="Kind of the credential.")
+    info: dict[str, str] = Field(description="Content of the JSON key file.")
 
 
 class NamedOAuthToken(BaseModel):
     """A user's token, with which the installation may import."""
 
-    kind: Literal["oauth"] = "oauth"
-    access_token: SecretStr = SecretStr("")
-    refresh_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
+    kind: Literal["oauth"] = Field("oauth", description="Kind of the credential.")
+    access_token: SecretStr = Field(SecretStr(""), description="Access token. Empty to get one by the refresh token.")
+    refresh_token: SecretStr | None = Field(None, description="Refresh token.")
+    client_id: str | None = Field(None, description="OAuth client ID. Defaults to that of the source's settings.")
+    client_secret: SecretStr | None = Field(
+        None, description="OAuth client secret. Defaults to that of the source's settings."
+    )
 
 
 class NamedCredential(BaseModel):
-    """A credential of the installation, for ``source``. ``owners`` may use it: subjects of tokens, ``*`` for all."""
+    """A credential of the installation, which imports may name."""
 
-    source: str
-    owners: list[str] = ["*"]
-    credential: Annotated[
-        NamedApiKey | NamedAppKey | NamedServiceAccount | NamedOAuthToken, Field(discriminator="kind")
-    ]
+    source: str = Field(description="Source that it is for: `google_drive` or `dropbox`.")
+    owners: list[str] = Field(["*"], description="Owners who may use it: subjects of their tokens, `*` for all.")
+    credential: NamedApiKey | NamedAppKey | NamedServiceAccount | NamedOAuthToken = Field(
+        discriminator="kind", description="The credential itself."
+    )
 
 
 class CredentialSettings(BaseModel):

@@ -198,15 +198,16 @@ async def _break(db: Database, blobs: MemoryBlobs, images: list[dict[str, Any]])
         await connection.execute(unfinished.values(processing_status="processing", priority="high"))
         failed = update(Image).where(Image.id == images[7]["id"])
         await connection.execute(failed.values(processing_status="failed"))
-        for target, check_at in (
-            (images[7]["id"], OLD),
-            (new_id(), -OLD),
-            (images[8]["id"], -OLD),
-            (images[9]["id"], OLD),
+        for kind, target, check_at in (
+            ("render", images[7]["id"], OLD),
+            ("render", new_id(), -OLD),
+            ("render", images[8]["id"], -OLD),
+            ("render", images[9]["id"], OLD),
+            ("fetch", new_id(), OLD),  # of an import: it is not dropped for having no image
         ):
             await connection.execute(
                 insert(Work).values(
-                    kind="render", target=target, owner="x", subject="work.render.low", message_type="render.image",
+                    kind=kind, target=target, owner="x", subject="work.render.low", message_type="render.image",
                     message_version=1, message_data={}, command_id=new_id(), check_at=func.now() - check_at,
                 )
             )  # fmt: skip
@@ -220,7 +221,7 @@ async def _break(db: Database, blobs: MemoryBlobs, images: list[dict[str, Any]])
         "size_missing": (2, 2),
         "work_missing": (1, 1),
         "work_superfluous": (2, 2),
-        "work_overdue": (1, 0),
+        "work_overdue": (2, 0),
     }
 
 
@@ -266,7 +267,9 @@ async def test_what_can_be_mended_is(db: Database) -> None:
     assert not again, "the rows of lost renditions are gone"
     rendered = {images[2]["id"], images[3]["id"], images[4]["id"]}
     assert {image for image, row in states.items() if row.processing_status == "pending"} == rendered
-    assert set(work) == rendered | {images[n]["id"] for n in (5, 6, 8, 9)}
+    imported = {row.target for row in work.values() if row.kind == "fetch"}
+    assert set(work) == rendered | imported | {images[n]["id"] for n in (5, 6, 8, 9)}
+    assert len(imported) == 1
     assert {work[images[n]["id"]].subject for n in (2, 3, 4, 5)} == {"work.render.low"}
     assert work[images[6]["id"]].subject == "work.render.high"
     assert sorted(command.subject for command in commands) == [

@@ -296,6 +296,8 @@ REQUESTS = (
     ("GET", "/api/queue/status"),
     ("POST", "/api/images/upload"),
     ("POST", f"/api/images/{NOBODYS}/retry-processing"),
+    ("POST", "/import/google-drive"),
+    ("POST", "/import/dropbox"),
 )
 
 

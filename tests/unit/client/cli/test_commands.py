@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.responses import Response
-from tests.unit.client.fake import TOKEN, FakeServer, Foreign, problem
+from tests.unit.client.cli.support import Run, lines
+from tests.unit.client.fake import TOKEN, FakeServer, Foreign
+from tests.unit.client.fake_answers import problem
 from tests.unit.client.support import UNKNOWN
-from typer.testing import CliRunner, Result
 
 from heliograph_client.cli.images import file_name
-from heliograph_client.cli.main import app
 from heliograph_client.models import Image
 
-Run = Callable[..., Result]
 PICTURE = b"\xff\xd8\xff picture "
-
-
-@pytest.fixture
-def run(fake: FakeServer, tmp_path: Path) -> Run:
-    """Runs ``heliograph`` against the fake."""
-    environment = {
-        "HELIOGRAPH_API": fake.api,
-        "HELIOGRAPH_EVENTS": fake.events,
-        "HELIOGRAPH_TOKEN": TOKEN,
-        "HELIOGRAPH_DATA": str(tmp_path / "no-stack"),
-    }
-
-    def go(*arguments: str, **changes: str | None) -> Result:
-        return CliRunner().invoke(app, arguments, env={**environment, **changes}, catch_exceptions=False)
-
-    return go
 
 
 @pytest.fixture
@@ -46,11 +27,6 @@ def pictures(tmp_path: Path) -> Path:
         (folder / name).write_bytes(content)
     (folder / "large.jpg").write_bytes(b"\xff\xd8\xffLARGE")
     return folder
-
-
-def lines(result: Result) -> list[dict[str, Any]]:
-    """Standard output as JSON Lines."""
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_upload_and_wait_as_json(fake: FakeServer, run: Run, pictures: Path) -> None:

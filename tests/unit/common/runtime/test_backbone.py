@@ -44,6 +44,8 @@ def backbone(health: Health, **settings: object) -> Backbone:
 class Handler:
     """One that is never asked."""
 
+    consumer = "sample"
+
     def __init__(self, command: type[Command]) -> None:
         self.command = command
 

@@ -78,6 +78,30 @@ def test_an_error_is_on_the_span_without_its_secret(recorded: InMemorySpanExport
     assert span.events == ()
 
 
+def test_a_request_of_another_server_has_its_status(recorded: InMemorySpanExporter) -> None:
+    with spans.http_span("GET", "drive.test", 443, "files/{id}") as answered:
+        answered(206)
+    with spans.http_span("POST", "drive.test") as answered:
+        answered(503)
+    with pytest.raises(OSError, match="reset"), spans.http_span("GET", "drive.test"):
+        raise ConnectionResetError("reset")
+
+    whole, refused, broken = recorded.get_finished_spans()
+    assert (whole.name, whole.kind, whole.status.status_code) == ("GET files/{id}", SpanKind.CLIENT, StatusCode.UNSET)
+    assert whole.attributes == {
+        "http.request.method": "GET",
+        "server.address": "drive.test",
+        "server.port": 443,
+        "url.template": "files/{id}",
+        "http.response.status_code": 206,
+    }
+    assert (refused.name, refused.status.status_code) == ("POST", StatusCode.ERROR)
+    assert refused.attributes is not None
+    assert refused.attributes["error.type"] == "503"
+    assert broken.attributes is not None
+    assert broken.attributes["error.type"] == "ConnectionResetError"
+
+
 @pytest.mark.parametrize(
     ("subject", "template"),
     [

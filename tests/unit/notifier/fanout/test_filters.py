@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.support import event
+from tests.unit.notifier.support import event, import_event
 
 from heliograph_notifier.fanout.filters import EVERYTHING, Filter
 from heliograph_notifier.protocol.vocabulary import FilterRequest
@@ -24,6 +24,17 @@ def test_a_filter_passes_what_each_of_its_lists_passes(types: list[str], images:
 def test_types(types: list[str]) -> None:
     wanted = {"image.ready", "image.*", "dev.heliograph.image.ready"}
     assert Filter(FilterRequest(types=types)).passes(EVENT) == (not types or bool(wanted & set(types)))
+
+
+IMPORT = import_event(2)
+
+
+@given(st.sampled_from([[], [EVENT.subject]]), st.sampled_from([[], [IMPORT.subject.upper()], ["another"]]))
+def test_images_and_imports_are_those_listed_in_either(images: list[str], imports: list[str]) -> None:
+    wanted = Filter(FilterRequest(image_ids=images, import_ids=imports))
+    everything = not images and not imports
+    assert wanted.passes(EVENT) == (everything or bool(images))
+    assert wanted.passes(IMPORT) == (everything or imports == [IMPORT.subject.upper()])
 
 
 def test_no_filter_passes_everything() -> None:

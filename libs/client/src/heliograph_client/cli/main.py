@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 
 _COMMANDS = {
     "upload": ("upload", "Upload files, folders and glob patterns."),
+    "import": ("importing", "Import folders of Google Drive and Dropbox, and lists of URLs."),
+    "imports": ("imports", "List, show, cancel and retry imports."),
     "images": ("images", "List, show, download, delete and retry images."),
     "watch": ("watch", "Stream events as they happen."),
     "queue": ("queue", "Show the processing queue."),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.import_messages import ImportCounts
-from heliograph_common.db.import_models import Import
+from heliograph_common.db.import_models import Import, ImportFile, ImportPage
 
 _REMOTE = UUID("6f0f7f5e-5c55-4c0c-9d0e-2a6d6d6f7265")
 
@@ -35,6 +35,20 @@ async def find_import(connection: AsyncConnection, import_id: UUID, *, owner: st
     if owner is not None:
         statement = statement.where(Import.owner == owner)
     return (await connection.execute(statement)).one_or_none()
+
+
+async def reopen(connection: AsyncConnection, kind: str, target: UUID) -> bool:
+    """Has a page or file that failed be done after all, by work that its caller asks for: its import runs again. ``False``:
+    it has not failed, or is gone."""
+    table: type[ImportPage] | type[ImportFile] = ImportPage if kind == "list" else ImportFile
+    statement = update(table).where(table.id == target, table.status == "failed").values(status="sent")
+    import_id = (await connection.execute(statement.returning(table.import_id))).scalar_one_or_none()
+    if import_id is None:
+        return False
+    again = update(Import).where(Import.id == import_id, Import.status.in_(("completed", "failed")))
+    again = again.values(status="running", finished_at=None, error=None, error_code=None)
+    await connection.execute(again.values(revision=Import.revision + 1))
+    return True
 
 
 def counts_of(row: Row[Any]) -> ImportCounts:

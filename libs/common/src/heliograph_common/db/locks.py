@@ -14,8 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _KEYS = 0x424C4F42  # "BLOB": the first of two numbers, the second is a hash of the content
+_IMPORTS = 0x494D504F  # "IMPO": the second is a hash of the owner
 _SHARE = text("SELECT pg_advisory_xact_lock_shared(:space, hashtext(:sha256))")
 _OWN = text("SELECT pg_advisory_xact_lock(:space, hashtext(:sha256))")
+_OWNER = text("SELECT pg_advisory_xact_lock(:space, hashtext(:owner))")
 _WAIT = text("SELECT pg_advisory_xact_lock(:lock)")
 _TRY = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _TRY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
@@ -58,3 +60,8 @@ async def share_keys(connection: AsyncConnection, sha256: str) -> None:
 async def own_keys(connection: AsyncConnection, sha256: str) -> None:
     """Keeps rows that name the keys of a content from being written."""
     await connection.execute(_OWN, {"space": _KEYS, "sha256": sha256})
+
+
+async def hold_imports(connection: AsyncConnection, owner: str) -> None:
+    """Keeps other transactions from beginning imports of the owner."""
+    await connection.execute(_OWNER, {"space": _IMPORTS, "owner": owner})

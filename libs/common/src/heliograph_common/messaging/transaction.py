@@ -65,13 +65,14 @@ class Messenger:
         self._after_commit = after_commit
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commits at the end of the block, messages included, and then has them published.
+    async def transaction(self, *, statement_seconds: float | None = None) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, messages included, and then has them published. ``statement_seconds``: as of
+        ``Database.transaction``.
 
         Raises:
             DatabaseUnavailable: see ``Database.transaction``.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(statement_seconds=statement_seconds) as connection:
             transaction = Transaction(connection)
             yield transaction
             if transaction.messages:

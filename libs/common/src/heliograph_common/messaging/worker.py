@@ -81,9 +81,10 @@ class Worker(Generic[_Claim]):
         *,
         available: Sequence[Callable[[], Awaitable[None]]] = (),
         limit: PauseAfterFailures | None = None,
+        name: str | None = None,
     ) -> None:
         """``available``: checks of the servers that the handler needs; each raises ``Unavailable`` while it is away."""
-        self.name = f"worker-{service}"
+        self.name = name or f"worker-{service}"
         self._service = service
         self._source = source
         self._handler = handler

@@ -97,12 +97,14 @@ class Backbone:
         available: Sequence[Callable[[], Awaitable[None]]],
     ) -> list[Component]:
         """Components that bring the handler's commands to it, the most urgent first; in the order of their start, after the
-        others of the service. It registers the check ``worker``, which is critical.
+        others of the service. It registers the check ``worker``, which is critical; where the handler's consumer is not
+        called as the service, because that has several, ``worker-<consumer>``.
 
         NATS may bring nothing for ``patience`` seconds before a command is taken from its row of work. ``available`` are
         checks of what the handler needs beside the database (see ``Worker``).
         """
         signs = LifeSigns(self._settings.nats, client_name=_client_name(self._service))
+        consumer = handler.consumer
         worker = Worker(
             self._service,
             self._source(consumers_of(handler.command), signs, patience),
@@ -110,8 +112,9 @@ class Backbone:
             self.messenger,
             settings,
             available=(self.database.writable, *available),
+            name=f"worker-{consumer}",
         )
-        self._health.register("worker", worker.ready)
+        self._health.register("worker" if consumer == self._service else f"worker-{consumer}", worker.ready)
         return [signs, worker]
 
     def _source(self, consumers: Sequence[ConsumerSpec], signs: LifeSigns, patience: float) -> Source:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from heliograph_common.clock import utc_now
+from heliograph_common.contracts.links.registry import LINKS
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BusUnavailable, DatabaseUnavailable
@@ -28,6 +29,8 @@ from heliograph_gateway.compat import shapes
 from heliograph_gateway.compat.schemas import (
     OldDuplicate,
     OldHealth,
+    OldImport,
+    OldImportRequest,
     OldList,
     OldQueue,
     OldRetry,
@@ -35,6 +38,7 @@ from heliograph_gateway.compat.schemas import (
     OldTask,
     OldUpload,
 )
+from heliograph_gateway.http import bodies
 from heliograph_gateway.http.multipart import boundary_of
 from heliograph_gateway.http.problems import (
     BAD_IMAGE,
@@ -43,11 +47,15 @@ from heliograph_gateway.http.problems import (
     BUS_UNAVAILABLE,
     EMPTY_IMAGE,
     IMAGE_TOO_LARGE,
+    INVALID_BODY,
+    INVALID_JSON,
     INVALID_MULTIPART,
     MISSING_FILE,
     NOT_FOUND,
     TOO_MANY_FILES,
+    TOO_MANY_IMPORTS,
     UNSUPPORTED_IMAGE,
+    UNSUPPORTED_MEDIA_TYPE,
 )
 from heliograph_gateway.http.responses import header, json_response, problems
 from heliograph_gateway.http.schemas import Shape
@@ -55,6 +63,10 @@ from heliograph_gateway.http.services import Db, provided
 from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter, PageOfImages
+from heliograph_gateway.imports import queries as import_rows
+from heliograph_gateway.imports.requests import Wanted
+from heliograph_gateway.imports.routes import ImportService
+from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.uploads.form.service import FormUploads
 
@@ -68,7 +80,9 @@ COMPAT = Tag(
 router = APIRouter(tags=[COMPAT], deprecated=True)
 
 WorkQueue = Annotated[Queue, Depends(provided(Queue))]
-TaskId = Annotated[str, Path(description="Id of the task, which is the id of its image.", examples=[IMAGE_ID])]
+TaskId = Annotated[
+    str, Path(description="Id of the task, which is the id of its image or import.", examples=[IMAGE_ID])
+]
 
 PICTURE_PARTS = ("file", "image", "images")
 """What clients call the part with the picture: ``file`` was that system's own, others were written for it."""
@@ -141,14 +155,57 @@ async def retry_old(
     return json_response(shapes.retried(retried.row, queued=retried.queued))
 
 
+_IMPORTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": OldImport},
+    **problems(TOO_MANY_IMPORTS, INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+}
+
+
+@router.post(
+    "/import/google-drive",
+    summary="Import a folder of Google Drive",
+    status_code=202,
+    responses=_IMPORTED,
+    openapi_extra=bodies.Documented(OldImportRequest),
+)
+async def import_google_drive_old(request: Request, imports: ImportService, caller: OldWriter) -> Response:
+    """Starts the import of a folder and of the folders inside it. Use ``POST /v1/imports`` instead."""
+    return await _import(request, imports, caller.subject, "google_drive")
+
+
+@router.post(
+    "/import/dropbox",
+    summary="Import a folder of Dropbox",
+    status_code=202,
+    responses=_IMPORTED,
+    openapi_extra=bodies.Documented(OldImportRequest),
+)
+async def import_dropbox_old(request: Request, imports: ImportService, caller: OldWriter) -> Response:
+    """Starts the import of a folder and of the folders inside it. Use ``POST /v1/imports`` instead."""
+    return await _import(request, imports, caller.subject, "dropbox")
+
+
+async def _import(request: Request, imports: Imports, owner: str, source: str) -> Response:
+    body = await bodies.read(request, OldImportRequest)
+    try:
+        location = LINKS[source](body.folder_url)
+    except ValueError as error:
+        raise bodies.invalid([("/folder_url", str(error))]) from None
+    wanted = Wanted(source=source, url=body.folder_url, location=location)
+    return json_response(shapes.import_queued(await imports.begin(wanted, owner)), 202)
+
+
 @router.get("/task/{task_id}", summary="Get the status of a task", responses={200: {"model": OldTask}, **problems()})
 async def get_task_old(database: Db, caller: OldReader, task_id: TaskId) -> Response:
-    """Returns the status of a task. A task is the processing of an image and has its id. The status of an unknown task is
-    ``PENDING``. Use ``GET /v1/images/{image_id}`` instead."""
-    row = None
-    if (image_id := _uuid(task_id)) is not None:
+    """Returns the status of a task. A task is the processing of an image or an import, and has its id. The status of an
+    unknown task is ``PENDING``. Use ``GET /v1/images/{image_id}`` or ``GET /v1/imports/{import_id}`` instead."""
+    row = imported = None
+    if (target := _uuid(task_id)) is not None:
         async with database.transaction() as connection:
-            row = await statements.find_image(connection, image_id, owner=caller.subject)
+            row = await statements.find_image(connection, target, owner=caller.subject)
+            imported = await import_rows.find(connection, target, caller.subject)
+    if imported is not None:
+        return json_response(shapes.import_task(task_id, imported))
     return json_response(shapes.task(task_id, row))
 
 

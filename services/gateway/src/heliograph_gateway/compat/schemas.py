@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from heliograph_gateway.catalog.schemas import EXIF, IMAGE_ID, SHA256, State
 from heliograph_gateway.http.schemas import Shape
+from heliograph_gateway.imports.schemas import FOLDER, IMPORT_ID, LONGEST_URL, PRINTABLE, Counts
 
 Well = Literal["healthy", "unhealthy"]
 TaskStatus = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]
@@ -123,14 +124,34 @@ class OldList(Shape):
     count: Annotated[int, Field(description="Number of images.", examples=[1])]
 
 
+class OldImportRequest(Shape):
+    """A folder to import. Other members are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    folder_url: Annotated[
+        str, Field(pattern=PRINTABLE, max_length=LONGEST_URL, description="Link to the folder.", examples=[FOLDER])
+    ]
+
+
+class OldImport(Shape):
+    """An import that was accepted."""
+
+    message: Annotated[str, Field(description="Message for people.", examples=["Import job queued"])]
+    task_id: Annotated[UUID, Field(description="Id of the task, which is the id of the import.", examples=[IMPORT_ID])]
+
+
 class OldTask(Shape):
-    """The processing of an image."""
+    """The processing of an image, or an import."""
 
     task_id: Annotated[str, Field(description="Id of the task, as sent.", examples=[IMAGE_ID])]
     status: Annotated[TaskStatus, Field(description="Status of the task.", examples=["SUCCESS"])]
     result: Annotated[
-        OldListed | str | None,
-        Field(description="The image after a success, the reason after a failure, otherwise null."),
+        OldListed | Counts | str | None,
+        Field(
+            description="After a success the image, or the number of files of the import by status. After a failure the "
+            "reason. Otherwise null."
+        ),
     ]
 
 

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from heliograph_common.blobs import keys
 from heliograph_common.clock import rfc3339
+from heliograph_common.db.imports import counts_of
 from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow
 from heliograph_common.runtime.health import Report
@@ -21,6 +24,13 @@ _TASK_STATUS: dict[str, TaskStatus] = {
     "processing": "STARTED",
     "complete": "SUCCESS",
     "failed": "FAILURE",
+}
+_IMPORT_STATUS: dict[str, TaskStatus] = {
+    "queued": "PENDING",
+    "running": "STARTED",
+    "completed": "SUCCESS",
+    "failed": "FAILURE",
+    "canceled": "FAILURE",
 }
 
 
@@ -63,6 +73,22 @@ def task(task_id: str, row: ImageRow | None) -> dict[str, Any]:
         result = listed(row)
     elif row is not None and status == "FAILURE":
         result = row.processing_error
+    return {"task_id": task_id, "status": status, "result": result}
+
+
+def import_queued(row: Row[Any]) -> dict[str, Any]:
+    """The answer to an import (``OldImport``)."""
+    return {"message": "Import job queued", "task_id": str(row.id)}
+
+
+def import_task(task_id: str, row: Row[Any]) -> dict[str, Any]:
+    """The import ``row`` (``OldTask``)."""
+    status = _IMPORT_STATUS[row.status]
+    result: Any = None
+    if status == "SUCCESS":
+        result = msgspec.to_builtins(counts_of(row))
+    elif status == "FAILURE":
+        result = row.error or "the import was canceled"
     return {"task_id": task_id, "status": status, "result": result}
 
 

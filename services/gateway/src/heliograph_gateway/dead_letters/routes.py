@@ -12,8 +12,9 @@ from heliograph_common.bus.dead_letters import StoredLetter
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import body_of, decode
+from heliograph_common.contracts.import_messages import FetchFile, ListFolder
 from heliograph_common.contracts.messages import COMMANDS, ImageCommand, RenderImage
-from heliograph_common.db import statements, work
+from heliograph_common.db import imports, statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Transaction
@@ -84,8 +85,8 @@ async def get_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId)
     responses={202: {"model": Replayed}, **problems(NOT_FOUND, CONFLICT, BUS_UNAVAILABLE)},
 )
 async def replay_dead_letter(letters: Letters, messenger: Messages, _caller: Admin, letter_id: LetterId) -> Response:
-    """Sends the message again under a new id, resets the failed image that it is about, and deletes the dead letter. If the
-    last step fails, the dead letter stays. Replaying it twice is safe."""
+    """Sends the message again under a new id, resets the failed image or file of an import that it is about, and deletes
+    the dead letter. If the last step fails, the dead letter stays. Replaying it twice is safe."""
     letter = await _letter(letters, letter_id)
     command = _command(letter)
     if command is None:
@@ -140,9 +141,11 @@ def _command(letter: StoredLetter) -> Command | None:
 
 
 async def _close_circuit(transaction: Transaction, command: Command) -> bool:
-    if not isinstance(command, RenderImage):
+    if not isinstance(command, RenderImage | ListFolder | FetchFile):
         return False
     await work.lock(transaction.connection, command.kind, command.target)
+    if not isinstance(command, RenderImage):
+        return await imports.reopen(transaction.connection, command.kind, command.target)
     row = await statements.reset_processing(transaction.connection, command.target)
     if row is None:
         return False

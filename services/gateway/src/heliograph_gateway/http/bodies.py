@@ -23,20 +23,25 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class Documented(dict[str, Any]):
     """``openapi_extra`` of a route that takes a JSON body; ``openapi.document`` adds the schema of ``model``."""
 
-    def __init__(self, model: type[BaseModel]) -> None:
+    def __init__(self, model: type[BaseModel], *, required: bool = True) -> None:
         schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-        super().__init__(requestBody={"required": True, "content": {"application/json": {"schema": schema}}})
+        super().__init__(requestBody={"required": required, "content": {"application/json": {"schema": schema}}})
         self.model = model
 
 
-async def read(request: Request, model: type[_Model], *, limit: int = _BODY_BYTES) -> _Model:
-    """The body, of at most ``limit`` bytes, as a ``model``.
+async def read(
+    request: Request, model: type[_Model], *, limit: int = _BODY_BYTES, empty: _Model | None = None
+) -> _Model:
+    """The body, of at most ``limit`` bytes, as a ``model``; ``empty`` is what it means to send none, where that may be.
 
     Raises:
         Problem: it is too large, no JSON, or has a field that is missing, not known, or not acceptable.
     """
+    body = await _read(request, limit)
+    if not body and empty is not None:
+        return empty
     try:
-        decoded = msgspec.json.decode(await _read(request, limit))
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(INVALID_JSON, sentence(str(error))) from None
     return validated(decoded, model)

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 
@@ -28,6 +28,16 @@ def _rfc3339(value: Any) -> Any:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 """A point in time. Pydantic alone would take a bare number for seconds, and guess."""
+
+_read = TypeAdapter(Moment).validate_python
+
+
+def _moment(value: Any) -> Any:
+    return _read(value) if isinstance(value, str) else value
+
+
+JsonMoment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""A point in time in a JSON body, which is held strictly to its shape: there a text would be no time."""
 
 
 def _whole(value: Any) -> Any:

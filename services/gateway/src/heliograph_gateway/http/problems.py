@@ -70,6 +70,12 @@ BODY_TIMEOUT = Kind(
 CONFLICT = Kind(
     "conflict", 409, "Conflict with current state", "Fetch the resource again and check its state before you retry."
 )
+TOO_MANY_IMPORTS = Kind(
+    "too-many-imports",
+    409,
+    "Too many active imports",
+    "Wait until one of your imports has ended, or cancel one of them.",
+)
 IDEMPOTENCY_IN_FLIGHT = Kind(
     "idempotency-in-flight",
     409,

@@ -131,7 +131,7 @@ async def _insert(connection: AsyncConnection, table: type[Any], rows: Sequence[
     added = 0
     for begin in range(0, len(rows), _BULK):
         statement = insert(table).values(rows[begin : begin + _BULK]).on_conflict_do_nothing(index_elements=["id"])
-        added += (await connection.execute(statement)).rowcount
+        added += len((await connection.execute(statement.returning(table.id))).all())
     return added
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from heliograph_common.auth.sealing import Sealer
-
 from heliograph_common.db.rows import Row
 from heliograph_common.errors import HeliographError
 from heliograph_importer.settings import (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.import_models import Import, ProviderState
+from heliograph_common.telemetry import metrics
 
 _SWEEP = 5_000
 COLUMNS = tuple(column for column in Import.__table__.columns if column.key != "urls")
@@ -32,8 +33,9 @@ async def lock_due(
     due = or_(counted < func.now() - late, (Import.id.in_(noted)) & (counted < func.now() - soon))
     since = func.extract("epoch", func.now() - counted).label("since")
     statement = select(*COLUMNS, since).where(unfinished, due).order_by(counted).limit(1)
-    found: Any = (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
-    return found
+    return cast(
+        "Row[Any] | None", (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
+    )
 
 
 async def count(connection: AsyncConnection, import_id: UUID) -> Row[Any]:
@@ -69,15 +71,17 @@ async def fail_import(connection: AsyncConnection, import_id: UUID, *, code: str
             revision=Import.revision + 1,
         )
     )
-    return (await connection.execute(failed.returning(*COLUMNS))).one_or_none()
+    row = (await connection.execute(failed.returning(*COLUMNS))).one_or_none()
+    if row is not None:  # should the transaction fail yet, it is done again and counted twice
+        metrics.imports.labels(source=row.source, outcome="failed").inc()
+    return row
 
 
 async def pause_of(connection: AsyncConnection, budget: str) -> Row[Any] | None:
     """Until when and why a budget is paused; ``None``: it is not."""
     statement = select(ProviderState.paused_until, ProviderState.reason)
     statement = statement.where(ProviderState.budget == budget, ProviderState.paused_until > func.now())
-    found: Any = (await connection.execute(statement)).one_or_none()
-    return found
+    return cast("Row[Any] | None", (await connection.execute(statement)).one_or_none())
 
 
 async def forget(connection: AsyncConnection, *, before: timedelta, limit: int) -> int:

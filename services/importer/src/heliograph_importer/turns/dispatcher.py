@@ -78,6 +78,19 @@ class Dispatcher:
             await transaction.request_all(wanted)
         return len(wanted)
 
+    async def take_back(self) -> int:
+        """Sends again what was sent and has no row of work any more; returns how much that was.
+
+        Raises:
+            DatabaseUnavailable: nothing was taken back.
+        """
+        async with self._messenger.transaction() as transaction:
+            lost = await queries.take_back(transaction.connection)
+        if lost:
+            log.warning("lost work of imports queued again", rows=lost)
+            self.wake()
+        return lost
+
 
 def _pages(imports: Sequence[Row[Any]]) -> dict[UUID, int]:
     """How many pages each import may send. Where the provider fails, one request at a time tells when it no longer does."""

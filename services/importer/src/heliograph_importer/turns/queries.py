@@ -28,6 +28,12 @@ async def send_files(connection: AsyncConnection, wanted: Mapping[UUID, int]) ->
     return await _send(connection, _SEND_FILES, wanted)
 
 
+async def take_back(connection: AsyncConnection) -> int:
+    """Queues pages and files again that were sent, and for which there is no work: rows of work were lost. Returns how
+    many."""
+    return sum([(await connection.execute(statement)).rowcount for statement in _TAKE_BACK])
+
+
 async def _send(connection: AsyncConnection, statement: Any, wanted: Mapping[UUID, int]) -> Sequence[Row[Any]]:
     if not wanted:
         return []
@@ -51,6 +57,17 @@ _ACTIVE = text("""
     WHERE imports.status IN ('queued', 'running')
     ORDER BY imports.id LIMIT :limit
 """)
+_TAKE_BACK = (
+    text("""
+        UPDATE import_pages SET status = 'queued' WHERE status = 'sent' AND import_id IN (
+            SELECT id FROM imports WHERE status IN ('queued', 'running'))
+        AND NOT EXISTS (SELECT FROM work WHERE kind = 'list' AND target = import_pages.id)
+    """),
+    text("""
+        UPDATE import_files SET status = 'queued' WHERE status IN ('sent', 'fetching')
+        AND NOT EXISTS (SELECT FROM work WHERE kind = 'fetch' AND target = import_files.id)
+    """),
+)
 _SEND_PAGES = text("""
     WITH chosen AS (
         SELECT page.id FROM unnest(CAST(:ids AS uuid[]), CAST(:limits AS integer[])) AS wanted (import_id, count)

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 0.5
 _CONSUMER = "notifier"
 _CLIENTS = "heliograph.clients"
+_OF_IMPORTS = "import."
 
 
 class Feed:
@@ -112,7 +113,7 @@ class Feed:
             message.subject, consumer=_CONSUMER, message_id=message_id, headers=message.headers, deliveries=1
         ) as span:
             span.set_attribute(_CLIENTS, len(clients))
-            span.set_attribute(spans.IMAGE_ID, event.subject)
+            span.set_attribute(spans.IMPORT_ID if event.type.startswith(_OF_IMPORTS) else spans.IMAGE_ID, event.subject)
             for client in clients:
                 client.offer(event)
             if event.accepted_at is not None:

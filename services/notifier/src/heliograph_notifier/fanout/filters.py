@@ -9,18 +9,18 @@ from heliograph_notifier.protocol.vocabulary import FilterRequest
 class Filter:
     """A compiled ``FilterRequest``."""
 
-    __slots__ = ("_exact", "_image_ids", "_prefixes", "all_owners")
+    __slots__ = ("_exact", "_ids", "_prefixes", "all_owners")
 
     def __init__(self, request: FilterRequest) -> None:
         types = [name.removeprefix(TYPE_PREFIX) for name in request.types]
         self._prefixes = tuple(name[:-1] for name in types if name.endswith("*"))
         self._exact = frozenset(name for name in types if not name.endswith("*"))
-        self._image_ids = frozenset(image_id.lower() for image_id in request.image_ids)
+        self._ids = frozenset(each.lower() for each in (*request.image_ids, *request.import_ids))
         self.all_owners = request.all_owners
 
     def passes(self, event: Event) -> bool:
         """Whether the client asked for ``event``."""
-        if self._image_ids and event.subject not in self._image_ids:
+        if self._ids and event.subject not in self._ids:
             return False
         if not self._exact and not self._prefixes:
             return True

@@ -40,7 +40,14 @@ class FilterRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             "`image.`. An empty list matches all types."
         ),
     ] = []
-    image_ids: Annotated[_Words, msgspec.Meta(description="Ids of images. An empty list matches all images.")] = []
+    image_ids: Annotated[
+        _Words,
+        msgspec.Meta(
+            description="Ids of images. If this list and `import_ids` are both empty, all images and imports match; "
+            "otherwise those listed in either."
+        ),
+    ] = []
+    import_ids: Annotated[_Words, msgspec.Meta(description="Ids of imports. See `image_ids`.")] = []
     all_owners: Annotated[
         bool, msgspec.Meta(description="Whether to include the events of all owners. Requires the scope `admin`.")
     ] = False

@@ -17,7 +17,8 @@ _TARGETS = text("""
 """).bindparams(bindparam("target", type_=Uuid))
 _WRONG = text("""
     SELECT work.kind, work.target, work.owner, check_at < now() - interval '1 hour' AS overdue,
-           images.id IS NULL OR deleted_at IS NOT NULL OR (kind = 'render' AND processing_status = 'failed') AS superfluous
+           kind = ANY(:image_kinds) AND (images.id IS NULL OR deleted_at IS NOT NULL
+                                         OR (kind = 'render' AND processing_status = 'failed')) AS superfluous
     FROM unnest(CAST(:kinds AS text[]), CAST(:targets AS uuid[])) AS looked_at (its_kind, its_target)
     JOIN work ON work.kind = its_kind AND work.target = its_target
     LEFT JOIN images ON images.id = work.target AND work.kind = ANY(:image_kinds)
@@ -26,10 +27,10 @@ _WRONG = text("""
     ORDER BY work.kind, work.target
 """).bindparams(bindparam("targets", type_=ARRAY(Uuid)), bindparam("image_kinds", type_=ARRAY(Text)))
 _DROP = text("""
-    DELETE FROM work WHERE kind = :kind AND target = :target AND NOT EXISTS (
+    DELETE FROM work WHERE kind = :kind AND target = :target AND kind = ANY(:image_kinds) AND NOT EXISTS (
         SELECT FROM images WHERE images.id = work.target AND deleted_at IS NULL
         AND NOT (work.kind = 'render' AND processing_status = 'failed'))
-""").bindparams(bindparam("target", type_=Uuid))
+""").bindparams(bindparam("target", type_=Uuid), bindparam("image_kinds", type_=ARRAY(Text)))
 
 
 async def targets(connection: AsyncConnection, kind: str, target: UUID, limit: int) -> Sequence[Row[Any]]:
@@ -49,4 +50,5 @@ async def wrong(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequen
 
 async def drop_superfluous(connection: AsyncConnection, kind: str, target: UUID) -> bool:
     """Deletes a row of work whose image wants none; whether it was there and superfluous."""
-    return (await connection.execute(_DROP, {"kind": kind, "target": target})).rowcount == 1
+    values = {"kind": kind, "target": target, "image_kinds": list(IMAGE_KINDS)}
+    return (await connection.execute(_DROP, values)).rowcount == 1

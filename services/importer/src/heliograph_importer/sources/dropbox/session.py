@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from dropbox.session import API_CONTENT_HOST, API_HOST
 from requests.adapters import HTTPAdapter
 
+from heliograph_common.telemetry import spans
 from heliograph_importer.sources.dropbox.errors import of_refusal
 from heliograph_importer.sources.port import ProviderFailed
 
@@ -50,7 +52,11 @@ class Session(requests.Session):
         method, url, *others = args
         download = bool(options.get("stream"))
         options |= {"stream": True, "allow_redirects": False, "timeout": _TIMEOUTS}
-        response = super().request(method, self._real(url), *others, **options)
+        real = self._real(url)
+        server = urlsplit(real)
+        with spans.http_span(method, server.hostname or "", server.port, urlsplit(url).path) as answered:
+            response = super().request(method, real, *others, **options)
+            answered(response.status_code)
         try:
             self._open.response = _checked(response, download=download)
         except BaseException:

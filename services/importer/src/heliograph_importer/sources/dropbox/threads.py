@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ class Threads:
         Raises:
             ProviderFailed: it took too long, or as ``errors.translated`` says.
         """
-        future = self._pool.submit(translated, work)
+        future = self._pool.submit(copy_context().run, translated, work)  # so that its requests are in this trace
         try:
             async with asyncio.timeout(_SECONDS):
                 return await asyncio.wrap_future(future)

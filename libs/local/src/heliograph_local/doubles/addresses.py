@@ -1,0 +1,51 @@
+"""Where the doubles answer, and what an importer must be told to ask them in place of the providers. Needs none of their
+dependencies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from heliograph_local.errors import LocalError
+
+GOOGLE, DROPBOX, WEB = "/google", "/dropbox", "/web"
+"""The paths below which each double answers."""
+DRIVE_KEY = "api-key-of-the-double"
+APP_KEY, APP_SECRET = "double-key", "double-secret"
+
+_NEEDED = ("googleapiclient", "dropbox", "starlette", "uvicorn")
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """That the doubles run. ``pictures``: a folder of this machine that one of them serves, too."""
+
+    pictures: Path | None = None
+
+
+def importer_environment(base_url: str) -> dict[str, str]:
+    """Variables of an importer that imports from the doubles at ``base_url``, and from nowhere else on this machine."""
+    return {
+        "HELIOGRAPH_GOOGLE_DRIVE__BASE_URL": f"{base_url}{GOOGLE}/drive/v3/",
+        "HELIOGRAPH_GOOGLE_DRIVE__TOKEN_URL": f"{base_url}{GOOGLE}/token",
+        "HELIOGRAPH_GOOGLE_DRIVE__API_KEY": DRIVE_KEY,
+        "HELIOGRAPH_DROPBOX__API_URL": f"{base_url}{DROPBOX}/api",
+        "HELIOGRAPH_DROPBOX__CONTENT_URL": f"{base_url}{DROPBOX}/content",
+        "HELIOGRAPH_DROPBOX__APP_KEY": APP_KEY,
+        "HELIOGRAPH_DROPBOX__APP_SECRET": APP_SECRET,
+        "HELIOGRAPH_URLS__ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
+    }
+
+
+def check_installed() -> None:
+    """
+    Raises:
+        LocalError: something that the doubles need is not installed.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise LocalError(
+            f"not installed: {', '.join(missing)}; install the doubles with: pip install 'heliograph-local[doubles]'"
+        )
