@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent.parent / "charts" / "heliograph" / "dashboards"
 WIDTH, HEIGHT, COLUMNS = 8, 8, 24
 
 Panel = tuple[str, str, str, str]
-"""Title, unit, query, legend. ``$ns`` stands for the namespace's matcher, ``$by`` for that and the component's. A title alone,
-as text, begins a row."""
+"""Title, unit, query, legend. ``$ns`` stands for the namespace's matcher, ``$by`` for that and the component's. A text among
+panels begins a row with that title."""
 
 
 def quantile(of: str, by: str, matchers: str, share: float = 0.95) -> str:
@@ -60,6 +60,12 @@ PIPELINE: list[Panel | str] = [
     ("Sockets", "short", "sum by (transport) (heliograph_sockets{$ns})", "{{transport}}"),
     ("Bytes queued for sockets", "bytes", "sum by (pod) (heliograph_socket_queue_bytes{$ns})", "{{pod}}"),
     "Imports",
+    (
+        "Imports by outcome",
+        "short",
+        "sum by (source, outcome) (increase(heliograph_imports_total{$ns}[$__rate_interval]))",
+        "{{source}} {{outcome}}",
+    ),
     (
         "Imports: files by outcome",
         "ops",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from tests.charts.support import Manifest, Render, pick
+from tests.charts.support import ROOT, Manifest, Render, pick
 
 from heliograph_common.telemetry import metrics
+from heliograph_importer.sources.port import SourceError
 
 _METRIC = re.compile(r"\b(?:heliograph|process)_[a-z_]+\b")
 _PART = re.compile(r"_(bucket|count|sum)$")
@@ -56,6 +57,14 @@ def test_quarantined_messages_are_told(render: Render) -> None:
     )
     assert alert["alert"] == "HeliographOutboxQuarantined"
     assert "heliograph quarantine ls" in alert["annotations"]["summary"]
+
+
+def test_the_runbook_of_imports_has_its_alerts_and_every_code_of_a_source(render: Render) -> None:
+    page = (ROOT / "docs/runbooks/imports.md").read_text(encoding="utf-8")
+    named = {rule["alert"] for rule in rules(render(files=PRODUCTION)) if "Imports" in rule.get("alert", "")}
+    assert named == {"HeliographImportsWaiting", "HeliographImportsFailing"}
+    codes = {error.code for error in SourceError.__subclasses__()}
+    assert not [word for word in named | codes if f"`{word}`" not in page]
 
 
 def test_every_metric_of_a_dashboard_exists(render: Render) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.e2e import images, steps
+from tests.e2e import images, imports, steps
 from tests.e2e.cluster import Cluster, find
 from tests.e2e.installation import Installation
 from tests.e2e.shell import ROOT, Failed
@@ -89,6 +89,7 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Upgrade again", partial(steps.upgrade, site, current))
         step("helm test", partial(steps.helm_test, site))
         step("Real pictures through the Service", partial(steps.uploads, site))
+        step("Imports from doubles of the providers", partial(imports.import_folders, site))
         step("Most memory so far", partial(steps.most_memory, site))
         step("Pods wait for the provision job", partial(steps.waiting, site))
         step("Provision twice at once", partial(steps.provision_again, site))
@@ -101,6 +102,7 @@ def run_all(cluster: Cluster, table: Table) -> None:
 
 def _build(cluster: Cluster, release: images.Release) -> str:
     images.build(cluster, ROOT, release.tag)
+    images.build_client(cluster, release.tag)
     return ", ".join(f"{service} {images.size(service, release.tag)}" for service in images.SERVICES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.shell import ROOT, run
 
 SERVICES = tuple(component.name for component in components())
+CLIENT = "heliograph/e2e"
+"""The image of this folder, which has the doubles of providers too."""
 CHART = "charts/heliograph"
 
 
@@ -28,6 +30,11 @@ class Release:
     version: str
     tag: str
 
+    @property
+    def imports(self) -> bool:
+        """Whether it has importers."""
+        return (self.chart / "components/importer.yaml").exists()
+
 
 def version_in(text: str) -> str:
     """The version in a Chart.yaml."""
@@ -36,18 +43,26 @@ def version_in(text: str) -> str:
 
 
 def build(cluster: Cluster, source: Path, tag: str) -> None:
-    """Builds the images from ``source`` and brings them to the cluster."""
+    """Builds the images of the services from ``source`` and brings them to the cluster."""
+    files = {f"heliograph/{file.parent.name}:{tag}": file for file in sorted(source.glob("services/*/Dockerfile"))}
+    _build(cluster, source, files)
+
+
+def build_client(cluster: Cluster, tag: str) -> None:
+    """Builds the image of this folder and brings it to the cluster."""
+    _build(cluster, ROOT, {f"{CLIENT}:{tag}": ROOT / "tests/e2e/Dockerfile"})
+
+
+def _build(cluster: Cluster, source: Path, files: Mapping[str, Path]) -> None:
     base = ("--build-arg", f"BASE_IMAGE={cluster.base_image}") if cluster.base_image else ()
     network = ("--network=host",) if cluster.lab else ()
-    services = sorted(dockerfile.parent.name for dockerfile in source.glob("services/*/Dockerfile"))
-    for service in services:
+    for image, file in files.items():
         run(
-            "nice", "docker", "build", "--quiet", *network, *base,
-            "-f", source / "services" / service / "Dockerfile", "-t", f"heliograph/{service}:{tag}", source,
+            "nice", "docker", "build", "--quiet", *network, *base, "-f", file, "-t", image, source,
             environment={"DOCKER_BUILDKIT": "0"} if cluster.lab else {},
             seconds=1800,
         )  # fmt: skip
-    cluster.load(*(f"heliograph/{service}:{tag}" for service in services))
+    cluster.load(*files)
 
 
 def size(service: str, tag: str) -> str:

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.e2e import providers
 from tests.e2e.client import Site, token_for
 from tests.e2e.cluster import Cluster
-from tests.e2e.images import SERVICES, Release
+from tests.e2e.images import CLIENT, SERVICES, Release
 from tests.e2e.shell import Failed
 
 NAMESPACE = "heliograph-e2e"
@@ -88,10 +89,13 @@ class Installation:
                 "ports": [{"port": 8333, "nodePort": self.ports["s3"]}],
             },
         }
+        pull_policy = "Never" if self.cluster.lab else "IfNotPresent"
+        doubles = providers.objects(f"{CLIENT}:{release.tag}", pull_policy) if release.imports else []
         return {
-            "image": {"tag": release.tag, "pullPolicy": "Never" if self.cluster.lab else "IfNotPresent"},
+            "image": {"tag": release.tag, "pullPolicy": pull_policy},
             "s3": {"publicEndpoint": signed} if self.address else {},
-            "extraObjects": [service],
+            "extraObjects": [service, *doubles],
+            **(providers.values() if release.imports else {}),
             # A node of a test machine says that it has more processors than there are.
             "thumbnailer": {"resources": {"requests": {"cpu": "500m"}}},
             **{

@@ -109,6 +109,8 @@ socket_resets = Counter(
     registry=REGISTRY,
 )
 
+# Imports that ended by themselves: completed, whatever became of their files, or failed as a whole.
+imports = Counter("heliograph_imports_total", "Imports that ended", ("source", "outcome"), registry=REGISTRY)
 # Files of imports by what became of them: imported, unchanged, skipped, failed.
 import_files = Counter(
     "heliograph_import_files_total", "Files of imports that ended", ("source", "outcome"), registry=REGISTRY

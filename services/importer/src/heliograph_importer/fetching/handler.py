@@ -24,7 +24,6 @@ from heliograph_common.ingest.sniff import Limits, sniff_bytes
 from heliograph_common.ingest.spool import Spool, Spooled
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
-from heliograph_common.telemetry import metrics
 from heliograph_importer.fetching import queries
 from heliograph_importer.fetching.queries import FileClaim
 from heliograph_importer.providers import waits
@@ -113,8 +112,6 @@ class FetchHandler:
         else:
             async with job.conclude() as transaction:
                 await _resumed(transaction, claim)
-            metrics.import_files.labels(source=claim.job.source, outcome="imported").inc()
-            metrics.import_bytes.labels(source=claim.job.source).inc(spooled.size)
 
     async def _accept(self, claim: FileClaim, spooled: Spooled, revision: str | None) -> None:
         async def settle(connection: Connection, image: Row[Any]) -> None:
@@ -135,7 +132,6 @@ class FetchHandler:
         async with job.conclude() as transaction:
             await queries.end(transaction.connection, claim, status=status, code=code, reason=reason)
             await _resumed(transaction, claim)
-        metrics.import_files.labels(source=claim.job.source, outcome=status).inc()
 
     async def _stop_import(self, job: Job, claim: FileClaim, error: CredentialRefused) -> None:
         """Without a credential no other file can be had either: the import can be retried with another."""
@@ -150,7 +146,6 @@ class FetchHandler:
         async with job.conclude() as transaction:
             await queries.end(transaction.connection, claim, status="unchanged", image_id=image_id)
             await _resumed(transaction, claim)
-        metrics.import_files.labels(source=claim.job.source, outcome="unchanged").inc()
 
     async def _put_back(self, job: Job, claim: FileClaim, wait: Wait) -> None:
         async with job.conclude() as transaction:

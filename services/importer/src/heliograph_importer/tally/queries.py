@@ -11,6 +11,7 @@ from sqlalchemy import Row, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.import_models import Import, ProviderState
+from heliograph_common.telemetry import metrics
 
 _SWEEP = 5_000
 COLUMNS = tuple(column for column in Import.__table__.columns if column.key != "urls")
@@ -70,7 +71,10 @@ async def fail_import(connection: AsyncConnection, import_id: UUID, *, code: str
             revision=Import.revision + 1,
         )
     )
-    return (await connection.execute(failed.returning(*COLUMNS))).one_or_none()
+    row = (await connection.execute(failed.returning(*COLUMNS))).one_or_none()
+    if row is not None:  # should the transaction fail yet, it is done again and counted twice
+        metrics.imports.labels(source=row.source, outcome="failed").inc()
+    return row
 
 
 async def pause_of(connection: AsyncConnection, budget: str) -> Row[Any] | None:

@@ -17,6 +17,7 @@ from heliograph_common.contracts.import_messages import ImportCompleted, ImportE
 from heliograph_common.db.imports import event_facts
 from heliograph_common.db.rows import Row
 from heliograph_common.messaging.transaction import Messenger, Transaction
+from heliograph_common.telemetry import metrics
 from heliograph_importer.tally import queries
 from heliograph_importer.tally.rates import remaining, smoothed
 
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 SOON = timedelta(seconds=0.5)
 LATE = timedelta(seconds=5)
 _COUNTS = ("found", "fetching", "imported", "unchanged", "skipped", "failed", "canceled")
+_OUTCOMES = ("imported", "unchanged", "skipped", "failed")
 _ACTIVE = ("queued", "running")
 
 
@@ -61,11 +63,12 @@ class Tally:
             self._noted.discard(row.id)
             if row.status not in _ACTIVE:
                 await queries.cancel_queued(transaction.connection, row.id)
-            await _count(transaction, row)
+            after = await _count(transaction, row)
+        _measure(row, after)
         return True
 
 
-async def _count(transaction: Transaction, before: Row[Any]) -> None:
+async def _count(transaction: Transaction, before: Row[Any]) -> Row[Any]:
     counts = await queries.count(transaction.connection, before.id)
     values: dict[str, Any] = {name: getattr(counts, name) for name in _COUNTS}
     values |= {"found_bytes": counts.found_bytes, "imported_bytes": counts.imported_bytes, "listed": counts.listed}
@@ -82,6 +85,17 @@ async def _count(transaction: Transaction, before: Row[Any]) -> None:
         log.info("import completed", import_id=str(after.id), **{name: getattr(after, name) for name in _COUNTS})
     elif active and changed:
         transaction.event(await _progress(transaction, after), owner=after.owner)
+    return after
+
+
+def _measure(before: Row[Any], after: Row[Any]) -> None:
+    """Counts for metrics what has been added. A retry takes files back, which is nothing to a counter."""
+    for outcome in _OUTCOMES:
+        added = getattr(after, outcome) - getattr(before, outcome)
+        metrics.import_files.labels(source=after.source, outcome=outcome).inc(max(0, added))
+    metrics.import_bytes.labels(source=after.source).inc(max(0, after.imported_bytes - before.imported_bytes))
+    if after.status != before.status:
+        metrics.imports.labels(source=after.source, outcome=after.status).inc()
 
 
 def _left(counts: Row[Any]) -> int:

@@ -1,0 +1,99 @@
+"""The doubles of the providers as objects of a cluster, and an importer's values that lead to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliograph_local.doubles.addresses import importer_environment
+
+NAME = "heliograph-doubles"
+PORT = 8080
+_SECRET = f"{NAME}-credentials"
+_LABELS = {
+    "app.kubernetes.io/name": NAME,
+    "app.kubernetes.io/component": "doubles",
+    "app.kubernetes.io/part-of": "heliograph",
+}
+_SECRETS = {  # variables that go by a Secret, as an operator's would
+    "HELIOGRAPH_GOOGLE_DRIVE__API_KEY": ("google-drive-api-key", "googleDriveApiKeyKey"),
+    "HELIOGRAPH_DROPBOX__APP_KEY": ("dropbox-app-key", "dropboxAppKeyKey"),
+    "HELIOGRAPH_DROPBOX__APP_SECRET": ("dropbox-app-secret", "dropboxAppSecretKey"),
+}
+_NOT_SET = "HELIOGRAPH_URLS__ALLOWED_NETWORKS"  # addresses of the cluster stay forbidden
+
+
+def values() -> dict[str, Any]:
+    """Of the chart: importers that ask the doubles, with credentials from a Secret."""
+    told = importer_environment(f"http://{NAME}")
+    plain = {name: value for name, value in told.items() if name not in {*_SECRETS, _NOT_SET}}
+    to_doubles = {"ports": [{"port": PORT}], "to": [{"podSelector": {"matchLabels": _LABELS}}]}
+    return {
+        "importer": {
+            "extraEnv": [{"name": name, "value": value} for name, value in plain.items()],
+            "existingSecret": {"name": _SECRET, **{value: key for key, value in _SECRETS.values()}},
+        },
+        "networkPolicy": {"internet": {"extraEgress": [to_doubles]}},
+    }
+
+
+def objects(image: str, pull_policy: str) -> list[dict[str, Any]]:
+    """The doubles: Secret, Deployment, Service, and the policy that lets importers in and nothing out."""
+    told = importer_environment("")
+    importers = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "importer"}}}
+    return [
+        {
+            **_object("v1", "Secret", _SECRET),
+            "stringData": {key: told[variable] for variable, (key, _) in _SECRETS.items()},
+        },
+        {
+            **_object("apps/v1", "Deployment", NAME),
+            "spec": {
+                "selector": {"matchLabels": _LABELS},
+                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(image, pull_policy)},
+            },
+        },
+        {
+            **_object("v1", "Service", NAME),
+            "spec": {"selector": _LABELS, "ports": [{"port": 80, "targetPort": PORT}]},
+        },
+        {
+            **_object("networking.k8s.io/v1", "NetworkPolicy", NAME),
+            "spec": {
+                "podSelector": {"matchLabels": _LABELS},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{"ports": [{"port": PORT}], "from": [importers]}],
+            },
+        },
+    ]
+
+
+def _object(version: str, kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": _LABELS}}
+
+
+def _pod(image: str, pull_policy: str) -> dict[str, Any]:
+    """It fits the restricted level."""
+    container = {
+        "name": "doubles",
+        "image": image,
+        "imagePullPolicy": pull_policy,
+        "command": ["python", "-m", "heliograph_local.doubles", "--host=0.0.0.0", f"--port={PORT}"],
+        "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "timeoutSeconds": 5},
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "runAsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
