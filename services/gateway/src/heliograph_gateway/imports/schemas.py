@@ -88,7 +88,7 @@ class ImportRequest(Shape):
         Field(
             pattern=NAME_OF_CREDENTIAL,
             description="Name of a credential of this installation. Null uses the default of the source, with which only "
-            "public or shared folders can be read.",
+            "public or shared folders can be read. Not for `urls`.",
             examples=[None],
         ),
     ] = None
