@@ -27,7 +27,8 @@ class Excuse:
         return failure == self.failure and self.answer in answers and bool(re.search(self.text, text))
 
 
-_LISTS = ("listImages", "listDeadLetters", "listQuarantine", "listChecks")
+_LISTS = ("listImages", "listImports", "listImportFiles", "listDeadLetters", "listQuarantine", "listChecks")
+_IMPORTS = ("startImport", "importGoogleDriveOld", "importDropboxOld")
 _UPLOADS = ("uploadImages", "uploadOld")
 _ANNOUNCED = ("createUpload", "createUploads", "createTusUpload")
 _SEVERAL = ("uploadImages", "createUploads", "completeUploads")
@@ -44,6 +45,8 @@ _PROFILES = "analysis profiles are a setting"
 _LIMITS = "limits are a setting"
 _ENTRIES = "what is wrong with one of several is told in its entry"
 _CHECKSUM = "no schema can tell a body's checksum"
+_LINKS = "no schema can tell a link to a folder, or an address that servers may request"
+_SOURCES = "which fields there are depends on the source"
 _HEADERS = "what is in headers of tus depends on what else there is"
 _UNKNOWN = "headers that are not known are passed over (RFC 9110, 5.1)"
 _ONLY_UNKNOWN = r"Invalid component: in header - object with unexpected properties\n"
@@ -58,6 +61,9 @@ EXCUSES = (
     *(Excuse(_SEVERAL, _ACCEPTED, status, _ENTRIES, '"problem":{') for status in (200, 201)),
     Excuse(_ANNOUNCED, _REJECTED, "invalid-body", _PROFILES, "analyze`: (Must be|Not supported)"),
     Excuse(_ANNOUNCED, _REJECTED, "image-too-large", _LIMITS, "Limit exceeded"),
+    Excuse(_IMPORTS, _REJECTED, "invalid-body", _LINKS, "`/(url|folder_url|urls/[0-9]+)`: "),
+    Excuse(("startImport",), _REJECTED, "invalid-body", _SOURCES, "(Required|Not allowed) (for|together)"),
+    Excuse(("startImport", "retryImport"), _REJECTED, "invalid-body", "some sources take no token", "`/authorization`"),
     Excuse(
         ("putDisplaySizes",),
         _REJECTED,

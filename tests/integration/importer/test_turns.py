@@ -134,7 +134,7 @@ async def test_a_dead_letter_of_a_file_can_be_replayed(imports: Imports, picture
 
         async def imported() -> bool:
             row = await imports.row(import_id)
-            return row.status == "completed" and row.imported == 1
+            return bool(row.status == "completed" and row.imported == 1)
 
         await until(imported)
     await nothing_left(imports.database)

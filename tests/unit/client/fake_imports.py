@@ -91,7 +91,7 @@ class FakeImports:
         elif found["status"] == "running":
             done = counts(found=4, imported=4)
             found |= {"progress": 100, "finished_at": TIME, "counts": done, "remaining_seconds": None, **self.ends}
-            found["listing"] = found["listing"] | {"complete": True}
+            found["listing"] = {**found["listing"], "complete": True}
         return answer
 
     def cancel(self, request: Request, _body: bytes) -> Response:

@@ -33,7 +33,7 @@ def test_a_folder_is_begun_and_left(fake: FakeServer, run: Run, command: str, so
 def test_a_folder_is_waited_for(fake: FakeServer, run: Run) -> None:
     done = run("import", "drive", LINK, "--wait")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "completed, 100 %" in done.stdout
+    assert ": completed\n" in done.stdout
     assert "4 of 4 files, 4 imported" in done.stdout
     as_json = run("import", "drive", LINK, "--wait", "--json")
     assert (as_json.exit_code, json.loads(as_json.stdout)["status"]) == (0, "completed")
@@ -46,10 +46,13 @@ def test_failures_are_told_and_are_the_exit_code(fake: FakeServer, run: Run) -> 
     assert "1 failed" in some.stdout
     assert "--status failed" in some.stdout
     fault = {"code": "access_denied", "detail": "the folder is private: share it by link"}
-    fake.imports.ends = {"status": "failed", "error": fault}
+    root = {"path": "", "code": fault["code"], "reason": fault["detail"]}
+    listing = {"complete": False, "folders": 1, "pages": 1, "pages_listed": 0, "errors": [root]}
+    fake.imports.ends = {"status": "failed", "error": fault, "listing": listing}
     all_of_it = run("import", "drive", LINK, "--wait")
     assert all_of_it.exit_code == 1
-    assert "failed: the folder is private: share it by link" in all_of_it.stdout
+    assert all_of_it.stdout.count("the folder is private: share it by link") == 1
+    assert "heliograph import retry" in all_of_it.stdout
     fake.imports.ends = {"status": "running"}
     late = run("import", "drive", LINK, "--wait", "--timeout", "0.3")
     assert late.exit_code == 1

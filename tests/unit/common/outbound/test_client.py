@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -317,21 +318,24 @@ async def test_every_wait_is_limited(double: WebDouble, base: str, path: str, pa
 
 
 async def test_crumbs_leave_time_to_others(client: GuardedClient, base: str) -> None:
-    turns = 0
+    got = 0
+    got_by_turn: list[int] = []
 
-    async def count() -> None:
-        nonlocal turns
+    async def other() -> None:
         while True:
-            turns += 1
+            got_by_turn.append(got)
             await asyncio.sleep(0)
 
     crumbs = b"1\r\nx\r\n" * 10_000
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + crumbs + b"0\r\n\r\n"
     async with speaking(answer) as (port, _):
-        other = asyncio.create_task(count())
-        assert len(await body_of(client, f"http://{LOOPBACK}:{port}/")) == 10_000
-        other.cancel()
-    assert turns >= 100
+        others = asyncio.create_task(other())
+        async with client.stream(f"http://{LOOPBACK}:{port}/") as response:
+            async for chunk in response.chunks:
+                got += len(chunk)
+        others.cancel()
+    assert got == 10_000
+    assert max(later - earlier for earlier, later in pairwise(got_by_turn)) <= 200
 
 
 async def test_a_url_is_judged_before_anything_is_asked() -> None:

@@ -105,12 +105,11 @@ def show(session: Session, found: Import) -> int:
     if session.as_json:
         session.json_document(found)
     else:
-        session.say(f"import {found.id}: {found.status}, {found.progress} %")
+        session.say(f"import {found.id}: {found.status}{'' if found.finished else f', {found.progress} %'}")
         session.say(f"{name_of(found)}, from {found.source}")
         session.say(told_of(found))
         _say_what_is_wrong(session, found)
-    bad = found.status in {"failed", "canceled"} or (found.finished and (found.counts.failed or found.listing.errors))
-    return SOME_FAILED if bad else 0
+    return SOME_FAILED if _went_wrong(found) else 0
 
 
 def name_of(found: Import) -> str:
@@ -121,7 +120,7 @@ def name_of(found: Import) -> str:
 def told_of(found: Import) -> str:
     """Counts, bytes, rate, time left, and what it waits for, in a line."""
     counts = found.counts
-    told = [f"{counts.done} of {counts.found}{'' if found.listing.complete else ' or more'} files"]
+    told = [f"{counts.done} of {counts.found}{'' if found.listing.complete or found.finished else ' or more'} files"]
     named = ("imported", "unchanged", "skipped", "failed", "canceled")
     told += [f"{getattr(counts, name)} {name}" for name in named if getattr(counts, name)]
     if found.bytes.imported:
@@ -145,13 +144,20 @@ def pace(found: Import) -> str:
     return ", ".join(told)
 
 
+def _went_wrong(found: Import) -> bool:
+    """Whether it has ended and something is left to be retried."""
+    return found.finished and bool(found.status != "completed" or found.counts.failed or found.listing.errors)
+
+
 def _say_what_is_wrong(session: Session, found: Import) -> None:
     if found.error:
         session.say(f"failed: {found.error.detail}")
     for each in found.listing.errors:
-        session.say(f"not listed: {each.path or '/'}: {each.reason}")
-    if found.finished and (found.counts.failed or found.listing.errors):
+        if not (found.error and each.reason == found.error.detail):
+            session.say(f"not listed: {each.path or '/'}: {each.reason}")
+    if found.counts.failed:
         session.say(f"see why with: heliograph import files {found.id} --status failed")
+    if _went_wrong(found):
         session.say(f"retry with: heliograph import retry {found.id}")
 
 

@@ -16,6 +16,7 @@ from tests.unit.importer.sources.dropbox.support import content_of, dropbox_worl
 from heliograph_common.errors import Temporary
 from heliograph_importer.settings import DropboxSettings
 from heliograph_importer.sources.dropbox import Dropbox
+from heliograph_importer.sources.dropbox.content import Content
 from heliograph_importer.sources.port import (
     Download,
     Location,
@@ -159,8 +160,10 @@ async def test_leaving_early_ends_the_download_and_frees_its_thread() -> None:
         source = world.shared(world.double.share(held))
         large, small = await everything(source)
         async with source.open(large) as download:
-            async for _ in download.chunks:
-                break
+            content = download.chunks
+            assert await anext(content)
+        assert isinstance(content, Content)
+        await until(lambda: content._response.raw.closed)
         assert await content_of(source, small) == b"small"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -312,6 +313,9 @@ async def test_a_token_that_expired_is_refreshed_once_for_all() -> None:
         assert await content_of(source, file) == b"a"
         assert await content_of(_own(world, token), file) == b"a"  # as the row has it, the same token again
         assert world.calls().count("oauth2/token") == 1
+        account.expire()
+        await asyncio.gather(*(source.list(Folder(ref=""), "") for _ in range(8)))
+        assert world.calls().count("oauth2/token") == 2
 
 
 @pytest.mark.parametrize("access_token", ["", "never heard of"])

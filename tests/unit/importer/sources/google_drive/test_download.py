@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from tests.unit.importer.sources.google_drive.support import Counted, Served, fe
 
 from heliograph_importer.settings import DriveSettings
 from heliograph_importer.sources.google_drive import GoogleDrive
+from heliograph_importer.sources.google_drive.source import DriveSource
 from heliograph_importer.sources.port import (
     AccessDenied,
     ApiKey,
@@ -239,6 +241,19 @@ async def test_a_server_that_is_not_there() -> None:
     await provider.close()
 
 
+@asynccontextmanager
+async def answering(answer: Response) -> AsyncIterator[DriveSource]:
+    """A source of a server that answers this, whatever it is asked."""
+
+    async def always(_: Request) -> Response:
+        return answer
+
+    async with served(Starlette(routes=[Route("/{path:path}", always)])) as url:
+        provider = GoogleDrive(DriveSettings(base_url=f"{url}/drive/v3/"))
+        yield provider.source(Location(link={"folder_id": "1x"}), ApiKey(key="k"), Counted())
+        await provider.close()
+
+
 async def _endless() -> AsyncIterator[bytes]:
     yield b'{"id":'
     while True:
@@ -258,50 +273,54 @@ async def _endless() -> AsyncIterator[bytes]:
         Response(b"Forbidden", 403, media_type="text/plain"),
         Response(b'{"error": "x"}', 404, media_type="application/json"),
         Response(b"\x1f\x8b nonsense", headers={"content-encoding": "gzip"}),
-        StreamingResponse(_endless(), media_type="application/json"),
     ],
-    ids=["half", "array", "no id", "nothing", "deep", "redirect", "text 403", "odd 404", "bad gzip", "endless"],
+    ids=["half", "array", "no id", "nothing", "deep", "redirect", "text 403", "odd 404", "bad gzip"],
 )
 async def test_answers_that_are_not_drives(answer: Response) -> None:
-    async def always(_: Request) -> Response:
-        return answer
-
-    async with served(Starlette(routes=[Route("/{path:path}", always)])) as url:
-        provider = GoogleDrive(DriveSettings(base_url=f"{url}/drive/v3/"))
-        source = provider.source(Location(link={"folder_id": "1x"}), ApiKey(key="k"), Counted())
+    async with answering(answer) as source:
         with pytest.raises(ProviderFailed):
             await source.root()
+
+
+async def test_an_answer_without_an_end() -> None:
+    async with answering(StreamingResponse(_endless(), media_type="application/json")) as source:
+        with pytest.raises(ProviderFailed, match="has no end"):
+            await source.root()
+
+
+async def test_a_download_that_ends_before_the_length_it_announced() -> None:
+    """With chunks of their own framing, HTTP does not notice."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 10\r\nTransfer-Encoding: chunked"
+        writer.write(head + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        provider = GoogleDrive(DriveSettings(base_url=f"http://127.0.0.1:{port}/drive/v3/"))
+        source = provider.source(Location(link={"folder_id": "1x"}), ApiKey(key="k"), Counted())
+        with pytest.raises(ProviderFailed, match="broke off after 5 of 10 bytes"):
+            await fetched(source, RemoteFile(ref="1x", name="x", path="x"))
         await provider.close()
 
 
 async def test_names_with_half_a_surrogate_pair_are_readable() -> None:
-    async def page(_: Request) -> Response:
-        return Response(b'{"files": [{"id": "1x", "name": "\\ud83d.jpg"}]}', media_type="application/json")
-
-    async with served(Starlette(routes=[Route("/{path:path}", page)])) as url:
-        provider = GoogleDrive(DriveSettings(base_url=f"{url}/drive/v3/"))
-        source = provider.source(Location(link={"folder_id": "1x"}), ApiKey(key="k"), Counted())
+    told = Response(b'{"files": [{"id": "1x", "name": "\\ud83d.jpg"}]}', media_type="application/json")
+    async with answering(told) as source:
         assert [file.name for file in (await source.list(Folder(ref="1x"), "")).files] == ["\ufffd.jpg"]
-        await provider.close()
 
 
 @pytest.mark.parametrize(
-    ("body", "raised"),
-    [
-        (b'{"files": [], "incompleteSearch": true}', ProviderFailed),
-        (b'{"files": [], "nextPageToken": "same"}', ProviderFailed),
-    ],
+    "body", [b'{"files": [], "incompleteSearch": true}', b'{"files": [], "nextPageToken": "same"}']
 )
-async def test_pages_that_would_lose_files_are_failures(body: bytes, raised: type[Exception]) -> None:
-    async def page(_: Request) -> Response:
-        return Response(body, media_type="application/json")
-
-    async with served(Starlette(routes=[Route("/{path:path}", page)])) as url:
-        provider = GoogleDrive(DriveSettings(base_url=f"{url}/drive/v3/"))
-        source = provider.source(Location(link={"folder_id": "1x"}), ApiKey(key="k"), Counted())
-        with pytest.raises(raised):
+async def test_pages_that_would_lose_files_are_failures(body: bytes) -> None:
+    async with answering(Response(body, media_type="application/json")) as source:
+        with pytest.raises(ProviderFailed):
             await source.list(Folder(ref="1x"), "same")
-        await provider.close()
 
 
 async def test_a_request_that_drive_finds_wrong_is_permanent(drive: Served, top: Item) -> None:

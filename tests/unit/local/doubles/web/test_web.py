@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from heliograph_common.ingest.sniff import sniff_bytes
 from heliograph_local.doubles.serving import served
@@ -56,3 +58,12 @@ async def test_it_tells_what_it_was_asked_and_misbehaves_on_request(client: http
 
 async def test_crumbs_are_as_many_as_were_asked_for(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/crumbs/7")).content == b"x" * 7
+
+
+async def test_it_answers_below_a_path_too() -> None:
+    app = Starlette(routes=[Mount("/web", WebDouble.with_demo_pictures().app)])
+    async with served(app) as base, httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+        [url, *_] = (await client.get("/web/")).text.splitlines()
+        assert url.startswith(f"{base}/web/pictures/")
+        assert (await client.get(url)).status_code == 200
+        assert (await client.get("/web/redirects/0")).headers["location"] == f"{base}/web/redirects/1"

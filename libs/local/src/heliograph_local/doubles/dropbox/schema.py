@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dropbox import check, files, sharing
+from dropbox import check, files, sharing, stone_serializers
 from dropbox.auth import AuthError_validator, RateLimitError_validator
 from dropbox.base import DropboxBase
-from stone.backends.python_rsrc import stone_serializers
-from stone.backends.python_rsrc.stone_validators import ValidationError
+from dropbox.stone_validators import ValidationError
 
 _SCOPE = re.compile(r"scope: (\S+)")
 

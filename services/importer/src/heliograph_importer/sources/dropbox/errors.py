@@ -19,7 +19,7 @@ import requests
 import urllib3
 from dropbox.dropbox_client import BadInputException
 from dropbox.exceptions import DropboxException
-from stone.backends.python_rsrc.stone_validators import ValidationError
+from dropbox.stone_validators import ValidationError
 
 from heliograph_importer.sources import port
 
