@@ -83,7 +83,7 @@ class NamedServiceAccount(BaseModel):
     """The JSON key of a service account of Google Drive."""
 
     kind: Literal["service_account"] = Field("service_account", description="Kind of the credential.")
-    info: dict[str, str] = Field(description="Content of the JSON key file.")
+    info: dict[str, str] = Field(repr=False, description="Content of the JSON key file.")
 
 
 class NamedOAuthToken(BaseModel):
