@@ -51,7 +51,8 @@ def test_settings_can_be_set(render: Render, monkeypatch: pytest.MonkeyPatch) ->
         "imports": {"keepDays": 7},
         "importer": {
             "slots": 3, "listSlots": 4, "window": 50, "maxFiles": 2_000_000, "maxDays": 0.5, "maxAttempts": 9,
-            "holdSeconds": 60.5, "patience": 0, "googleDrive": {"requestsPerMinute": 12_000_000}, "dropbox": {"requestsPerMinute": 2},
+            "holdSeconds": 60.5, "patience": 0, "googleDrive": {"requestsPerMinute": 12_000_000},
+            "dropbox": {"requestsPerMinute": 2},
             "urls": {"requestsPerMinute": 3, "allowedNetworks": ["10.9.0.0/16"]},
         },
     }  # fmt: skip
