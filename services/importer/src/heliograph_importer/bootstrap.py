@@ -33,8 +33,8 @@ from heliograph_importer.turns.dispatcher import Dispatcher
 
 NAME = "importer"
 
-_DISPATCH_EVERY = 0.05
-_COUNT_EVERY = 0.25
+_DISPATCH_EVERY = 0.2
+_COUNT_EVERY = 0.5
 _TAKE_BACK_EVERY = 60.0
 _FORGET_EVERY = 3_600.0
 _FORGET_AT_ONCE = 100
