@@ -9,12 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, TextClause, Uuid, and_, bindparam, case, delete, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Interval,
+    Row,
+    TextClause,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import WORK_FENCES, Work
@@ -58,25 +74,12 @@ async def request(connection: AsyncConnection, wanted: Sequence[Request]) -> set
             "message_version": each.message_version,
             "message_data": dict(each.message_data),
             "command_id": each.command_id,
-            "check_at": func.now() + PATIENCE,
         }
         for each in sorted(wanted, key=lambda one: (one.kind, one.target))  # in one order, so that none deadlock
     ]
-    statement = insert(Work).values(rows)
-    new = statement.excluded
-    another = Work.message_data.is_distinct_from(new.message_data)
-    in_hand = Work.leased_until.is_not(None)
-    changes = {name: case((another, new[name]), else_=Work.__table__.c[name]) for name in _ASKED}
-    instead = and_(another, ~in_hand)
-    changes |= {
-        name: case((instead, new[name]), else_=Work.__table__.c[name])
-        for name in ("command_id", "sent_at", "published_seq", "published_at", "check_at")
-    }
-    known = statement.on_conflict_do_update(
-        index_elements=["kind", "target"], set_={**changes, "again": or_(Work.again, in_hand)}
-    )
+    waiting = set((await connection.execute(_REQUEST, rows)).scalars())
     sent = {each.command_id for each in wanted}
-    return sent & set((await connection.execute(known.returning(Work.command_id))).scalars())
+    return sent & waiting
 
 
 async def begin(
@@ -92,21 +95,15 @@ async def begin(
     """Begins an attempt for the delivery ``message_id`` and returns the row with its new fence; ``None``: there is no such
     work, or someone else has it (``find`` tells which). Another delivery of the same message takes over. With the
     ``fence`` of an attempt that nobody has taken over, that attempt goes on: an outage begins nothing new."""
-    goes_on = Work.fence == (-1 if fence is None else fence)
-    free = or_(Work.leased_until.is_(None), Work.leased_until < func.now(), Work.lease_message == message_id, goes_on)
-    statement = (
-        update(Work)
-        .where(Work.kind == kind, Work.target == target, free)
-        .values(
-            fence=case((goes_on, Work.fence), else_=WORK_FENCES.next_value()),
-            attempts=Work.attempts + case((goes_on, 0), else_=1),
-            leased_by=by,
-            lease_message=message_id,
-            leased_until=func.now() + hold,
-        )
-        .returning(*Work.__table__.columns)
-    )
-    return (await connection.execute(statement)).one_or_none()
+    values = {
+        "its_kind": kind,
+        "its_target": target,
+        "message": message_id,
+        "worker": by,
+        "hold": hold,
+        "own_fence": -1 if fence is None else fence,
+    }
+    return cast("WorkRow | None", (await connection.execute(_BEGIN, values)).one_or_none())
 
 
 async def find(connection: AsyncConnection, kind: str, target: UUID) -> WorkRow | None:
@@ -124,13 +121,11 @@ async def lock(connection: AsyncConnection, kind: str, target: UUID) -> None:
 async def end(connection: AsyncConnection, kind: str, target: UUID, fence: int | None) -> WorkRow | None:
     """Ends the work of the attempt with ``fence``; ``None`` when that is not the newest (any more). A row that is returned
     with ``again`` is still there, and wants a command: see ``send_again``."""
-    mine = and_(Work.kind == kind, Work.target == target, Work.fence == fence)
-    ended = delete(Work).where(mine, Work.again.is_(False)).returning(*Work.__table__.columns)
-    row = (await connection.execute(ended)).one_or_none()
+    values = {"its_kind": kind, "its_target": target, "own_fence": fence}
+    row = (await connection.execute(_END, values)).one_or_none()
     if row is not None:
         return row
-    reset = update(Work).where(mine, Work.again).values(leased_until=None, lease_message=None, leased_by=None)
-    return (await connection.execute(reset.returning(*Work.__table__.columns))).one_or_none()
+    return cast("WorkRow | None", (await connection.execute(_END_FOR_NOW, values)).one_or_none())
 
 
 async def send_again(connection: AsyncConnection, row: WorkRow, command_id: UUID) -> None:
@@ -246,10 +241,58 @@ def _sent_anew() -> dict[str, Any]:
     }
 
 
+def _request() -> ReturningInsert[tuple[UUID]]:
+    statement = insert(_WORK).values(check_at=func.now() + PATIENCE)
+    new = statement.excluded
+    another = _WORK.c.message_data.is_distinct_from(new.message_data)
+    in_hand = _WORK.c.leased_until.is_not(None)
+    changes = {name: case((another, new[name]), else_=_WORK.c[name]) for name in _ASKED}
+    instead = and_(another, ~in_hand)
+    changes |= {
+        name: case((instead, new[name]), else_=_WORK.c[name])
+        for name in ("command_id", "sent_at", "published_seq", "published_at", "check_at")
+    }
+    known = statement.on_conflict_do_update(
+        index_elements=["kind", "target"], set_={**changes, "again": or_(_WORK.c.again, in_hand)}
+    )
+    return known.returning(_WORK.c.command_id)
+
+
+def _begin() -> ReturningUpdate[Any]:
+    goes_on = _WORK.c.fence == bindparam("own_fence", type_=BigInteger)
+    expired = _WORK.c.leased_until < func.now()
+    free = or_(_WORK.c.leased_until.is_(None), expired, _WORK.c.lease_message == bindparam("message"), goes_on)
+    return (
+        update(_WORK)
+        .where(_ITS, free)
+        .values(
+            fence=case((goes_on, _WORK.c.fence), else_=WORK_FENCES.next_value()),
+            attempts=_WORK.c.attempts + case((goes_on, 0), else_=1),
+            leased_by=bindparam("worker"),
+            lease_message=bindparam("message"),
+            leased_until=func.now() + bindparam("hold", type_=Interval),
+        )
+        .returning(*_WORK.c)
+    )
+
+
 def _with_types(statement: str, **types: Any) -> TextClause:
     return text(statement).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
 
 
+# Built once: what every message needs costs more to put together than PostgreSQL takes for it.
+_WORK = cast("Table", Work.__table__)
+_ITS = and_(_WORK.c.kind == bindparam("its_kind"), _WORK.c.target == bindparam("its_target"))
+_MINE = and_(_ITS, _WORK.c.fence == bindparam("own_fence", type_=BigInteger))
+_REQUEST = _request()
+_BEGIN = _begin()
+_END = delete(_WORK).where(_MINE, _WORK.c.again.is_(False)).returning(*_WORK.c)
+_END_FOR_NOW = (
+    update(_WORK)
+    .where(_MINE, _WORK.c.again)
+    .values(leased_until=None, lease_message=None, leased_by=None)
+    .returning(*_WORK.c)
+)
 _NOTE_PUBLISHED = _with_types(
     "UPDATE work SET published_seq = stored.seq, published_at = now() "
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:sequences AS bigint[])) AS stored (id, seq) "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import Table, and_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,18 +17,23 @@ FORGET_BATCH = 10_000
 KEEPS = timedelta(days=8)
 """Longer than a stream can hold a message that was once delivered."""
 
+_INBOX = cast("Table", InboxRow.__table__)
+_SEEN = select(_INBOX.c.consumer).where(
+    _INBOX.c.consumer == bindparam("by"), _INBOX.c.message_id == bindparam("message")
+)
+_RECORD = insert(_INBOX).on_conflict_do_nothing().returning(_INBOX.c.consumer)
+
 
 async def seen(connection: AsyncConnection, consumer: str, message_id: UUID) -> bool:
     """Whether ``consumer`` has handled the message."""
-    statement = select(InboxRow.consumer).where(InboxRow.consumer == consumer, InboxRow.message_id == message_id)
-    return (await connection.execute(statement)).first() is not None
+    values = {"by": consumer, "message": message_id}
+    return (await connection.execute(_SEEN, values)).first() is not None
 
 
 async def record(connection: AsyncConnection, consumer: str, message_id: UUID) -> bool:
     """Notes that ``consumer`` handles the message in this transaction; ``False`` when it was handled before."""
-    statement = insert(InboxRow).values(consumer=consumer, message_id=message_id)
-    inserted = await connection.execute(statement.on_conflict_do_nothing().returning(InboxRow.consumer))
-    return inserted.first() is not None
+    values = {"consumer": consumer, "message_id": message_id}
+    return (await connection.execute(_RECORD, values)).first() is not None
 
 
 async def forget_old(database: Database) -> int:
