@@ -160,10 +160,10 @@ class DriveHarness(OverHttp):
 
     def put(self, path: str, data: bytes) -> None:
         *above, name = path.split("/")
-        for depth, folder in enumerate(above):
+        for depth, part in enumerate(above):
             parent, whole = self._folders["/".join(above[:depth])], "/".join(above[: depth + 1])
             if whole not in self._folders:
-                self._folders[whole] = self._double.tree.folder(folder, parent)
+                self._folders[whole] = self._double.tree.folder(part, parent)
         self._double.tree.file(name, self._folders["/".join(above)], data)
 
     def location(self) -> Location:
