@@ -1,7 +1,7 @@
 """P8: an import of a folder of Google Drive, beside the same files downloaded bare from the same double.
 
 The double stands in for the provider, once as fast as it can and once with the latency that a provider over the internet
-has. Both sides have as many connections. No thumbnailer runs: what is measured is the import, not what else the cores do.
+has. Both sides have as many connections; ours are those of two importers. No thumbnailer runs: what is measured is the import, not what else the cores do.
 ``HELIOGRAPH_P8_FILES`` files, 10,000 unless it is set.
 """
 
@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 
@@ -31,7 +31,7 @@ AIM = 0.7
 _FLAT = 64 << 20
 """What the importer's peak may grow by from the first tenth of the files to all of them."""
 _FILES = int(os.environ.get("HELIOGRAPH_P8_FILES", "10000"))
-_SLOTS = 16
+_REPLICAS, _SLOTS = 2, 8
 _LATENCIES = {"as fast as the double is": 0.0, "answers after 100 ms": 0.1}
 _UNMET = str(10**7)
 
@@ -61,7 +61,7 @@ async def _measure(latency: float) -> Result:
             "HELIOGRAPH_IMPORTER__SLOTS": str(_SLOTS),
         }
         os.environ.update(environment)  # which the stack hands on to its services
-        async with stacks.running([GATEWAY, IMPORTER]) as stack, _client(base) as drive:
+        async with stacks.running([GATEWAY, replace(IMPORTER, replicas=_REPLICAS)]) as stack, _client(base) as drive:
             fault = {"kind": "slow", "call": "drive.files.get_media", "times": -1, "seconds": latency}
             (await drive.put("/_double/faults", json=[fault] if latency else [])).raise_for_status()
             step(f"downloading {_FILES:,} files bare")
@@ -83,7 +83,7 @@ async def _bare(drive: httpx2.AsyncClient) -> float:
                     pass
 
     began = time.monotonic()
-    await asyncio.gather(*(fetch() for _ in range(_SLOTS)))
+    await asyncio.gather(*(fetch() for _ in range(_REPLICAS * _SLOTS)))
     return len(names) / (time.monotonic() - began)
 
 
@@ -102,7 +102,7 @@ async def _listed(drive: httpx2.AsyncClient) -> list[str]:
 async def _import(stack: Stack) -> tuple[float, int, int]:
     """Files a second, and the importer's peak at a tenth of them and at the end."""
     headers = {"Authorization": f"Bearer {stack.connection.token}"}
-    importer, early = stack.connection.pids["importer"], 0
+    importer, early = stack.connection.pids["importer-1"], 0
     async with httpx2.AsyncClient(base_url=stack.connection.api or "", headers=headers, trust_env=False) as api:
         began = time.monotonic()
         link = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
@@ -140,7 +140,7 @@ def _double() -> Iterator[str]:
 
 @asynccontextmanager
 async def _client(base: str) -> AsyncIterator[httpx2.AsyncClient]:
-    limits = httpx2.Limits(max_connections=_SLOTS)
+    limits = httpx2.Limits(max_connections=_REPLICAS * _SLOTS)
     headers = {"X-Goog-Api-Key": DRIVE_KEY}
     async with httpx2.AsyncClient(base_url=base, headers=headers, limits=limits, trust_env=False, timeout=60) as client:
         yield client
@@ -162,7 +162,7 @@ def _print(results: Mapping[str, Result]) -> None:
                 verdict(flat),
             ]
         )
-    title = f"P8: an import of {_FILES:,} files, {_SLOTS} at a time (aim: {AIM} of the bare downloads)"
-    notes = ["peak: of the importer's resident memory, at a tenth of the files and at the end"]
+    title = f"P8: an import of {_FILES:,} files, {_REPLICAS * _SLOTS} at a time (aim: {AIM} of the bare downloads)"
+    notes = ["peak: of one importer's resident memory, at a tenth of the files and at the end"]
     columns = ["provider", "bare, files/s", "ours, files/s", "ratio", "aim", "peak", "flat"]
     show(title, columns, rows, notes)

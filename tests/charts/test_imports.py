@@ -50,14 +50,16 @@ def test_settings_can_be_set(render: Render, monkeypatch: pytest.MonkeyPatch) ->
     values = {
         "imports": {"keepDays": 7},
         "importer": {
-            "slots": 3, "listSlots": 4, "window": 50, "maxFiles": 2_000_000, "maxAttempts": 9, "holdSeconds": 60.5,
-            "patience": 0, "googleDrive": {"requestsPerMinute": 12_000_000}, "dropbox": {"requestsPerMinute": 2},
+            "slots": 3, "listSlots": 4, "window": 50, "maxFiles": 2_000_000, "maxDays": 0.5, "maxAttempts": 9,
+            "holdSeconds": 60.5, "patience": 0, "googleDrive": {"requestsPerMinute": 12_000_000},
+            "dropbox": {"requestsPerMinute": 2},
             "urls": {"requestsPerMinute": 3, "allowedNetworks": ["10.9.0.0/16"]},
         },
     }  # fmt: skip
     settings = read(render(values), monkeypatch)
 
     own = settings.importer
+    assert own.max_days == 0.5
     assert (own.slots, own.list_slots, own.window, own.max_files, own.max_attempts) == (3, 4, 50, 2_000_000, 9)
     assert (own.hold_seconds, own.patience, settings.imports.keep_days) == (60.5, 0, 7)
     assert settings.google_drive.requests_per_minute == 12_000_000

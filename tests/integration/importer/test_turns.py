@@ -15,7 +15,7 @@ from heliograph_common.contracts.subjects import fetch_file
 from heliograph_common.db.import_models import Import, ImportFile
 from heliograph_common.db.imports import reopen
 from heliograph_common.db.work_models import Work
-from heliograph_importer.sources.port import ProviderFailed
+from heliograph_importer.sources.port import ProviderFailed, QuotaExceeded
 from heliograph_importer.tally import queries
 from heliograph_importer.turns import queries as turns
 
@@ -138,3 +138,21 @@ async def test_a_dead_letter_of_a_file_can_be_replayed(imports: Imports, picture
 
         await until(imported)
     await nothing_left(imports.database)
+
+
+async def test_an_import_that_takes_too_long_ends_and_can_be_retried(imports: Imports, picture: Picture) -> None:
+    for number in range(10):
+        imports.shelf.add(f"{number}.jpg", picture(number))
+    imports.shelf.opening = lambda _: QuotaExceeded("never again", delay=3600)
+    async with imports.importer(max_days=1.0):
+        import_id = await imports.start()
+        await until(lambda: imports.shelf.listed["root"])
+        async with imports.database.transaction() as connection:
+            await connection.execute(update(Import).values(started_at=func.now() - timedelta(days=2)))
+        row = await imports.ended(import_id)
+        assert (row.status, row.error_code) == ("failed", "took_too_long")
+
+        async def canceled() -> bool:
+            return (await imports.counts(import_id)).canceled == 10
+
+        await until(canceled)

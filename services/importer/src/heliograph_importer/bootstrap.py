@@ -33,8 +33,8 @@ from heliograph_importer.turns.dispatcher import Dispatcher
 
 NAME = "importer"
 
-_DISPATCH_EVERY = 0.05
-_COUNT_EVERY = 0.25
+_DISPATCH_EVERY = 0.2
+_COUNT_EVERY = 0.5
 _TAKE_BACK_EVERY = 60.0
 _FORGET_EVERY = 3_600.0
 _FORGET_AT_ONCE = 100
@@ -56,7 +56,7 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
     statements = SingleStatements(settings.database, application="heliograph-importer-budgets")
     credentials = Credentials(settings, Sealer(settings.imports.token_keys))
     sources = Sources(quotas, credentials, PostgresRateLimits(statements))
-    dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger)
+    dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger, longest=timedelta(days=own.max_days))
 
     def ended(import_id: UUID) -> None:
         tally.note(import_id)

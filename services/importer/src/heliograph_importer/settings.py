@@ -20,6 +20,9 @@ class ImporterOwnSettings(BaseModel):
     hold_seconds: float = Field(300.0, gt=0, description="Time limit of an attempt at a file or a page, in seconds.")
     max_attempts: int = Field(5, ge=1, description="Failed attempts after which a file is marked as failed.")
     max_files: int = Field(1_000_000, ge=1, description="Maximum number of files of an import.")
+    max_days: float = Field(
+        7.0, gt=0, description="Days after which an import that is not done fails; a retry lets it go on."
+    )
     patience: float = Field(
         5.0, ge=0, description="Seconds to wait for delivery by NATS before work is taken from PostgreSQL."
     )
@@ -80,7 +83,7 @@ class NamedServiceAccount(BaseModel):
     """The JSON key of a service account of Google Drive."""
 
     kind: Literal["service_account"] = Field("service_account", description="Kind of the credential.")
-    info: dict[str, str] = Field(description="Content of the JSON key file.")
+    info: dict[str, str] = Field(repr=False, description="Content of the JSON key file.")
 
 
 class NamedOAuthToken(BaseModel):

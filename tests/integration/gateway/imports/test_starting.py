@@ -102,6 +102,7 @@ async def test_without_a_key_tokens_are_refused(gateway_settings: GatewaySetting
         ({"source": "urls", "urls": [*ADDRESSES, "ftp://example.com/a"]}, "/urls/2"),
         ({"source": "urls", "urls": [f"https://example.com/{n}" for n in range(101)]}, "/urls"),
         ({"source": "urls", "urls": ADDRESSES, "authorization": TOKEN}, "/authorization"),
+        ({"source": "urls", "urls": ADDRESSES, "credential": "team"}, "/credential"),
         ({**DRIVE, "authorization": TOKEN, "credential": "team"}, "/authorization"),
         ({**DRIVE, "authorization": {}}, "/authorization/access_token"),
         ({**DRIVE, "authorization": {**TOKEN, "expires_at": 1_800_000_000}}, "/authorization/expires_at"),

@@ -25,7 +25,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph_common.db.base import Base
 
-_UNFINISHED = text("status IN ('queued', 'running') OR found > imported + unchanged + skipped + failed + canceled")
+_UNFINISHED = text(
+    "status IN ('queued', 'running') OR counted_at IS NULL "
+    "OR found > imported + unchanged + skipped + failed + canceled"
+)
 _UNDER_WAY = text("status IN ('sent', 'fetching')")
 
 
@@ -35,7 +38,8 @@ class Import(Base):
     token, encrypted (``auth.sealing``), and gone once the import has ended. ``budget`` names whose quota it uses
     (``provider_states``).
 
-    ``found`` and the counts after it are those of ``import_files``, as of ``counted_at``; what is in none of them is queued.
+    ``found`` and the counts after it are those of ``import_files``, as of ``counted_at`` (``None``: count them); what is
+    in none of them is queued.
     ``found_bytes`` is what the provider says, ``imported_bytes`` what was fetched; ``files_per_second`` and
     ``bytes_per_second`` were measured lately. ``listed``: all folders have been listed. ``revision`` is raised with each
     event.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.import_messages import ImportCounts
@@ -46,7 +46,7 @@ async def reopen(connection: AsyncConnection, kind: str, target: UUID) -> bool:
     if import_id is None:
         return False
     again = update(Import).where(Import.id == import_id, Import.status.in_(("completed", "failed")))
-    again = again.values(status="running", finished_at=None, error=None, error_code=None)
+    again = again.values(status="running", started_at=func.now(), finished_at=None, error=None, error_code=None)
     await connection.execute(again.values(revision=Import.revision + 1))
     return True
 

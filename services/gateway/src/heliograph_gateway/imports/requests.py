@@ -81,9 +81,10 @@ def _wrong_fields(request: ImportRequest, max_urls: int) -> list[tuple[str, str]
         wrong.append((f"/{other}", f"Not allowed for the source `{request.source}`; send `{needed}`"))
     if request.urls is not None and len(request.urls) > max_urls:
         wrong.append(("/urls", f"At most {max_urls:,} URLs per import; send the others in another one"))
-    if request.authorization is not None and request.source == URLS:
-        wrong.append(("/authorization", f"Not allowed for the source `{URLS}`"))
-    if request.authorization is not None and request.credential is not None:
+    if request.source == URLS:
+        given = [name for name in ("authorization", "credential") if getattr(request, name) is not None]
+        wrong += [(f"/{name}", f"Not allowed for the source `{URLS}`") for name in given]
+    elif request.authorization is not None and request.credential is not None:
         wrong.append(("/authorization", "Not allowed together with `credential`; send one of them"))
     return wrong
 

@@ -88,7 +88,7 @@ class ImportRequest(Shape):
         Field(
             pattern=NAME_OF_CREDENTIAL,
             description="Name of a credential of this installation. Null uses the default of the source, with which only "
-            "public or shared folders can be read.",
+            "public or shared folders can be read. Not for `urls`.",
             examples=[None],
         ),
     ] = None
@@ -251,7 +251,9 @@ class ImportShape(Shape):
         ImportFault | None, Field(description="Why the import failed. Null if it has not failed.", examples=[None])
     ]
     created_at: Annotated[datetime, Field(description="When the import was created.")]
-    started_at: Annotated[datetime | None, Field(description="When the import started. Null before that.")]
+    started_at: Annotated[
+        datetime | None, Field(description="When the import started, or was retried after its end. Null before that.")
+    ]
     finished_at: Annotated[
         datetime | None, Field(description="When the import ended. Null until then.", examples=[None])
     ]

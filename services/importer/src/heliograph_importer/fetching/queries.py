@@ -13,10 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.image_models import Image
-from heliograph_common.db.import_models import Import, ImportFile, RemoteFile
+from heliograph_common.db.import_models import Import, ImportFile, ProviderState, RemoteFile
 from heliograph_common.db.imports import remote_key
 from heliograph_common.errors import Stale
-from heliograph_importer.providers.queries import state_of
 from heliograph_importer.tally.queries import COLUMNS
 
 
@@ -35,25 +34,23 @@ class FileClaim:
 async def claim(connection: AsyncConnection, target: UUID, fence: int) -> FileClaim | None:
     """Takes a file for the attempt ``fence``; ``None`` where there is nothing to do: it is done, its import was canceled, an
     import beside this one has fetched it, or the provider is paused, and then it is queued again."""
-    found = (await connection.execute(_CLAIM.where(ImportFile.id == target))).one_or_none()
-    if found is None or found.file_status not in {"queued", "sent", "fetching"}:
+    job: Any = (await connection.execute(_CLAIM.where(ImportFile.id == target))).one_or_none()
+    if job is None or job.file_status not in {"queued", "sent", "fetching"}:
         return None
-    job = (await connection.execute(_IMPORT.where(Import.id == found.import_id))).one()
     if job.status not in {"queued", "running"}:
         await _set(connection, target, status="canceled", finished_at=func.now())
         return None
-    state = await state_of(connection, job.budget)
-    if state.paused:
-        await _set(connection, target, status="queued", not_before=state.paused_until)
+    if job.paused:
+        await _set(connection, target, status="queued", not_before=job.paused_until)
         return None
-    known = await _known(connection, job, found.ref)
-    if known is not None and found.revision is not None and known[0] == found.revision:
+    known = await _known(connection, job, job.ref)
+    if known is not None and job.file_revision is not None and known[0] == job.file_revision:
         await _set(connection, target, status="unchanged", image_id=known[1], finished_at=func.now())
         return None
     taken = update(ImportFile).where(ImportFile.id == target)
     taken = taken.values(status="fetching", fence=fence, attempts=ImportFile.attempts + 1, not_before=None)
     row = (await connection.execute(taken.returning(*ImportFile.__table__.columns))).one()
-    return FileClaim(row, job, fence, known, state.failing)
+    return FileClaim(row, job, fence, known, failing=bool(job.failing))
 
 
 async def imported(
@@ -134,7 +131,18 @@ async def _known(connection: AsyncConnection, job: Row[Any], ref: str) -> tuple[
     return None if row is None else (row.revision, row.image_id)
 
 
-_CLAIM = select(
-    ImportFile.import_id, ImportFile.ref, ImportFile.revision, ImportFile.status.label("file_status")
-).with_for_update()
-_IMPORT = select(*COLUMNS)
+_CLAIM = (
+    select(
+        *COLUMNS,
+        ImportFile.ref,
+        ImportFile.revision.label("file_revision"),
+        ImportFile.status.label("file_status"),
+        (ProviderState.paused_until > func.now()).label("paused"),
+        ProviderState.paused_until,
+        (ProviderState.failures > 0).label("failing"),
+    )
+    .select_from(ImportFile)
+    .join(Import, Import.id == ImportFile.import_id)
+    .outerjoin(ProviderState, ProviderState.budget == Import.budget)
+    .with_for_update(of=ImportFile)
+)

@@ -24,15 +24,16 @@ async def lock_due(
     connection: AsyncConnection, noted: Sequence[UUID], *, soon: timedelta, late: timedelta
 ) -> Row[Any] | None:
     """The unfinished import that was counted longest ago: ``soon`` ago if it is among ``noted``, else ``late``; locked.
-    ``since`` are the seconds since then."""
+    ``since`` are the seconds since then, ``age`` those since it was begun, or begun again."""
     unfinished = text(
-        "(imports.status IN ('queued', 'running') OR imports.found > imports.imported + imports.unchanged "
-        "+ imports.skipped + imports.failed + imports.canceled)"
+        "(imports.status IN ('queued', 'running') OR imports.counted_at IS NULL OR imports.found > imports.imported "
+        "+ imports.unchanged + imports.skipped + imports.failed + imports.canceled)"
     )
     counted = func.coalesce(Import.counted_at, Import.created_at)
     due = or_(counted < func.now() - late, (Import.id.in_(noted)) & (counted < func.now() - soon))
     since = func.extract("epoch", func.now() - counted).label("since")
-    statement = select(*COLUMNS, since).where(unfinished, due).order_by(counted).limit(1)
+    age = func.extract("epoch", func.now() - func.coalesce(Import.started_at, Import.created_at)).label("age")
+    statement = select(*COLUMNS, since, age).where(unfinished, due).order_by(counted).limit(1)
     return cast(
         "Row[Any] | None", (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
     )
@@ -68,6 +69,7 @@ async def fail_import(connection: AsyncConnection, import_id: UUID, *, code: str
             error=reason,
             authorization=None,
             finished_at=func.now(),
+            counted_at=None,
             revision=Import.revision + 1,
         )
     )

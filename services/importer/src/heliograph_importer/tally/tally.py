@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from heliograph_common.contracts.import_messages import ImportCompleted, ImportEvent, ImportProgress
+from heliograph_common.contracts.import_messages import ImportCompleted, ImportEvent, ImportFailed, ImportProgress
 from heliograph_common.db.imports import event_facts
 from heliograph_common.db.rows import Row
 from heliograph_common.messaging.transaction import Messenger, Transaction
@@ -33,8 +33,12 @@ _ACTIVE = ("queued", "running")
 class Tally:
     """A periodic task of each importer."""
 
-    def __init__(self, messenger: Messenger, *, soon: timedelta = SOON, late: timedelta = LATE) -> None:
+    def __init__(
+        self, messenger: Messenger, *, longest: timedelta, soon: timedelta = SOON, late: timedelta = LATE
+    ) -> None:
+        """``longest``: how long an import may take, waiting for its provider included."""
         self._messenger = messenger
+        self._longest = longest
         self._soon = soon
         self._late = late
         self._noted: set[UUID] = set()
@@ -63,9 +67,21 @@ class Tally:
             self._noted.discard(row.id)
             if row.status not in _ACTIVE:
                 await queries.cancel_queued(transaction.connection, row.id)
+            elif row.age > self._longest.total_seconds():
+                await self._end_late(transaction, row)
+                return True
             after = await _count(transaction, row)
         _measure(row, after)
         return True
+
+    async def _end_late(self, transaction: Transaction, row: Row[Any]) -> None:
+        reason = (
+            f"the import was not done after {self._longest.total_seconds() / 86_400:g} days: retry it to go on, "
+            "or check the quota of its provider"
+        )
+        ended = await queries.fail_import(transaction.connection, row.id, code="took_too_long", reason=reason)
+        if ended is not None:
+            transaction.event(ImportFailed(**event_facts(ended), reason=reason), owner=ended.owner)
 
 
 async def _count(transaction: Transaction, before: Row[Any]) -> Row[Any]:

@@ -11,6 +11,11 @@ from sqlalchemy.dialects import postgresql
 revision = "0007"
 down_revision = "0006"
 
+_UNFINISHED = sa.text(
+    "status IN ('queued', 'running') OR counted_at IS NULL "
+    "OR found > imported + unchanged + skipped + failed + canceled"
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -58,9 +63,7 @@ def upgrade() -> None:
         "imports",
         ["id"],
         unique=False,
-        postgresql_where=sa.text(
-            "status IN ('queued', 'running') OR found > imported + unchanged + skipped + failed + canceled"
-        ),
+        postgresql_where=_UNFINISHED,
     )
     op.create_table(
         "provider_states",
@@ -171,9 +174,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_imports_unfinished",
         table_name="imports",
-        postgresql_where=sa.text(
-            "status IN ('queued', 'running') OR found > imported + unchanged + skipped + failed + canceled"
-        ),
+        postgresql_where=_UNFINISHED,
     )
     op.drop_index("ix_imports_owner_id", table_name="imports")
     op.drop_table("imports")
