@@ -1,8 +1,8 @@
 """P8: an import of a folder of Google Drive, beside the same files downloaded bare from the same double.
 
 The double stands in for the provider, once as fast as it can and once with the latency that a provider over the internet
-has. Both sides have as many connections; ours are those of two importers. No thumbnailer runs: what is measured is the import, not what else the cores do.
-``HELIOGRAPH_P8_FILES`` files, 10,000 unless it is set.
+has. Both sides have as many connections; ours are those of two importers. No thumbnailer runs: what is measured is the
+import, not what else the cores do. ``HELIOGRAPH_P8_FILES`` files, 10,000 unless it is set.
 """
 
 from __future__ import annotations
