@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.architecture.support import before, replaced, write
+
 PACKAGE = "services/echo/src/heliograph_echo"
 COPIED = {
     "services/notifier/Dockerfile": "services/echo/Dockerfile",
@@ -166,19 +168,6 @@ _MESSAGE = '''class EchoImage(ImageCommand, frozen=True, kw_only=True):
 '''
 
 
-def _replaced(pattern: str, by: str | Callable[[re.Match[str]], str]) -> Callable[[str], str]:
-    def edit(text: str) -> str:
-        changed, count = re.subn(pattern, by, text, count=1, flags=re.MULTILINE)
-        assert count == 1, f"nothing looks like {pattern}"
-        return changed
-
-    return edit
-
-
-def _before(pattern: str, text: str) -> Callable[[str], str]:
-    return _replaced(pattern, lambda found: text + found[0])
-
-
 def _another_image(text: str) -> str:
     """The notifier's artifact and values, with our name."""
     for pattern in (r"^( *)- image: heliograph/notifier\n(?:\1 +.*\n)*", r"^(?: *notifier\.image\..*\n)+"):
@@ -189,15 +178,15 @@ def _another_image(text: str) -> str:
 
 
 EDITS: dict[str, Callable[[str], str]] = {
-    "pyproject.toml": _replaced(r"^mypy_path = \[", 'mypy_path = ["services/echo/src", '),
-    ".importlinter": _replaced(r"^root_packages =\n", "root_packages =\n    heliograph_echo\n"),
-    "libs/local/src/heliograph_local/services.py": _replaced(
+    "pyproject.toml": replaced(r"^mypy_path = \[", 'mypy_path = ["services/echo/src", '),
+    ".importlinter": replaced(r"^root_packages =\n", "root_packages =\n    heliograph_echo\n"),
+    "libs/local/src/heliograph_local/services.py": replaced(
         r"^(SERVICES = \(.*)\)$", r'\1, Service("echo", "heliograph_echo"))'
     ),
     "skaffold.yaml": _another_image,
-    "charts/heliograph/values.yaml": _before(r"^(?:#.*\n)+notifier:\n", _SECTION),
-    "libs/common/src/heliograph_common/contracts/subjects.py": _before(r"^def event\(", _SUBJECT),
-    "libs/common/src/heliograph_common/contracts/messages.py": _replaced(
+    "charts/heliograph/values.yaml": before(r"^(?:#.*\n)+notifier:\n", _SECTION),
+    "libs/common/src/heliograph_common/contracts/subjects.py": before(r"^def event\(", _SUBJECT),
+    "libs/common/src/heliograph_common/contracts/messages.py": replaced(
         r"^(COMMANDS: .*)\)$", lambda found: f"{_MESSAGE}{found[1]}, EchoImage)"
     ),
 }
@@ -208,17 +197,12 @@ def add_files(tree: Path) -> None:
     """What the service brings along."""
     for source, target in COPIED.items():
         text = (tree / source).read_text(encoding="utf-8")
-        _write(tree / target, text.replace("Notifier", "Echo").replace("notifier", "echo"))
+        write(tree / target, text.replace("Notifier", "Echo").replace("notifier", "echo"))
     for name, text in WRITTEN.items():
-        _write(tree / name, text)
+        write(tree / name, text)
 
 
 def edit_files(tree: Path) -> None:
     """What is there and must know of it."""
     for name, edit in EDITS.items():
-        _write(tree / name, edit((tree / name).read_text(encoding="utf-8")))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+        write(tree / name, edit((tree / name).read_text(encoding="utf-8")))

@@ -49,7 +49,8 @@ class Shelf:
 
     ``listing`` and ``opening`` are asked before each answer, with the folder's or the file's ref: what they return is
     raised. ``away``: nothing is answered at all. ``per_page``: files of a page; ``repeat``: the
-    cursor of the next page is the one that was asked for. ``hold``: set when a file is opened, and waited for.
+    cursor of the next page is the one that was asked for. ``cut_off``: after how many bytes contents break off. ``hold``:
+    set when a file is opened, and waited for. ``asked`` counts requests, ``sent`` bytes of contents.
     """
 
     name: str = SHELF
@@ -63,6 +64,9 @@ class Shelf:
     opened: Counter[str] = field(default_factory=Counter)
     listed: Counter[str] = field(default_factory=Counter)
     probed: int = 0
+    cut_off: int | None = None
+    asked: int = 0
+    sent: int = 0
     hold: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
@@ -99,11 +103,11 @@ class ShelfSource:
     budget: Budget
 
     async def root(self) -> tuple[Folder, str]:
-        await self._ask(self.shelf.listing("", ""))
+        await self._ask(lambda: self.shelf.listing("", ""))
         return Folder(ref="root"), "Shelf"
 
     async def list(self, folder: Folder, cursor: str) -> Page:
-        await self._ask(self.shelf.listing(folder.ref, cursor))
+        await self._ask(lambda: self.shelf.listing(folder.ref, cursor))
         self.shelf.listed[folder.ref] += 1
         files, folders = self.shelf.folders[folder.ref]
         begin = int(cursor or 0)
@@ -114,15 +118,20 @@ class ShelfSource:
 
     @asynccontextmanager
     async def open(self, file: RemoteFile) -> AsyncIterator[Download]:
-        await self._ask(self.shelf.opening(file.ref))
+        await self._ask(lambda: self.shelf.opening(file.ref))
         self.shelf.opened[file.ref] += 1
         if file.ref not in self.shelf.contents:
             raise Missing("the file does not exist any more: import the folder again")
         data = self.shelf.contents[file.ref]
 
         async def chunks() -> AsyncIterator[bytes]:
-            for begin in range(0, len(data), 65_536):
-                yield data[begin : begin + 65_536]
+            end = len(data) if self.shelf.cut_off is None else self.shelf.cut_off
+            for begin in range(0, end, 65_536):
+                piece = data[begin : min(begin + 65_536, end)]
+                self.shelf.sent += len(piece)
+                yield piece
+            if end < len(data):
+                raise ProviderFailed(f"it broke off after {end} bytes")
 
         if self.shelf.hold is not None:
             held, let_go = self.shelf.hold
@@ -132,13 +141,14 @@ class ShelfSource:
 
     async def probe(self) -> None:
         self.shelf.probed += 1
-        if self.shelf.away:
-            raise ProviderFailed("it does not answer")
+        await self._ask(lambda: None)
 
-    async def _ask(self, answer: Answer) -> None:
+    async def _ask(self, answers: Callable[[], Answer]) -> None:
+        await self.budget.spend()
+        self.shelf.asked += 1
         if self.shelf.away:
             raise ProviderFailed("it does not answer")
-        await self.budget.spend()
+        answer = answers()
         if answer is not None:
             raise answer
 

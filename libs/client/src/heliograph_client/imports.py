@@ -45,7 +45,7 @@ class Importing:
         credential: str | None = None,
         authorization: ProviderToken | None = None,
     ) -> Import:
-        """Has the server import the folder at ``url`` (``source`` is ``google_drive`` or ``dropbox``) or, with the source
+        """Has the server import the folder at ``url`` of ``source`` (such as ``google_drive``) or, with the source
         ``urls``, each of ``urls``. It goes on by itself: ``wait_for_import`` follows it. ``credential`` names one of the
         installation's; ``authorization`` is the user's own token.
 

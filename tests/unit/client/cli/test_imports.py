@@ -19,9 +19,11 @@ from heliograph_client.import_models import Import
 LINK = "https://drive.google.com/drive/folders/abcdefghijklmnop"
 
 
-@pytest.mark.parametrize(("command", "source"), [("drive", "google_drive"), ("dropbox", "dropbox")])
+@pytest.mark.parametrize(
+    ("command", "source"), [("drive", "google_drive"), ("dropbox", "dropbox"), ("folder dropbox", "dropbox")]
+)
 def test_a_folder_is_begun_and_left(fake: FakeServer, run: Run, command: str, source: str) -> None:
-    done = run("import", command, LINK, "--no-recursive", "--credential", "team", "--analyze", "food")
+    done = run("import", *command.split(), LINK, "--no-recursive", "--credential", "team", "--analyze", "food")
     (made,) = fake.imports.all
     assert done.exit_code == 0
     assert done.stdout == f"import {made}: queued; follow it with: heliograph import get {made}\n"

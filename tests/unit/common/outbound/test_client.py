@@ -78,6 +78,13 @@ async def test_a_chunked_body_arrives_too(client: GuardedClient, double: WebDoub
         assert sum([len(chunk) async for chunk in response.chunks]) == 300_000
 
 
+async def test_nothing_is_sent_once_it_is_closed(client: GuardedClient, double: WebDouble, base: str) -> None:
+    await client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await body_of(client, f"{base}/pictures/a.jpg")
+    assert double.behaviour.asked == []
+
+
 async def test_only_what_is_needed_is_sent(client: GuardedClient, double: WebDouble, base: str) -> None:
     double.put("a.jpg", b"a")
     for _ in range(2):

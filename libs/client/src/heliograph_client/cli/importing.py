@@ -4,7 +4,7 @@ afterwards is in ``imports``."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,8 +42,11 @@ Analyze = Annotated[str, typer.Option(metavar="PROFILE", help="Analysis profile 
 
 @app.command()
 @command
-async def drive(
+async def folder(  # noqa: PLR0913, PLR0917 - one for each option
     session: Session,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Source of the folder as the API names it, such as google_drive.")
+    ],
     link: Link,
     wait: Wait = False,
     timeout: Timeout = None,  # noqa: ASYNC109
@@ -52,26 +55,33 @@ async def drive(
     no_recursive: NoRecursive = False,
     analyze: Analyze = "",
 ) -> int:
-    """Import a folder of Google Drive."""
+    """Import a folder of any source that the server has."""
     wanted = {"url": link, "recursive": not no_recursive, "credential": credential, "analyze": analyze}
-    return await _import(session, "google_drive", wanted, provider_token_file, wait=wait, seconds=timeout)
+    return await _import(session, source, wanted, provider_token_file, wait=wait, seconds=timeout)
 
 
-@app.command()
-@command
-async def dropbox(
-    session: Session,
-    link: Link,
-    wait: Wait = False,
-    timeout: Timeout = None,  # noqa: ASYNC109
-    credential: Credential = None,
-    provider_token_file: ProviderTokenFile = None,
-    no_recursive: NoRecursive = False,
-    analyze: Analyze = "",
-) -> int:
-    """Import a folder of Dropbox."""
-    wanted = {"url": link, "recursive": not no_recursive, "credential": credential, "analyze": analyze}
-    return await _import(session, "dropbox", wanted, provider_token_file, wait=wait, seconds=timeout)
+def _of(source: str, provider: str) -> Callable[..., None]:
+    """``folder`` for one source."""
+
+    async def run(
+        session: Session,
+        link: Link,
+        wait: Wait = False,
+        timeout: Timeout = None,  # noqa: ASYNC109
+        credential: Credential = None,
+        provider_token_file: ProviderTokenFile = None,
+        no_recursive: NoRecursive = False,
+        analyze: Analyze = "",
+    ) -> int:
+        wanted = {"url": link, "recursive": not no_recursive, "credential": credential, "analyze": analyze}
+        return await _import(session, source, wanted, provider_token_file, wait=wait, seconds=timeout)
+
+    run.__doc__ = f"Import a folder of {provider}."
+    return command(run)
+
+
+app.command("drive")(_of("google_drive", "Google Drive"))
+app.command("dropbox")(_of("dropbox", "Dropbox"))
 
 
 @app.command()

@@ -74,6 +74,7 @@ class GuardedClient:
         connections: int = 100,
     ) -> None:
         self._patience = patience or Patience()
+        self._closed = False
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls or httpcore2.default_ssl_context(),
             network_backend=GuardedNetwork(AddressPolicy(allowed_networks), resolver or SystemResolver()),
@@ -85,7 +86,8 @@ class GuardedClient:
         )
 
     async def close(self) -> None:
-        """Ends all connections."""
+        """Ends all connections. Nothing is sent after that: the pool would open new ones, which nobody ends."""
+        self._closed = True
         await self._pool.aclose()
 
     @asynccontextmanager
@@ -97,12 +99,15 @@ class GuardedClient:
 
         Raises:
             UrlRefused, AddressForbidden, RedirectRefused, UnknownHost, RequestFailed: see there.
+            RuntimeError: the client was closed.
         """
         deadline = asyncio.get_running_loop().time() + self._patience.total
         target = read(url)
         for _ in range(self._patience.redirects + 1):
             if before is not None:
                 await before(target.host)
+            if self._closed:
+                raise RuntimeError("the client was closed")
             async with self._requested(target, headers or {}, deadline) as response:
                 location = response.headers.get("location")
                 if response.status not in _REDIRECTS or location is None:

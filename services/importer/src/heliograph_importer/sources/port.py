@@ -1,5 +1,5 @@
 """What the importer needs of a provider of files, and what may go wrong there. Each adapter is a package beside this module;
-``tests/importer/test_sources`` holds all of them to it.
+``tests/ports/test_sources`` holds all of them to it.
 
 An adapter translates its vendor's answers into these types and errors at its edge. It waits for its ``Budget`` before each
 request, bounds each wait on a server, and leaves retries to the worker: it never tries again by itself.
