@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Interval,
     Row,
+    Table,
     TextClause,
     Uuid,
     and_,
@@ -125,7 +126,7 @@ async def end(connection: AsyncConnection, kind: str, target: UUID, fence: int |
     row = (await connection.execute(_END, values)).one_or_none()
     if row is not None:
         return row
-    return cast("WorkRow | None", (await connection.execute(_END_FOR_NOW, values)).one_or_none())
+    return (await connection.execute(_END_FOR_NOW, values)).one_or_none()
 
 
 async def send_again(connection: AsyncConnection, row: WorkRow, command_id: UUID) -> None:
