@@ -19,9 +19,6 @@ from heliograph_importer.providers.queries import state_of
 from heliograph_importer.sources.port import Folder
 from heliograph_importer.tally.queries import COLUMNS
 
-_BULK = 2_000
-"""Rows of one statement, whose parameters PostgreSQL counts in 16 bits."""
-
 
 @dataclass(frozen=True)
 class PageClaim:
@@ -128,11 +125,11 @@ async def known_revisions(
 
 
 async def _insert(connection: AsyncConnection, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> int:
-    added = 0
-    for begin in range(0, len(rows), _BULK):
-        statement = insert(table).values(rows[begin : begin + _BULK]).on_conflict_do_nothing(index_elements=["id"])
-        added += len((await connection.execute(statement.returning(table.id))).all())
-    return added
+    if not rows:
+        return 0
+    # By parameters and not by values of the statement, which would be put together anew for each page.
+    statement = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.id)
+    return len((await connection.execute(statement, [dict(row) for row in rows])).all())
 
 
 async def _lock_page(connection: AsyncConnection, target: UUID) -> Row[Any] | None:
