@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, Json, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
 
 from heliograph_common.settings import ImportSettings, LimitSettings, ServiceSettings
+
+_Text = TypeVar("_Text", str, SecretStr)
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return SecretStr(value.get_secret_value().strip())
+    return value.strip() if isinstance(value, str) else value
+
+
+_Stripped = Annotated[_Text, BeforeValidator(_stripped)]
+"""Files and pasted values have white space around them, which no key has, and no header can carry."""
 
 
 class ImporterOwnSettings(BaseModel):
@@ -40,9 +52,13 @@ class DriveSettings(BaseModel):
 
     base_url: str = Field("https://www.googleapis.com/drive/v3/", description="Base URL of the Drive API, version 3.")
     token_url: str = Field("https://oauth2.googleapis.com/token", description="URL where access tokens are issued.")
-    api_key: SecretStr | None = Field(None, description="API key, for folders that anyone with the link can view.")
-    client_id: str | None = Field(None, description="OAuth client ID, to refresh users' tokens.")
-    client_secret: SecretStr | None = Field(None, description="OAuth client secret, to refresh users' tokens.")
+    api_key: _Stripped[SecretStr] | None = Field(
+        None, description="API key, for folders that anyone with the link can view."
+    )
+    client_id: _Stripped[str] | None = Field(None, description="OAuth client ID, to refresh users' tokens.")
+    client_secret: _Stripped[SecretStr] | None = Field(
+        None, description="OAuth client secret, to refresh users' tokens."
+    )
     requests_per_minute: int = Field(
         6_000, ge=1, description="Requests per minute with one credential, over all importers."
     )
@@ -53,8 +69,10 @@ class DropboxSettings(BaseModel):
 
     api_url: str = Field("https://api.dropboxapi.com", description="Base URL of the Dropbox API.")
     content_url: str = Field("https://content.dropboxapi.com", description="Base URL of Dropbox file contents.")
-    app_key: str | None = Field(None, description="App key, for shared links and to refresh users' tokens.")
-    app_secret: SecretStr | None = Field(None, description="App secret, for shared links and to refresh users' tokens.")
+    app_key: _Stripped[str] | None = Field(None, description="App key, for shared links and to refresh users' tokens.")
+    app_secret: _Stripped[SecretStr] | None = Field(
+        None, description="App secret, for shared links and to refresh users' tokens."
+    )
     requests_per_minute: int = Field(
         1_200, ge=1, description="Requests per minute with one credential, over all importers."
     )
@@ -75,15 +93,15 @@ class NamedApiKey(BaseModel):
     """An API key of Google Drive."""
 
     kind: Literal["api_key"] = Field("api_key", description="Kind of the credential.")
-    key: SecretStr = Field(description="The key.")
+    key: _Stripped[SecretStr] = Field(description="The key.")
 
 
 class NamedAppKey(BaseModel):
     """App key and secret of Dropbox."""
 
     kind: Literal["app_key"] = Field("app_key", description="Kind of the credential.")
-    key: str = Field(description="App key.")
-    secret: SecretStr = Field(description="App secret.")
+    key: _Stripped[str] = Field(description="App key.")
+    secret: _Stripped[SecretStr] = Field(description="App secret.")
 
 
 class NamedServiceAccount(BaseModel):
@@ -97,10 +115,14 @@ class NamedOAuthToken(BaseModel):
     """A user's token, with which the installation may import."""
 
     kind: Literal["oauth"] = Field("oauth", description="Kind of the credential.")
-    access_token: SecretStr = Field(SecretStr(""), description="Access token. Empty to get one by the refresh token.")
-    refresh_token: SecretStr | None = Field(None, description="Refresh token.")
-    client_id: str | None = Field(None, description="OAuth client ID. Defaults to that of the source's settings.")
-    client_secret: SecretStr | None = Field(
+    access_token: _Stripped[SecretStr] = Field(
+        SecretStr(""), description="Access token. Empty to get one by the refresh token."
+    )
+    refresh_token: _Stripped[SecretStr] | None = Field(None, description="Refresh token.")
+    client_id: _Stripped[str] | None = Field(
+        None, description="OAuth client ID. Defaults to that of the source's settings."
+    )
+    client_secret: _Stripped[SecretStr] | None = Field(
         None, description="OAuth client secret. Defaults to that of the source's settings."
     )
 

@@ -49,6 +49,7 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_timeout=settings.connect_timeout,
+            hide_parameters=True,  # errors quote statements; what clients sent is not for logs and dead letters
             pool_pre_ping=True,  # a restart of PostgreSQL must not cost the first request after it
             connect_args={"async_creator_fn": connect, **connect_arguments(settings, application)},
         )

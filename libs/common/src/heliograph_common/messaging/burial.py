@@ -13,9 +13,11 @@ import structlog
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.messages import DeadLetter
 from heliograph_common.errors import HeliographError, Permanent, RejectedImage, Stale, Unavailable
+from heliograph_common.excerpts import excerpt
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.ports import Delivery, Handler
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.telemetry.redaction import redact_text
 
 log = structlog.get_logger(__name__)
 
@@ -69,9 +71,12 @@ async def _bury(
 def _letter(service: str, delivery: Delivery, error: HeliographError) -> DeadLetter:
     payload = delivery.payload.decode("utf-8", "replace")
     cause = error.__cause__
-    reason = plain_text(str(error) if cause is None or isinstance(cause, HeliographError) else f"{error} ({cause!r})")
+    told = str(error) if cause is None or isinstance(cause, HeliographError) else f"{error} ({cause!r})"
+    note = ""
     if len(payload) > _LONGEST_PAYLOAD:
-        reason = f"{reason} (of its {len(delivery.payload):,} bytes only the first are kept)"
+        note = f" (of its {len(delivery.payload):,} bytes only the first are kept)"
+    # Vendors quote in their errors what they were given. Secrets go before the end does: half of one is not recognized.
+    reason = excerpt(redact_text(told[: 8 * _LONGEST_REASON]), _LONGEST_REASON - len(note)) + note
     return DeadLetter(
         service=service,
         subject=delivery.subject,
@@ -82,8 +87,3 @@ def _letter(service: str, delivery: Delivery, error: HeliographError) -> DeadLet
         deliveries=delivery.deliveries,
         died_at=utc_now(),
     )
-
-
-def plain_text(reason: str) -> str:
-    """A reason as PostgreSQL and people can take it: without control characters, and not endless."""
-    return "".join(character if character.isprintable() else " " for character in reason[:_LONGEST_REASON])

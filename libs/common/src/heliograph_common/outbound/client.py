@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import httpcore2
 
+from heliograph_common.excerpts import excerpt
 from heliograph_common.outbound.addresses import AddressPolicy
 from heliograph_common.outbound.errors import EncodingRefused, RedirectRefused, RequestFailed, RequestTimedOut
 from heliograph_common.outbound.network import GuardedNetwork
@@ -180,7 +181,7 @@ async def _chunks(
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise EncodingRefused(
-            f"{target.shown} is sent compressed ({encoding[:20]}) although no compression was requested: "
+            f"{target.shown} is sent compressed ({excerpt(encoding, 20)}) although no compression was requested: "
             "have the server send the file as it is"
         )
     small = 0
@@ -206,10 +207,17 @@ def _translated(target: Target) -> Iterator[None]:
     except (TimeoutError, httpcore2.TimeoutException) as error:
         raise RequestTimedOut(f"{target.host} took too long to answer: try again later") from error
     except httpcore2.ProtocolError as error:
-        raise RequestFailed(f"{target.host} broke off or does not speak HTTP ({error}): try again later") from error
+        raise RequestFailed(
+            f"{target.host} broke off or does not speak HTTP ({_said(error)}): try again later"
+        ) from error
     except (httpcore2.NetworkError, OSError) as error:
-        reason = f" ({error})" if str(error) else ""
+        reason = f" ({_said(error)})" if str(error) else ""
         raise RequestFailed(f"{target.host} cannot be reached or broke off{reason}: try again later") from error
+
+
+def _said(error: Exception) -> str:
+    """What the parser and the system say quotes the host."""
+    return excerpt(str(error))
 
 
 def _headers(raw: httpcore2.Response) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -12,6 +14,8 @@ from heliograph_common.outbound.addresses import Address
 from heliograph_common.outbound.errors import RequestFailed, RequestTimedOut, UnknownHost
 
 LOOKUP_SECONDS = 10.0
+LOOKUPS = 8
+"""Names that are looked up at a time."""
 
 _UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -28,16 +32,22 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The resolver of the system, which is what a connection by name would ask."""
+    """The resolver of the system, which is what a connection by name would ask.
+
+    A lookup blocks a thread until it ends, whoever has stopped waiting for it. So the threads are its own: where no server
+    of names answers, other work in the loop's threads goes on.
+    """
 
     def __init__(self, seconds: float = LOOKUP_SECONDS) -> None:
         self._seconds = seconds
+        self._pool = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names")
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """See ``Resolver``."""
         try:
             async with asyncio.timeout(self._seconds):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+                found = await asyncio.get_running_loop().run_in_executor(self._pool, lookup)
         except TimeoutError as error:
             raise RequestTimedOut(f"the name {host} was not resolved within {self._seconds:g} s: try later") from error
         except socket.gaierror as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
 from heliograph_common.contracts.links.registry import SOURCES
 from heliograph_gateway.catalog.schemas import IMAGE_ID
@@ -30,7 +31,21 @@ FileStatus = Literal["queued", "fetching", "imported", "unchanged", "skipped", "
 
 ImportId = Annotated[UUID, Path(description="Id of the import.", examples=[IMPORT_ID])]
 Source = Annotated[str, Field(json_schema_extra={"enum": list(SOURCES)})]
-_Secret = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+_WRITABLE = r"^[\x21-\x7e]+$"
+"""What tokens and secrets are made of (RFC 6749, appendix A), and what a header can carry."""
+
+
+def _writable(secret: SecretStr) -> SecretStr:
+    if re.fullmatch(_WRITABLE[1:-1], secret.get_secret_value()) is None:
+        raise ValueError("only printable ASCII characters without spaces are allowed")
+    return secret
+
+
+_Secret = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=8192, json_schema_extra={"pattern": _WRITABLE}),
+    AfterValidator(_writable),  # of secrets, pydantic checks no pattern
+]
 
 
 class Authorization(Shape):
@@ -50,6 +65,7 @@ class Authorization(Shape):
         Field(
             min_length=1,
             max_length=512,
+            pattern=_WRITABLE,
             description="OAuth client that the token was issued to. Defaults to that of the installation.",
         ),
     ] = None

@@ -12,7 +12,8 @@ from dropbox import Dropbox as Client
 from heliograph_importer.sources.dropbox.errors import Expired
 from heliograph_importer.sources.dropbox.session import TOKEN_URL, Session
 from heliograph_importer.sources.dropbox.threads import Threads
-from heliograph_importer.sources.port import AppKey, Budget, OAuthToken, ProviderFailed
+from heliograph_importer.sources.headers import SENDABLE
+from heliograph_importer.sources.port import AppKey, Budget, CredentialRefused, OAuthToken, ProviderFailed
 
 _Result = TypeVar("_Result")
 _EARLY = 60.0
@@ -53,6 +54,15 @@ class Account:
         await budget.spend()
         return await self._threads.run(lambda: self._done(work, token), discard=discard)
 
+    async def reach_contents(self, budget: Budget) -> None:
+        """Tells whether the host of contents answers.
+
+        Raises:
+            QuotaExceeded, ProviderFailed: see there.
+        """
+        await budget.spend()
+        await self._threads.run(self._session.reach_contents)
+
     def _done(self, work: Callable[[Any], _Result], token: str | None) -> _Result:
         with self._session.watched():
             return work(self._client(token))
@@ -85,6 +95,8 @@ class Account:
         return token, time.time() + float(seconds)
 
     def _client(self, token: str | None) -> Any:
+        if token is not None and not SENDABLE.fullmatch(token):
+            raise CredentialRefused("the access token has characters that none has: sign in again")
         return Client(
             oauth2_access_token=token,
             app_key=self._app.key if self._app else None,

@@ -3,7 +3,8 @@
 Entries of shared links have no path, only a name and an id, so the path in the link is built from the names. The id is the
 same however often, and from wherever, the folder is listed; so it is the reference of a file.
 
-What rows keep of a path is ASCII with JSON's escapes, because PostgreSQL cannot have all that a JSON text can.
+What rows keep of a path is ASCII with JSON's escapes, because PostgreSQL cannot have all that a JSON text can. What people
+see of it is without that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 from dropbox.files import FileMetadata, FolderMetadata
 
+from heliograph_common.excerpts import excerpt
+from heliograph_importer.sources.names import readable
 from heliograph_importer.sources.port import Folder, RemoteFile
 
 _TYPES = MimeTypes().types_map[0] | MimeTypes().types_map[1]
@@ -57,7 +60,7 @@ def _file(entry: Any, folder: Folder, path_in_link: str | None) -> RemoteFile:
     suffix = PurePosixPath(entry.name).suffix.lower()
     return RemoteFile(
         ref=entry.id,
-        name=entry.name,
+        name=readable(entry.name),
         path=_below(folder, entry.name),
         size=entry.size,
         mime_type=_TYPES.get(suffix),
@@ -75,11 +78,11 @@ def _skip(entry: Any, suffix: str) -> tuple[str, str] | None:
     if entry.symlink_info is not None:
         return "not_downloadable", "the file is a symbolic link: import the folder that it leads to"
     if suffix in _DOCUMENTS or mime_type.startswith("text/"):
-        return "document", f"the file is a document by its name ({suffix})"
+        return "document", f"the file is a document by its name ({excerpt(suffix)})"
     if mime_type != _UNKNOWN and not mime_type.startswith("image/"):
-        return "not_an_image", f"the file is not an image by its name ({suffix})"
+        return "not_an_image", f"the file is not an image by its name ({excerpt(suffix)})"
     return None
 
 
 def _below(folder: Folder, name: str) -> str:
-    return f"{folder.path}/{name}" if folder.path else name
+    return f"{folder.path}/{readable(name)}" if folder.path else readable(name)

@@ -11,8 +11,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
@@ -21,7 +19,9 @@ from dropbox.dropbox_client import BadInputException
 from dropbox.exceptions import DropboxException
 from dropbox.stone_validators import ValidationError
 
+from heliograph_common.excerpts import excerpt
 from heliograph_importer.sources import port
+from heliograph_importer.sources.headers import after_failure, seconds_until
 
 _Result = TypeVar("_Result")
 
@@ -33,7 +33,7 @@ _CREDENTIAL = "Dropbox does not accept the credential: sign in again, or check k
 _SCOPE = re.compile(r"required scope '?([a-z_]+(?:\.[a-z_]+)+)")
 _UNREADABLE = (
     BadInputException, DropboxException, ValidationError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
-    RecursionError,
+    ArithmeticError, RecursionError,
 )  # fmt: skip
 """What the SDK raises over an answer that it does not expect."""
 
@@ -95,7 +95,7 @@ def of_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Exceptio
         delay = _DEFAULT_WAIT if wait is None else max(wait, _SHORTEST_WAIT)
         return port.QuotaExceeded("Dropbox limits the rate of requests", delay=delay)
     if not requests.codes.bad_request <= status < requests.codes.internal_server_error:
-        return port.ProviderFailed(f"Dropbox answered with status {status}", delay=_wait(headers, None))
+        return port.ProviderFailed(f"Dropbox answered with status {status}", delay=after_failure(_wait(headers, None)))
     tags = list(_tags(error))
     if known := _of_tags(tags, error):
         return known
@@ -103,7 +103,8 @@ def of_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Exceptio
         return _of_bad_request(body)
     if status == requests.codes.unauthorized and tags:
         return port.CredentialRefused(_CREDENTIAL)
-    return Unexplained(f"Dropbox answered with status {status} ({', '.join(tags) or 'no reason that it documents'})")
+    said = excerpt(", ".join(tags)) or "no reason that it documents"
+    return Unexplained(f"Dropbox answered with status {status} ({said})")
 
 
 def _of_tags(tags: Sequence[str], error: Any) -> Exception | None:
@@ -117,9 +118,12 @@ def _of_tags(tags: Sequence[str], error: Any) -> Exception | None:
 
 
 def translated(work: Callable[[], _Result]) -> _Result:
-    """The result of ``work``, which uses the SDK; what fails about the connection or the answer is ``ProviderFailed``."""
+    """The result of ``work``, which uses the SDK; what fails about the connection or the answer is ``ProviderFailed``,
+    and a credential that cannot be sent is refused."""
     try:
         return work()
+    except (UnicodeEncodeError, requests.exceptions.InvalidHeader):  # the error has the secret in it
+        raise port.CredentialRefused(_CREDENTIAL) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise port.ProviderFailed(f"Dropbox did not answer, or broke off ({type(error).__name__})") from error
     except _UNREADABLE as error:
@@ -130,7 +134,9 @@ def _of_bad_request(body: bytes) -> Exception:
     """Where Dropbox answers 400, it answers in text."""
     text = body.decode(errors="replace")
     if scope := _SCOPE.search(text):
-        return port.AccessDenied(f"the app lacks the scope {scope[1]}: enable it for the app, then sign in again")
+        return port.AccessDenied(
+            f"the app lacks the scope {excerpt(scope[1])}: enable it for the app, then sign in again"
+        )
     if "authorization" in text.lower() or "access token" in text.lower():
         return port.CredentialRefused(_CREDENTIAL)
     return port.SourceError("Dropbox does not accept the request: check that the link or path is that of a folder")
@@ -159,7 +165,7 @@ def _tags(error: Any) -> Iterator[str]:
 
 def _scope(error: Any) -> str:
     scope = error.get("required_scope") if isinstance(error, dict) else None
-    return scope if isinstance(scope, str) else "that it needs"
+    return excerpt(scope) if isinstance(scope, str) else "that it needs"
 
 
 def _wait(headers: Mapping[str, str], error: Any) -> float | None:
@@ -172,14 +178,7 @@ def _wait(headers: Mapping[str, str], error: Any) -> float | None:
 def _seconds(told: Any) -> float | None:
     """Of a number, or of a date as HTTP has it."""
     try:
-        seconds = float(told)
-    except (TypeError, ValueError):
-        seconds = _until(told) if isinstance(told, str) else math.nan
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _until(told: str) -> float:
-    try:
-        return (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
-        return math.nan
+        seconds: float | None = float(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = seconds_until(told) if isinstance(told, str) else None
+    return seconds if seconds is not None and math.isfinite(seconds) and seconds >= 0 else None

@@ -64,6 +64,19 @@ class Session(requests.Session):
             raise
         return response
 
+    def reach_contents(self) -> None:
+        """Asks the host of contents for nothing in particular: whatever it answers, it is there.
+
+        Raises:
+            requests.RequestException: there is no answer.
+        """
+        real = self._real(f"https://{API_CONTENT_HOST}/")
+        server = urlsplit(real)
+        with spans.http_span("HEAD", server.hostname or "", server.port, "/") as answered:
+            response = super().request("HEAD", real, stream=True, allow_redirects=False, timeout=_TIMEOUTS)
+            response.close()
+            answered(response.status_code)
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """If the block fails, closes the answer that it got: the SDK leaves it open where it cannot read the metadata of a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import requests
@@ -15,6 +15,7 @@ from heliograph_importer.sources.dropbox.account import Account
 from heliograph_importer.sources.dropbox.content import Content, length
 from heliograph_importer.sources.dropbox.errors import Unexplained
 from heliograph_importer.sources.dropbox.threads import Threads
+from heliograph_importer.sources.names import readable
 from heliograph_importer.sources.port import (
     AccessDenied,
     Budget,
@@ -56,7 +57,7 @@ class DropboxSource:
             raise NotAFolder("the link leads to a single file: share the folder that it is in, and use its link")
         if found.link_permissions.allow_download is False:
             raise AccessDenied("the link does not allow downloads: allow them in the settings of the link")
-        return folder, found.name
+        return folder, readable(found.name)
 
     async def list(self, folder: Folder, cursor: str) -> Page:
         """See the port."""
@@ -106,11 +107,10 @@ class DropboxSource:
             content.end()
 
     async def probe(self) -> None:
-        """See the port. A refusal is an answer too."""
-        try:
+        """See the port. A refusal is an answer too. Contents come from a host of their own, which may be away by itself."""
+        with suppress(SourceError):
             await self._account.call(_check_user if self._account.of_user else _check_app, self._budget)
-        except SourceError:
-            return
+        await self._account.reach_contents(self._budget)
 
     async def _own_name(self) -> str:
         """The API has no metadata of the root."""
@@ -119,7 +119,7 @@ class DropboxSource:
         found = await self._account.call(lambda client: client.files_get_metadata(self._path), self._budget)
         if not isinstance(found, FolderMetadata):
             raise NotAFolder("the path leads to a file: name the folder that it is in")
-        return str(found.name)
+        return readable(found.name)
 
 
 def _check_user(client: Any) -> None:

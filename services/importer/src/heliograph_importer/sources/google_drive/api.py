@@ -19,7 +19,8 @@ from heliograph_common.errors import HeliographError
 from heliograph_common.telemetry import spans
 from heliograph_importer.sources.google_drive.auth import Authorization
 from heliograph_importer.sources.google_drive.errors import refusal
-from heliograph_importer.sources.port import Budget, ProviderFailed
+from heliograph_importer.sources.headers import SENDABLE
+from heliograph_importer.sources.port import Budget, CredentialRefused, ProviderFailed
 
 ANSWER_SECONDS = 60.0
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -159,14 +160,26 @@ class DriveApi:
 
     async def _sent(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> httpx2.Response:
         await self._budget.spend()
-        request = self._http.build_request("GET", path, params=query, headers=headers)
+        try:
+            request = self._http.build_request("GET", path, params=query, headers=headers)
+        except UnicodeEncodeError:
+            raise unsendable() from None
         with spans.http_span("GET", request.url.host, request.url.port, _template(path)) as answered:
             try:
                 response = await self._http.send(request, stream=True)
+            except httpx2.LocalProtocolError:
+                raise unsendable() from None
             except httpx2.HTTPError as error:
                 raise unreachable(error) from error
             answered(response.status_code)
             return response
+
+
+def unsendable() -> CredentialRefused:
+    """What it means that a request cannot be written down. The error itself has the secret in it."""
+    return CredentialRefused(
+        "The credential has characters that none has: get a new token, or have an administrator check it"
+    )
 
 
 def unreachable(error: httpx2.HTTPError) -> ProviderFailed:
@@ -215,4 +228,6 @@ def _template(path: str) -> str:
 
 
 def _keys(file_id: str, resource_key: str | None) -> dict[str, str]:
-    return {"X-Goog-Drive-Resource-Keys": f"{file_id}/{resource_key}"} if resource_key else {}
+    """What is no key is left out, so that only a credential can make a request one that cannot be sent."""
+    pair = f"{file_id}/{resource_key}"
+    return {"X-Goog-Drive-Resource-Keys": pair} if resource_key and SENDABLE.fullmatch(pair) else {}

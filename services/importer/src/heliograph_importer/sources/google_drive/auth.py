@@ -20,6 +20,7 @@ from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceCredentials
 
+from heliograph_common.excerpts import excerpt
 from heliograph_common.telemetry import spans
 from heliograph_importer.settings import DriveSettings
 from heliograph_importer.sources.port import (
@@ -128,6 +129,10 @@ class TokenAuthorization:
             async with asyncio.timeout(self._seconds):
                 renewing = partial(copy_context().run, renewal)  # so that its requests are in this trace
                 return await asyncio.get_running_loop().run_in_executor(self._pool, renewing)
+        except (UnicodeEncodeError, requests.exceptions.InvalidHeader):  # the error has the secret in it
+            raise CredentialRefused(
+                "The credential has characters that none has: authorize access again, or have an administrator check it"
+            ) from None
         except RefreshError as error:
             if not _is_refusal(error):
                 raise ProviderFailed("Google's token endpoint failed") from error
@@ -137,7 +142,12 @@ class TokenAuthorization:
             ) from error
         except (GoogleAuthError, requests.RequestException, TimeoutError) as error:
             raise ProviderFailed("Google's token endpoint cannot be reached, or its answer is no token") from error
-        except (TypeError, ValueError, KeyError) as error:  # what google-auth raises for answers it does not expect
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+            ArithmeticError,
+        ) as error:  # what google-auth raises for answers it does not expect
             raise ProviderFailed("Google's token endpoint answered something that is no token") from error
 
 
@@ -196,10 +206,10 @@ class Authorizations:
             made = ServiceCredentials.from_service_account_info(  # type: ignore[no-untyped-call]
                 {**info, "token_uri": self._settings.token_url}, scopes=[SCOPE]
             )
-        except (GoogleAuthError, ValueError, TypeError) as error:
+        except (GoogleAuthError, ValueError, TypeError):  # the error may have a part of the key in it
             raise CredentialRefused(
                 "The service account's key is malformed: have an administrator download a new JSON key"
-            ) from error
+            ) from None
         remedy = f"share the folder with {made.service_account_email}, or {_OAUTH}"
         return TokenAuthorization(self._pool, remedy, partial(_renew, lambda: made.with_scopes([SCOPE])))
 
@@ -255,4 +265,4 @@ def _is_refusal(error: RefreshError) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error.args[0]).split())[:200]
+    return excerpt(" ".join(str(error.args[0]).split()))

@@ -6,12 +6,12 @@ https://developers.google.com/workspace/drive/api/guides/handle-errors
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from heliograph_common.errors import HeliographError
+from heliograph_common.excerpts import excerpt
+from heliograph_importer.sources.headers import after_failure, seconds_until
 from heliograph_importer.sources.port import (
     AccessDenied,
     CredentialRefused,
@@ -84,7 +84,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> HeliographE
     if status == 429 or (status == 403 and _QUOTA.intersection(reasons)):
         return QuotaExceeded("Google Drive limits the rate of requests", delay=delay or QUOTA_DELAY)
     if status >= 500 or status < 400:
-        return ProviderFailed(f"Google Drive failed with {status} ({_said(error, reasons)})", delay=delay)
+        said = _said(error, reasons)
+        return ProviderFailed(f"Google Drive failed with {status} ({said})", delay=after_failure(delay))
     if status == 400 and any(each.location == "pageToken" for each in error.errors):
         return CursorLost("Google Drive does not know this page any more")
     return _permanent(status, error, reasons)
@@ -95,7 +96,9 @@ def _without_a_reason(status: int, delay: float | None) -> HeliographError:
         return QuotaExceeded("Google Drive limits the rate of requests", delay=delay or QUOTA_DELAY)
     if status == 401:
         return CredentialRefused(_refused("it answered 401"))
-    return ProviderFailed(f"Google Drive answered {status}, which is not one of its own errors", delay=delay)
+    return ProviderFailed(
+        f"Google Drive answered {status}, which is not one of its own errors", delay=after_failure(delay)
+    )
 
 
 def _permanent(status: int, error: _Error, reasons: list[str]) -> SourceError:
@@ -115,7 +118,7 @@ def _permanent(status: int, error: _Error, reasons: list[str]) -> SourceError:
 
 def _said(error: _Error, reasons: list[str]) -> str:
     """What Google says about it, on one line of a bounded length."""
-    return " ".join(": ".join(filter(None, [*reasons[:1], error.message])).split())[:200] or "without a reason"
+    return excerpt(" ".join(": ".join(filter(None, [*reasons[:1], error.message])).split())) or "without a reason"
 
 
 def _refused(said: str) -> str:
@@ -130,11 +133,7 @@ def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(value)
+        seconds: float | None = float(value)
     except ValueError:
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = ((when if when.tzinfo else when.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
-    return min(seconds, LONGEST_DELAY) if seconds > 0 else None
+        seconds = seconds_until(value)
+    return min(seconds, LONGEST_DELAY) if seconds is not None and seconds > 0 else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
+from heliograph_common.excerpts import excerpt
 from heliograph_importer.sources.google_drive.api import File
+from heliograph_importer.sources.names import readable
 from heliograph_importer.sources.port import Folder, RemoteFile
 
 FOLDER = "application/vnd.google-apps.folder"
@@ -14,13 +14,6 @@ RESOURCE_KEY = "resource_key"
 
 _NATIVE = "application/vnd.google-apps."
 _UNKNOWN = frozenset({"application/octet-stream", "binary/octet-stream"})
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-_REPLACEMENT = "\ufffd"
-
-
-def readable(name: str) -> str:
-    """``name`` without what no database keeps."""
-    return _NOT_TEXT.sub(_REPLACEMENT, name)
 
 
 def resolved(file: File) -> File:
@@ -66,9 +59,9 @@ def skip(file: File) -> tuple[str, str] | None:
     if kind == SHORTCUT:
         return "not_downloadable", "The shortcut leads to something that does not exist any more"
     if kind.startswith(_NATIVE):
-        return "document", f"Google {kind.removeprefix(_NATIVE)}: not a file that can be downloaded"
+        return "document", f"Google {excerpt(kind.removeprefix(_NATIVE))}: not a file that can be downloaded"
     if kind and not kind.startswith("image/") and kind not in _UNKNOWN:
-        return "not_an_image", f"Google Drive says that its type is {readable(kind)[:100]}"
+        return "not_an_image", f"Google Drive says that its type is {excerpt(kind, 100)}"
     if file.capabilities is not None and not file.capabilities.can_download:
         return "not_downloadable", "Downloading is disabled: have the owner allow viewers to download the file"
     return None

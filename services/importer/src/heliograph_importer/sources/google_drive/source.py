@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx2
 
 from heliograph_common.errors import Temporary
+from heliograph_common.excerpts import excerpt
 from heliograph_importer.sources.google_drive.api import DriveApi, File, unreachable
 from heliograph_importer.sources.google_drive.files import (
     FOLDER,
@@ -18,9 +19,9 @@ from heliograph_importer.sources.google_drive.files import (
     as_folder,
     as_remote_file,
     details,
-    readable,
     resolved,
 )
+from heliograph_importer.sources.names import readable
 from heliograph_importer.sources.port import (
     AccessDenied,
     Download,
@@ -56,7 +57,7 @@ class DriveSource:
             raise type(error)(f"{error}: {self._remedy}") from error
         if file.mime_type != FOLDER:
             raise NotAFolder(
-                f"The link leads to {readable(file.name)!r}, which is not a folder: use the link of the folder it is in"
+                f"The link leads to {excerpt(file.name)!r}, which is not a folder: use the link of the folder it is in"
             )
         if file.trashed:
             raise Missing("The folder is in the trash: restore it in Google Drive")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from heliograph_importer.sources.headers import seconds_until
 from heliograph_importer.sources.port import AccessDenied, Missing, NotDownloadable, ProviderFailed, QuotaExceeded
 
 _WITHOUT_WORD_SECONDS = 60.0
@@ -44,12 +44,9 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     """The seconds that ``Retry-After`` asks for, as a number or as a date, within reason; ``None`` if it asks for none."""
     told = headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
-        seconds = float(told[:9])
+        seconds: float | None = float(told[:9])
     else:
-        try:
-            until = parsedate_to_datetime(told)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        seconds = (until - (now or datetime.now(UTC))).total_seconds()
+        seconds = seconds_until(told, now)
+    if seconds is None:
+        return None
     return min(max(seconds, _LEAST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
