@@ -360,3 +360,14 @@ async def test_a_kept_connection_that_the_host_has_ended_is_replaced(client: Gua
         for _ in range(50):
             assert await body_of(client, f"http://{LOOPBACK}:{port}/") == b"ok"
     assert len(heads) == 50
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\x1b[31m" + b"x" * 50_000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\nX" + b"\x00y" * 20_000 + b"\r\n\r\n"]
+)
+async def test_what_a_host_says_is_quoted_briefly(client: GuardedClient, answer: bytes) -> None:
+    async with speaking(answer) as (port, _):
+        with pytest.raises(RequestFailed) as failed:
+            await body_of(client, f"http://{LOOPBACK}:{port}/")
+    assert len(str(failed.value)) < 400
+    assert str(failed.value).isprintable()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
+
 import pytest
 
 from heliograph_common.outbound.errors import RequestTimedOut, UnknownHost
-from heliograph_common.outbound.resolver import SystemResolver
+from heliograph_common.outbound.resolver import LOOKUPS, SystemResolver
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,22 @@ async def test_what_can_be_no_name_is_unknown(host: str) -> None:
 async def test_a_lookup_has_a_limit() -> None:
     with pytest.raises(RequestTimedOut):
         await SystemResolver(seconds=0).resolve("127.0.0.1", 80)
+
+
+async def test_lookups_that_hang_keep_no_thread_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        ended.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    resolver = SystemResolver(seconds=0.05)
+    try:
+        found = await asyncio.gather(*(resolver.resolve("a.example", 80) for _ in range(100)), return_exceptions=True)
+        assert {type(each) for each in found} == {RequestTimedOut}
+        assert len([each for each in threading.enumerate() if each.name.startswith("names")]) == LOOKUPS
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+    finally:
+        ended.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from heliograph_common.contracts.links.registry import LINKS, SOURCES
 from heliograph_common.http.problems import Problem
@@ -57,3 +58,16 @@ def test_every_source_is_documented() -> None:
 def test_secrets_are_not_shown() -> None:
     token = Authorization.model_validate({"access_token": "secret", "client_secret": "secret"})
     assert "secret'" not in repr(asked(authorization=token.model_dump()))
+
+
+@pytest.mark.parametrize("field", ["access_token", "refresh_token", "client_id", "client_secret"])
+@pytest.mark.parametrize("value", ["\xe4bc", "a\nb", "abc\n", "a b", "a\x00", "a\x7f", ""])
+def test_tokens_are_such_as_a_header_can_carry(field: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Authorization.model_validate({"access_token": "ya29.a0AfB_byC~/+=", field: value})
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+
+
+def test_the_characters_of_tokens_are_documented() -> None:
+    properties = Authorization.model_json_schema()["properties"]
+    assert properties["access_token"]["pattern"] == properties["client_id"]["anyOf"][0]["pattern"] == r"^[\x21-\x7e]+$"

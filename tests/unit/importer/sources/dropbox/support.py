@@ -38,6 +38,7 @@ class DropboxWorld:
     double: DropboxDouble
     provider: Dropbox
     budget: CountedBudget
+    url: str
 
     def shared(self, link: SharedLink | str, credential: Credential | None = None) -> DropboxSource:
         """The source of a shared folder, by the application's credential unless there is another."""
@@ -68,7 +69,7 @@ async def dropbox_world(*, page_size: int = 500, threads: int = 4) -> AsyncItera
             threads=threads,
         )
         try:
-            yield DropboxWorld(double, provider, CountedBudget())
+            yield DropboxWorld(double, provider, CountedBudget(), url)
         finally:
             await provider.close()
     assert double.behaviour.violations == []

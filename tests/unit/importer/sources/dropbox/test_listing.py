@@ -6,6 +6,8 @@ import pytest
 from dropbox.content_hash import content_hash
 from tests.unit.importer.sources.dropbox.support import app_key_of, content_of, dropbox_world, everything, token_of
 
+from heliograph_importer.sources.dropbox.entries import path_of
+from heliograph_importer.sources.names import readable
 from heliograph_importer.sources.port import Folder, Location, NotAFolder
 from heliograph_local.doubles.dropbox import Folder as Held
 from heliograph_local.doubles.faults import Fault
@@ -154,9 +156,11 @@ async def test_names_of_every_kind() -> None:
             held.file(path, path.encode("utf-8", "surrogatepass"))
         source = world.shared(world.double.share(held))
         found = await everything(source)
-        assert sorted(file.path for file in found) == sorted(paths)
+        assert sorted(file.path for file in found) == sorted(readable(path) for path in paths)
+        assert all(file.path.endswith(f"/{file.name}") for file in found)
         for file in found:
-            assert await content_of(source, file) == file.path.encode("utf-8", "surrogatepass")
+            held_at = path_of(file.details["path"]).removeprefix("/")
+            assert await content_of(source, file) == held_at.encode("utf-8", "surrogatepass")
             assert file.details["path"].isascii()  # so that a row can have it
             assert "\x00" not in file.details["path"]
         own = await everything(world.own(world.double.account(held)))
@@ -223,3 +227,15 @@ async def test_files_that_vanish_while_listing_do_not_hide_others() -> None:
         held.remove("1.jpg")
         second = await source.list(Folder(ref=""), first.next or "")
         assert [file.name for file in second.files] == ["2.jpg", "3.jpg"]
+
+
+async def test_paths_of_folders_are_such_as_rows_can_have() -> None:
+    async with dropbox_world() as world:
+        held = Held(name="a\ud800\x00")
+        held.file("b\udfff\x00/c\ud800/d.jpg")
+        source = world.shared(world.double.share(held))
+        root, name = await source.root()
+        [below] = (await source.list(root, "")).folders
+        [deeper] = (await source.list(below, "")).folders
+        assert (name, below.path, deeper.path) == ("a\ufffd\ufffd", "b\ufffd\ufffd", "b\ufffd\ufffd/c\ufffd")
+        assert len(await everything(source)) == 1, "the folders are still found by what they are called"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -201,7 +204,7 @@ async def test_each_request_has_its_turn() -> None:
         for file in await everything(source):
             await content_of(source, file)
         await source.probe()
-        assert world.budget.spent == len(world.calls())
+        assert world.budget.spent == len(world.calls()) + 1, "the host of contents is asked without a call"
 
 
 @pytest.mark.parametrize(
@@ -279,6 +282,8 @@ def test_a_refusal_means(status: int, body: bytes, kind: type[Exception], match:
         ({"retry-after": "-3"}, b'{"error": {"retry_after": null}}', 15),
         ({"retry-after": "nan"}, b"", 15),
         ({"retry-after": "inf"}, b"", 15),
+        ({"retry-after": f"Mon, 04 May {'9' * 20} 12:00:00 GMT"}, b"", 15),
+        ({}, b'{"error": {"retry_after": 1' + b"0" * 400 + b"}}", 15),
         ({"retry-after": "1e12"}, b"", 86_400),
         ({}, b'{"error": {"reason": {".tag": "newer"}, "retry_after": 9, "more": 1}}', 9),
     ],
@@ -297,9 +302,12 @@ def test_a_limit_may_last_until_a_date() -> None:
 
 
 def test_an_outage_may_say_how_long_it_lasts() -> None:
-    error = of_refusal(503, {"retry-after": "120"}, b"")
+    error = of_refusal(503, {"retry-after": "20"}, b"")
     assert isinstance(error, ProviderFailed)
-    assert error.delay == 120
+    assert error.delay == 20
+    error = of_refusal(503, {"retry-after": "86400"}, b"")
+    assert isinstance(error, ProviderFailed)
+    assert error.delay == 60, "a server that fails knows little about when it will not"
 
 
 async def test_a_token_that_expired_is_refreshed_once_for_all() -> None:
@@ -391,3 +399,55 @@ async def test_nothing_that_is_secret_is_shown() -> None:
 
 def _own(world: DropboxWorld, token: OAuthToken) -> Any:
     return world.provider.source(Location(link={"path": ""}), token, world.budget)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (409, json.dumps({"error": {".tag": "x\x00\ud800" * 100_000}}).encode()),
+        (401, json.dumps({"error": {".tag": "missing_scope", "required_scope": "x\n" * 100_000}}).encode()),
+        (400, b"required scope '" + b"a." * 100 + b"a" * 100_000 + b"'"),
+    ],
+)
+def test_what_dropbox_says_is_quoted_briefly(status: int, body: bytes) -> None:
+    assert len(str(of_refusal(status, {}, body))) < 400
+    assert str(of_refusal(status, {}, body)).isprintable()
+
+
+@pytest.mark.parametrize(
+    "token", ["geheim\xe4", "geheim\u20ac", "geheim\nX-More: 1", "geheim\x00", "geheim\ud800", "ge heim"]
+)
+async def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+    async with dropbox_world() as world:
+        source = world.provider.source(Location(link={"path": "/a"}), OAuthToken(access_token=token), world.budget)
+        with pytest.raises(CredentialRefused) as refused:
+            await source.root()
+        assert "geheim" not in "".join(traceback.format_exception(refused.value))
+        assert refused.value.__cause__ is None
+
+
+async def test_a_refresh_token_that_cannot_be_sent_is_refused_and_not_shown() -> None:
+    async with dropbox_world() as world:
+        token = OAuthToken(access_token="", refresh_token="geheim\ud800")
+        with pytest.raises(CredentialRefused) as refused:
+            await world.provider.source(Location(link={"path": "/a"}), token, world.budget).root()
+        assert "geheim" not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_host_of_contents_that_is_away_by_itself_is_noticed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        free_port = listening.getsockname()[1]
+    async with dropbox_world() as world:
+        account = world.double.account(held())
+        api = f"{world.url}/api"
+        away = Dropbox(DropboxSettings(api_url=api, content_url=f"http://127.0.0.1:{free_port}"))
+        try:
+            source = away.source(Location(link={"path": ""}), token_of(account), world.budget)
+            [file] = await everything(source)
+            with pytest.raises(ProviderFailed):
+                await content_of(source, file)
+            with pytest.raises(ProviderFailed, match="did not answer"):
+                await source.probe()
+        finally:
+            await away.close()
+        await world.own(account).probe()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -260,3 +261,21 @@ async def test_a_renewal_that_hangs_is_given_up() -> None:
         with pytest.raises(ProviderFailed, match="cannot be reached"):
             await authorization.headers()
         finish.set()
+
+
+@pytest.mark.parametrize("token", ["geheim\xe4", "geheim\nX-More: 1", "geheim\x00", "geheim\ud800"])
+async def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(drive: Served, token: str) -> None:
+    for credential in (
+        OAuthToken(access_token=token),
+        ApiKey(key=token),
+        OAuthToken(access_token="", refresh_token="geheim\ud800", client_id="c", client_secret="s"),
+    ):
+        with pytest.raises(CredentialRefused) as refused:
+            await drive.source("1x", credential).root()
+        assert "geheim" not in "".join(traceback.format_exception(refused.value))
+        assert refused.value.__cause__ is None
+
+
+async def test_a_resource_key_that_is_none_is_no_fault_of_the_credential(drive: Served) -> None:
+    public = drive.double.tree.folder("Public", shared=ANYONE)
+    assert (await drive.source(public, key="\xe4\n").root())[1] == "Public"

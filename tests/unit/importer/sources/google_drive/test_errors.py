@@ -108,8 +108,8 @@ def test_retry_after_is_honoured_within_reason(header: str, delay: float) -> Non
 
 
 def test_retry_after_may_be_a_date() -> None:
-    error = refusal(503, {"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, b"")
-    assert isinstance(error, ProviderFailed)
+    error = refusal(429, {"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, b"")
+    assert isinstance(error, QuotaExceeded)
     assert error.delay == pytest.approx(3600, abs=60)
 
 
@@ -124,3 +124,23 @@ def test_a_message_is_one_line_of_a_bounded_length() -> None:
     message = str(refusal(403, {}, told))
     assert "\n" not in message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize("zeros", [9, 20])
+def test_a_date_beyond_all_calendars_says_nothing(zeros: int) -> None:
+    error = refusal(429, {"retry-after": f"Mon, 04 May 9{'0' * zeros} 12:00:00 +{'9' * zeros}"}, b"")
+    assert isinstance(error, QuotaExceeded)
+    assert error.delay == QUOTA_DELAY
+
+
+@pytest.mark.parametrize("told", [b"", body("backendError"), b"<html>"])
+def test_a_server_that_fails_is_not_believed_for_long(told: bytes) -> None:
+    for seconds, delay in (("20", 20), ("86400", 60)):
+        error = refusal(503, {"retry-after": seconds}, told)
+        assert isinstance(error, ProviderFailed)
+        assert error.delay == delay
+
+
+def test_a_message_is_printable() -> None:
+    error = refusal(403, {}, json.dumps({"error": {"errors": [], "message": "a\x00\x1b[31m\ud800b"}}).encode())
+    assert str(error).isprintable()

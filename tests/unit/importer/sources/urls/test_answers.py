@@ -86,6 +86,8 @@ def test_a_host_that_wants_a_pause_is_the_budget_that_has_it() -> None:
         ("Mon, 04 May 2099 12:00:00 GMT", 21_600.0),
         ("", None),
         ("soon", None),
+        (f"Mon, 04 May {'9' * 20} 12:00:00 GMT", None),
+        (f"Mon, 04 May 2026 12:00:00 +{'9' * 20}", None),
         ("-5", None),
         ("1.5", None),
         ("²", None),

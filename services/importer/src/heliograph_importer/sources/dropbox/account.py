@@ -13,7 +13,7 @@ from heliograph_importer.sources.dropbox.errors import Expired
 from heliograph_importer.sources.dropbox.session import TOKEN_URL, Session
 from heliograph_importer.sources.dropbox.threads import Threads
 from heliograph_importer.sources.headers import SENDABLE
-from heliograph_importer.sources.port import AppKey, Budget, CredentialRefused, OAuthToken, ProviderFailed
+from heliograph_importer.sources.port import AppKey, Budget, OAuthToken, ProviderFailed
 
 _Result = TypeVar("_Result")
 _EARLY = 60.0
@@ -96,7 +96,7 @@ class Account:
 
     def _client(self, token: str | None) -> Any:
         if token is not None and not SENDABLE.fullmatch(token):
-            raise CredentialRefused("the access token has characters that none has: sign in again")
+            raise Expired("the access token has characters that none has: sign in again")
         return Client(
             oauth2_access_token=token,
             app_key=self._app.key if self._app else None,
