@@ -140,7 +140,7 @@ async def known_revisions(
 async def _insert(connection: AsyncConnection, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> int:
     if not rows:
         return 0
-    # By parameters and not by values of the statement, which would be put together anew for each page.
+    # By parameters and not by values of the statement, which would be put together again for each page.
     statement = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.id)
     return len((await connection.execute(statement, [dict(row) for row in rows])).all())
 
