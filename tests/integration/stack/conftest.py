@@ -42,14 +42,14 @@ def traces() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def stack(traces: Receiver) -> Iterator[Running]:
-    """Everything, started by `heliograph dev up --detach`."""
+    """Everything, started by `heliograph dev up --detach --with-doubles`."""
     with new_stack_folder() as data:
         command = [sys.executable, "-m", "heliograph_client", "dev"]
         environment = os.environ | {"HELIOGRAPH_TELEMETRY__OTLP_ENDPOINT": f"http://127.0.0.1:{traces.port}"}
         environment["HELIOGRAPH_NATS__ACK_WAIT"] = "6"
         environment["HELIOGRAPH_RENDER__PATIENCE"] = "1"
         up = subprocess.run(
-            [*command, "up", "--detach", "--data", str(data)],
+            [*command, "up", "--detach", "--with-doubles", "--data", str(data)],
             env=environment,
             capture_output=True,
             text=True,
@@ -59,6 +59,6 @@ def stack(traces: Receiver) -> Iterator[Running]:
         assert up.returncode == 0, up.stdout + up.stderr
         try:
             connection = json.loads((data / "connection.json").read_text(encoding="utf-8"))
-            yield Running(data, connection, Faults(data), traces)
+            yield Running(data, connection, Faults(data), traces, up.stdout)
         finally:
             subprocess.run([*command, "down", "--data", str(data)], capture_output=True, timeout=60, check=True)

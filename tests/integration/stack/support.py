@@ -68,12 +68,13 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Running:
-    """A stack that is up."""
+    """A stack that is up; ``said`` is what its command printed."""
 
     data: Path
     connection: dict[str, Any]
     faults: Faults
     traces: Receiver
+    said: str
 
     def client(self) -> AsyncClient:
         """A client of it; a user's token, an administrator's where needed."""
