@@ -68,6 +68,7 @@ class Shelf:
     asked: int = 0
     sent: int = 0
     hold: tuple[asyncio.Event, asyncio.Event] | None = None
+    list_hold: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def add(self, ref: str, data: bytes, *, folder: str = "root", **more: Any) -> RemoteFile:
         """Puts a file into a folder."""
@@ -109,6 +110,10 @@ class ShelfSource:
     async def list(self, folder: Folder, cursor: str) -> Page:
         await self._ask(lambda: self.shelf.listing(folder.ref, cursor))
         self.shelf.listed[folder.ref] += 1
+        if self.shelf.list_hold is not None:
+            asked, answer = self.shelf.list_hold
+            asked.set()
+            await answer.wait()
         files, folders = self.shelf.folders[folder.ref]
         begin = int(cursor or 0)
         end = begin + self.shelf.per_page

@@ -15,6 +15,7 @@ delivered again after a delay, a bounded number of times.
     │   └── Conflict
     ├── Temporary
     │   ├── BlobUnreadable
+    │   ├── RemoteFailure
     │   └── Unavailable
     │       ├── BusUnavailable ── StreamFull
     │       ├── BlobsUnavailable
@@ -80,6 +81,10 @@ class Conflict(Permanent):
 
 class BlobUnreadable(Temporary):
     """The object store serves others and fails on this object: check that object; it counts as a failed attempt."""
+
+
+class RemoteFailure(Temporary):
+    """A server outside the installation failed: that says nothing about this service, which need not pause for it."""
 
 
 class Unavailable(Temporary):

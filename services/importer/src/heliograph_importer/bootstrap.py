@@ -78,7 +78,7 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
         available=(),
     )
     fetching = backbone.worker(
-        FetchHandler(sources, ingest, limits, ended=ended),
+        FetchHandler(sources, ingest, limits, max_attempts=own.max_attempts, ended=ended),
         WorkerSettings(own.slots, max_temporary_failures=own.max_attempts, hold_seconds=own.hold_seconds),
         patience=own.patience,
         available=(backbone.blobs.writable,),

@@ -27,10 +27,17 @@ class ImporterOwnSettings(BaseModel):
     slots: int = Field(8, ge=1, description="Number of files fetched concurrently by a process.")
     list_slots: int = Field(2, ge=1, description="Number of folder pages listed concurrently by a process.")
     window: int = Field(
-        200, ge=1, description="Number of files under way in the installation at a time, shared fairly among owners."
+        100,
+        ge=2,
+        le=5_000,
+        description="Number of files under way in the installation at a time, shared fairly; half for one owner.",
     )
     hold_seconds: float = Field(300.0, gt=0, description="Time limit of an attempt at a file or a page, in seconds.")
-    max_attempts: int = Field(5, ge=1, description="Failed attempts after which a file is marked as failed.")
+    max_attempts: int = Field(
+        7,
+        ge=1,
+        description="Failed attempts after which a file is marked as failed; 7 take about a quarter of an hour.",
+    )
     max_files: int = Field(1_000_000, ge=1, description="Maximum number of files of an import.")
     max_days: float = Field(
         7.0, gt=0, description="Days after which an import that is not done fails; a retry lets it go on."

@@ -23,14 +23,15 @@ def totals(queues: list[Queue], granted: dict[UUID, int]) -> dict[str, int]:
     return found
 
 
-def test_one_owner_has_all_places_while_nobody_else_waits() -> None:
-    assert share([Queue(UUID(int=1), "ann", 3, 1000)], 20) == {UUID(int=1): 17}
+def test_one_owner_has_half_the_places_though_nobody_else_waits() -> None:
+    assert share([Queue(UUID(int=1), "ann", 3, 1000)], 20) == {UUID(int=1): 7}
+    assert share([Queue(UUID(int=1), "ann", 10, 1000)], 20) == {}
 
 
 def test_who_comes_later_has_the_next_places() -> None:
     many, few = UUID(int=1), UUID(int=2)
     assert share([Queue(many, "ann", 18, 1000), Queue(few, "bob", 0, 5)], 20) == {few: 2}
-    assert share([Queue(many, "ann", 0, 1000), Queue(few, "bob", 0, 5)], 20) == {many: 15, few: 5}
+    assert share([Queue(many, "ann", 0, 1000), Queue(few, "bob", 0, 5)], 20) == {many: 10, few: 5}
 
 
 def test_an_owners_imports_share_what_the_owner_has() -> None:
@@ -42,7 +43,12 @@ def test_an_owners_imports_share_what_the_owner_has() -> None:
 def test_no_place_is_given_twice_or_kept_back(queues: list[Queue], window: int) -> None:
     granted = dict(share(queues, window))
     free = max(0, window - sum(queue.under_way for queue in queues))
-    assert sum(granted.values()) == min(free, sum(queue.waiting for queue in queues))
+    most, wanted = max(1, window // 2), 0
+    for owner in {queue.owner for queue in queues}:
+        own = [queue for queue in queues if queue.owner == owner]
+        under_way = sum(queue.under_way for queue in own)
+        wanted += min(sum(queue.waiting for queue in own), max(0, most - under_way))
+    assert sum(granted.values()) == min(free, wanted)
     assert all(0 < granted.get(queue.key, 1) <= max(queue.waiting, 1) for queue in queues)
 
 
@@ -51,6 +57,7 @@ def test_nobody_gets_a_place_while_one_with_fewer_waits(queues: list[Queue], win
     granted = dict(share(queues, window))
     total = totals(queues, granted)
     left = {queue.owner for queue in queues if granted.get(queue.key, 0) < queue.waiting}
+    assert all(total[owner] <= max(1, window // 2) for owner in {q.owner for q in queues if granted.get(q.key)})
     got = {queue.owner for queue in queues if granted.get(queue.key)}
     for rich in got:
         for poor in left - {rich}:

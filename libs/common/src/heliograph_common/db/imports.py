@@ -41,12 +41,15 @@ async def reopen(connection: AsyncConnection, kind: str, target: UUID) -> bool:
     """Has a page or file that failed be done after all, by work that its caller asks for: its import runs again. ``False``:
     it has not failed, or is gone."""
     table: type[ImportPage] | type[ImportFile] = ImportPage if kind == "list" else ImportFile
-    statement = update(table).where(table.id == target, table.status == "failed").values(status="sent")
+    going = select(Import.id).where(Import.id == table.import_id, Import.status != "canceled").exists()
+    statement = update(table).where(table.id == target, table.status == "failed", going).values(status="sent")
     import_id = (await connection.execute(statement.returning(table.import_id))).scalar_one_or_none()
     if import_id is None:
         return False
     again = update(Import).where(Import.id == import_id, Import.status.in_(("completed", "failed")))
-    again = again.values(status="running", started_at=func.now(), finished_at=None, error=None, error_code=None)
+    again = again.values(
+        status="running", started_at=func.now(), finished_at=None, error=None, error_code=None, counted_at=None
+    )
     await connection.execute(again.values(revision=Import.revision + 1))
     return True
 

@@ -30,6 +30,7 @@ from heliograph_common.errors import (
     MalformedMessage,
     Permanent,
     RejectedImage,
+    RemoteFailure,
     Stale,
     Temporary,
     Unavailable,
@@ -296,7 +297,8 @@ class Worker(Generic[_Claim]):
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
         log.warning("attempt failed, retrying", error=str(error), failures=job.failures + 1, delay=delay)
         await job.give_back(delay, failed=True)
-        self._note_failure()
+        if not isinstance(error, RemoteFailure):
+            self._note_failure()
         await delivery.nak(delay)
         return "nak"
 
@@ -317,7 +319,7 @@ class Worker(Generic[_Claim]):
         metrics.dead_letters.labels(service=self._service).inc()
         if isinstance(error, RejectedImage):
             self._limit.succeeded()
-        else:
+        elif not isinstance(error, RemoteFailure):
             self._note_failure()
         await delivery.term(str(error))
         return "dead"

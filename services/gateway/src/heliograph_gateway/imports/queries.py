@@ -28,6 +28,8 @@ _AGAIN = {"error_code": None, "error": None}
 GOES_ON = {"error_code": None, "error": None, "finished_at": None}
 """What an import loses that goes on after its end."""
 NOW = func.now()
+_MOST_BYTES = (1 << 63) - 1
+"""What a column holds: providers may say anything."""
 _FILES_AGAIN = {"code": None, "reason": None, "attempts": 0, "finished_at": None}
 
 
@@ -174,7 +176,7 @@ async def count_files(connection: AsyncConnection, import_id: UUID) -> dict[str,
     return {
         **{status: found.get(status, (0, 0))[0] for status in counted},
         "found": sum(count for count, _ in found.values()),
-        "found_bytes": sum(size for _, size in found.values()),
+        "found_bytes": min(sum(size for _, size in found.values()), _MOST_BYTES),
         "imported_bytes": found.get("imported", (0, 0))[1],
         "counted_at": func.clock_timestamp(),
     }

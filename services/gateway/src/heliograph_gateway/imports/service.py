@@ -90,12 +90,8 @@ class Imports:
             values |= await queries.count_files(connection, import_id)
             values |= {"listed": await queries.all_listed(connection, import_id)}
             if ended:  # one that never began is announced by the importer that begins it
-                begun = (
-                    {"status": "queued"}
-                    if found.started_at is None
-                    else {"status": "running", "started_at": queries.NOW}
-                )
-                values |= {**begun, **queries.GOES_ON}
+                status = "queued" if found.started_at is None else "running"
+                values |= {"status": status, "started_at": queries.NOW, **queries.GOES_ON}
             row = await queries.change(connection, import_id, values)
             transaction.event(ImportProgress(**event_facts(row)), owner=owner)
         return row

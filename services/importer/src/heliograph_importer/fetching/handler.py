@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -24,6 +26,7 @@ from heliograph_common.ingest.sniff import Limits, sniff_bytes
 from heliograph_common.ingest.spool import Spool, Spooled
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
+from heliograph_importer.cleaning import reason_of
 from heliograph_importer.fetching import queries
 from heliograph_importer.fetching.queries import FileClaim
 from heliograph_importer.providers import waits
@@ -43,20 +46,26 @@ from heliograph_importer.tally.queries import fail_import
 
 log = structlog.get_logger(__name__)
 
+_FIRST_DELAY, _LONGEST_DELAY = 2.0, 600.0
+"""Seconds before the second attempt, and at most; each is four times the one before."""
 _ENOUGH = 64
 """Bytes that tell whether a file may be an image at all; the rest of one that is none is not fetched."""
 
 
 class FetchHandler:
-    """Handles ``fetch.file``. ``ended`` is called with the import's id when a file has ended."""
+    """Handles ``fetch.file``. ``max_attempts``: at one file, before it fails. ``ended`` is called with the import's id
+    when a file has ended."""
 
     consumer = "importer-fetch"
     command = FetchFile
 
-    def __init__(self, sources: Sources, ingest: Ingest, limits: Limits, *, ended: Callable[[Any], None]) -> None:
+    def __init__(
+        self, sources: Sources, ingest: Ingest, limits: Limits, *, max_attempts: int, ended: Callable[[Any], None]
+    ) -> None:
         self._sources = sources
         self._ingest = ingest
         self._limits = limits
+        self._max_attempts = max_attempts
         self._ended = ended
 
     async def adopt(self, connection: Connection, command: Command) -> bool:
@@ -80,16 +89,16 @@ class FetchHandler:
             except CredentialRefused as error:
                 await self._stop_import(job, claim, error)
             except SourceError as error:
-                await self._end(job, claim, "failed", error.code, str(error))
+                await self._end(job, claim, "failed", error.code, reason_of(error))
             except RejectedImage as error:
                 status, code = _verdict(error)
-                await self._end(job, claim, status, code, str(error))
+                await self._end(job, claim, status, code, reason_of(error))
             self._ended(claim.job.id)
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the file as failed."""
         import_id = await queries.give_up(
-            transaction.connection, job.command.target, code="provider_failed", reason=str(failure)
+            transaction.connection, job.command.target, code="provider_failed", reason=reason_of(failure)
         )
         if import_id is not None:
             self._ended(import_id)
@@ -107,8 +116,9 @@ class FetchHandler:
         except (QuotaExceeded, ProviderFailed) as error:
             wait = await waits.wait_for(error, source)
             if wait is None:
-                raise
-            await self._put_back(job, claim, wait)
+                await self._again(job, claim, error)
+            else:
+                await self._put_back(job, claim, wait)
         else:
             async with job.conclude() as transaction:
                 await _resumed(transaction, claim)
@@ -136,16 +146,27 @@ class FetchHandler:
     async def _stop_import(self, job: Job, claim: FileClaim, error: CredentialRefused) -> None:
         """Without a credential no other file can be had either: the import can be retried with another."""
         async with job.conclude() as transaction:
-            await queries.end(transaction.connection, claim, status="failed", code=error.code, reason=str(error))
-            row = await fail_import(transaction.connection, claim.job.id, code=error.code, reason=str(error))
+            await queries.end(transaction.connection, claim, status="failed", code=error.code, reason=reason_of(error))
+            row = await fail_import(transaction.connection, claim.job.id, code=error.code, reason=reason_of(error))
             if row is not None:
-                transaction.event(ImportFailed(**event_facts(row), reason=str(error)), owner=row.owner)
+                transaction.event(ImportFailed(**event_facts(row), reason=reason_of(error)), owner=row.owner)
 
     async def _unchanged(self, job: Job, claim: FileClaim) -> None:
         image_id = claim.known[1] if claim.known else None
         async with job.conclude() as transaction:
             await queries.end(transaction.connection, claim, status="unchanged", image_id=image_id)
             await _resumed(transaction, claim)
+
+    async def _again(self, job: Job, claim: FileClaim, error: QuotaExceeded | ProviderFailed) -> None:
+        """The file's own failure, or its host's: it is tried again later, holding no place meanwhile, or it fails."""
+        if claim.file.attempts >= self._max_attempts:
+            await self._end(job, claim, "failed", "provider_failed", reason_of(error))
+            return
+        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 4 ** (claim.file.attempts - 1))
+        delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        async with job.conclude() as transaction:
+            await queries.requeue(transaction.connection, claim, timedelta(seconds=delay), counts=True)
+        log.warning("file failed, retrying", attempts=claim.file.attempts, delay=delay, error=reason_of(error))
 
     async def _put_back(self, job: Job, claim: FileClaim, wait: Wait) -> None:
         async with job.conclude() as transaction:

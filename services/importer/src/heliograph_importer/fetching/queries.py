@@ -86,18 +86,14 @@ async def end(connection: AsyncConnection, held: FileClaim, **values: Any) -> No
     await _fenced(connection, held, finished_at=func.now(), **values)
 
 
-async def requeue(connection: AsyncConnection, held: FileClaim, delay: timedelta) -> None:
-    """Has the file fetched after ``delay``, as if this attempt had not been.
+async def requeue(connection: AsyncConnection, held: FileClaim, delay: timedelta, *, counts: bool = False) -> None:
+    """Has the file fetched after ``delay``, as if this attempt had not been, unless it ``counts``.
 
     Raises:
         Stale: a newer attempt has it.
     """
-    again = {
-        "status": "queued",
-        "not_before": func.now() + delay,
-        "attempts": func.greatest(ImportFile.attempts - 1, 0),
-    }
-    await _fenced(connection, held, **again)
+    attempts = held.file.attempts if counts else func.greatest(ImportFile.attempts - 1, 0)
+    await _fenced(connection, held, status="queued", not_before=func.now() + delay, attempts=attempts)
 
 
 async def give_up(connection: AsyncConnection, target: UUID, *, code: str, reason: str) -> UUID | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from heliograph_common.errors import HeliographError
 from heliograph_common.ingest.accept import safe_name
 from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
+from heliograph_importer.cleaning import clean, reason_of, size_of, storable
 from heliograph_importer.listing import queries
 from heliograph_importer.listing.queries import PageClaim
 from heliograph_importer.providers import waits
@@ -75,14 +75,14 @@ class ListHandler:
                 await self._list(job, claim)
             except SourceError as error:
                 async with job.conclude() as transaction:
-                    await self._fail(transaction, claim.page, error.code, str(error))
+                    await self._fail(transaction, claim.page, error.code, reason_of(error))
             self._ended(claim.job.id)
 
     async def give_up(self, job: Job, failure: HeliographError, transaction: Transaction) -> None:
         """Marks the page as failed, and the import with it where it is that of the folder that was to be imported."""
         claim = await queries.claim(transaction.connection, job.command.target)
         if claim is not None:
-            await self._fail(transaction, claim.page, "provider_failed", str(failure))
+            await self._fail(transaction, claim.page, "provider_failed", reason_of(failure))
             self._ended(claim.job.id)
 
     async def _list(self, job: Job, claim: PageClaim) -> None:
@@ -108,6 +108,8 @@ class ListHandler:
 
     async def _save_root(self, job: Job, claim: PageClaim, root: Folder, name: str) -> None:
         async with job.conclude() as transaction:
+            if not await self._goes_on(transaction.connection, claim):
+                return
             await queries.name_import(transaction.connection, claim.job.id, clean(name))
             await queries.add_pages(transaction.connection, claim.job.id, [root])
             await self._done(transaction.connection, claim)
@@ -116,15 +118,22 @@ class ListHandler:
         row = claim.job
         async with job.conclude() as transaction:
             connection = transaction.connection
-            if row.found + len(page.files) > self._max_files:
+            if not await self._goes_on(connection, claim):
+                return
+            files = [file for file in page.files if storable(file.ref, file.details)]
+            known = await queries.known_revisions(connection, row.owner, row.source, [file.ref for file in files])
+            added = await queries.add_files(
+                connection, row.id, [self._row(file, known.get(file.ref)) for file in files]
+            )
+            if row.found + added > self._max_files:
                 reason = f"the folder has more than {self._max_files:,} files: import its folders one by one"
                 await self._fail_import(transaction, claim.page, "too_many_files", reason)
                 return
-            known = await queries.known_revisions(connection, row.owner, row.source, [file.ref for file in page.files])
-            files = [self._row(file, known.get(file.ref)) for file in page.files]
-            await queries.add_files(connection, row.id, files)
+            folders = [folder for folder in page.folders if storable(folder.ref, folder.details)]
+            if len(files) + len(folders) < len(page.files) + len(page.folders):
+                log.warning("entries skipped whose references cannot be stored", folder=claim.page.path)
             if row.recursive:
-                await queries.add_pages(connection, row.id, page.folders)
+                await queries.add_pages(connection, row.id, folders)
             if page.next is not None:
                 await self._queue_next(connection, claim, page.next)
             await self._done(connection, claim)
@@ -142,6 +151,8 @@ class ListHandler:
         if page.pass_number + 1 >= _PASSES or not page.cursor:
             raise error
         async with job.conclude() as transaction:
+            if not await self._goes_on(transaction.connection, claim):
+                return
             await queries.add_pages(
                 transaction.connection, claim.job.id, [_folder(page)], pass_number=page.pass_number + 1
             )
@@ -152,6 +163,14 @@ class ListHandler:
         async with job.conclude() as transaction:
             delay = await waits.pause(transaction.connection, claim.job.budget, wait)
             await queries.requeue(transaction.connection, claim.page.id, delay)
+
+    async def _goes_on(self, connection: Connection, claim: PageClaim) -> bool:
+        """Whether the import has not ended while the provider answered; else nothing is written, and the page is
+        canceled."""
+        if await queries.hold_active(connection, claim.job.id):
+            return True
+        await queries.cancel(connection, claim.page.id)
+        return False
 
     async def _done(self, connection: Connection, claim: PageClaim) -> None:
         await queries.finish(connection, claim.page.id)
@@ -175,9 +194,9 @@ class ListHandler:
             "ref": file.ref,
             "name": safe_name(file.name),
             "path": clean(file.path),
-            "bytes": file.size,
-            "mime_type": file.mime_type,
-            "revision": file.revision,
+            "bytes": size_of(file.size),
+            "mime_type": None if file.mime_type is None else clean(file.mime_type),
+            "revision": None if file.revision is None else clean(file.revision),
             "details": dict(file.details),
             "status": "queued",
             "code": None,
@@ -185,14 +204,14 @@ class ListHandler:
             "image_id": None,
         }
         if file.skip is not None:
-            row |= {"status": "skipped", "code": file.skip[0], "reason": file.skip[1]}
+            row |= {"status": "skipped", "code": file.skip[0], "reason": clean(file.skip[1])}
         elif file.size is not None and file.size > self._max_bytes:
             reason = (
                 f"the file has {file.size:,} bytes and exceeds the limit of {self._max_bytes:,}: "
                 "save the image at a smaller size or ask an administrator to raise the limit"
             )
             row |= {"status": "skipped", "code": "too_large", "reason": reason}
-        elif known is not None and file.revision is not None and known[0] == file.revision:
+        elif known is not None and file.revision is not None and known[0] == row["revision"]:
             row |= {"status": "unchanged", "image_id": known[1]}
         return row
 
@@ -200,11 +219,3 @@ class ListHandler:
 def _folder(page: Any) -> Folder:
     details: Mapping[str, str] = page.details
     return Folder(ref=page.folder, path=page.path, details=details)
-
-
-def clean(text: str) -> str:
-    """A provider's text as we keep it: without control characters and lone surrogates, at most 1,000 characters."""
-    kept = "".join(
-        each for each in unicodedata.normalize("NFC", text) if unicodedata.category(each) not in {"Cc", "Cs"}
-    )
-    return kept[:1_000]

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.db.image_models import Image
 from heliograph_common.db.import_models import Import, ImportFile, ImportPage, RemoteFile
 from heliograph_common.db.imports import file_id, page_id, remote_key
+from heliograph_importer.cleaning import clean
 from heliograph_importer.providers.queries import state_of
 from heliograph_importer.sources.port import Folder
 from heliograph_importer.tally.queries import COLUMNS
@@ -79,6 +80,18 @@ async def fail(connection: AsyncConnection, target: UUID, *, code: str, reason: 
     await _set_page(connection, target, status="failed", error_code=code, error=reason)
 
 
+async def cancel(connection: AsyncConnection, target: UUID) -> None:
+    """Notes that a page will not be listed, because its import has ended."""
+    await _set_page(connection, target, status="canceled")
+
+
+async def hold_active(connection: AsyncConnection, import_id: UUID) -> bool:
+    """Whether an import goes on; if so, it does until this transaction ends."""
+    statement = select(Import.id).where(Import.id == import_id, Import.status.in_(("queued", "running")))
+    held = await connection.execute(statement.with_for_update(key_share=True))
+    return held.first() is not None
+
+
 async def name_import(connection: AsyncConnection, import_id: UUID, name: str) -> None:
     """Notes what the imported folder is called."""
     await connection.execute(update(Import).where(Import.id == import_id).values(name=name))
@@ -92,7 +105,7 @@ async def add_pages(
         page_id(import_id, folder.ref, pass_number, cursor): {
             "import_id": import_id,
             "folder": folder.ref,
-            "path": folder.path,
+            "path": clean(folder.path),
             "details": dict(folder.details),
             "cursor": cursor,
             "pass_number": pass_number,

@@ -40,6 +40,8 @@ class Credentials:
         """
         if row.authorization is not None:
             return self._opened(row.authorization)
+        if row.budget.startswith(f"{row.source}:token:"):
+            raise CredentialRefused("the token of this import was erased when it ended: retry it with a new token")
         if row.credential is not None:
             return self._by_name(row.credential, row.source, row.owner)
         default = self._defaults.get(row.source, lambda: None)()

@@ -14,6 +14,7 @@ import structlog
 
 from heliograph_common.db.rows import Connection
 from heliograph_common.telemetry import metrics
+from heliograph_importer.cleaning import reason_of
 from heliograph_importer.providers import queries
 from heliograph_importer.sources.port import ProviderFailed, QuotaExceeded, Source
 
@@ -42,7 +43,7 @@ async def wait_for(error: QuotaExceeded | ProviderFailed, source: Source) -> Wai
     except QuotaExceeded as quota:
         return _quota(quota)
     except (ProviderFailed, TimeoutError):
-        return Wait(f"the provider cannot be reached: {error}", None)
+        return Wait(f"the provider cannot be reached: {reason_of(error)}", None)
     return None
 
 
@@ -58,4 +59,4 @@ async def pause(connection: Connection, budget: str, wait: Wait) -> timedelta:
 
 
 def _quota(error: QuotaExceeded) -> Wait:
-    return Wait(str(error), error.delay, all=error.budget is None)
+    return Wait(reason_of(error), error.delay, all=error.budget is None)

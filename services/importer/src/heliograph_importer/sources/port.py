@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from heliograph_common.errors import Permanent, Temporary
+from heliograph_common.errors import Permanent, RemoteFailure, Temporary
 
 
 class SourceError(Permanent):
@@ -58,7 +58,7 @@ class Forbidden(SourceError):
     code = "forbidden_address"
 
 
-class CursorLost(Temporary):
+class CursorLost(RemoteFailure):
     """The provider has forgotten the cursor: list the folder again from its beginning."""
 
 
@@ -76,7 +76,7 @@ class Unchanged(Exception):
     fetched. Sources that learn revisions when they list need not raise it."""
 
 
-class ProviderFailed(Temporary):
+class ProviderFailed(RemoteFailure):
     """The provider did not answer, answered with an error of its own, or broke off. ``Source.probe`` tells whether it is
     away altogether."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, or_, select, text, update
+from sqlalchemy import ARRAY, BindParameter, Row, Uuid, all_, any_, bindparam, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.import_models import Import, ProviderState
@@ -21,22 +21,22 @@ COMPLETED: dict[str, Any] = {"status": "completed", "finished_at": func.now(), "
 
 
 async def lock_due(
-    connection: AsyncConnection, noted: Sequence[UUID], *, soon: timedelta, late: timedelta
+    connection: AsyncConnection, noted: Sequence[UUID], *, soon: timedelta, late: timedelta, without: Sequence[UUID]
 ) -> Row[Any] | None:
     """The unfinished import that was counted longest ago: ``soon`` ago if it is among ``noted``, else ``late``; locked.
-    ``since`` are the seconds since then, ``age`` those since it was begun, or begun again."""
+    None of ``without``. ``since`` are the seconds since then, ``age`` those since it was begun, or begun again."""
     unfinished = text(
         "(imports.status IN ('queued', 'running') OR imports.counted_at IS NULL OR imports.found > imports.imported "
         "+ imports.unchanged + imports.skipped + imports.failed + imports.canceled)"
     )
     counted = func.coalesce(Import.counted_at, Import.created_at)
-    due = or_(counted < func.now() - late, (Import.id.in_(noted)) & (counted < func.now() - soon))
+    due = or_(counted < func.now() - late, (Import.id == any_(array_of(noted))) & (counted < func.now() - soon))
     since = func.extract("epoch", func.now() - counted).label("since")
     age = func.extract("epoch", func.now() - func.coalesce(Import.started_at, Import.created_at)).label("age")
-    statement = select(*COLUMNS, since, age).where(unfinished, due).order_by(counted).limit(1)
-    return cast(
-        "Row[Any] | None", (await connection.execute(statement.with_for_update(skip_locked=True))).one_or_none()
-    )
+    others = Import.id != all_(array_of(without))
+    statement = select(*COLUMNS, since, age).where(unfinished, due, others).order_by(counted).limit(1)
+    locked = await connection.execute(statement.with_for_update(skip_locked=True))
+    return cast("Row[Any] | None", locked.one_or_none())
 
 
 async def count(connection: AsyncConnection, import_id: UUID) -> Row[Any]:
@@ -102,8 +102,9 @@ _COUNT = text("""
            count(*) FILTER (WHERE status = 'skipped')::integer AS skipped,
            count(*) FILTER (WHERE status = 'failed')::integer AS failed,
            count(*) FILTER (WHERE status = 'canceled')::integer AS canceled,
-           coalesce(sum(bytes), 0)::bigint AS found_bytes,
-           coalesce(sum(bytes) FILTER (WHERE status = 'imported'), 0)::bigint AS imported_bytes,
+           least(coalesce(sum(bytes), 0), 9223372036854775807)::bigint AS found_bytes,
+           least(coalesce(sum(bytes) FILTER (WHERE status = 'imported'), 0), 9223372036854775807)::bigint
+               AS imported_bytes,
            (SELECT NOT EXISTS (SELECT FROM import_pages AS page WHERE page.import_id = :import_id
                                AND page.status IN ('queued', 'sent'))) AS listed
     FROM import_files WHERE import_id = :import_id
@@ -114,3 +115,8 @@ _CANCEL_FILES = text("""
         SELECT id FROM import_files WHERE import_id = :import_id AND status = 'queued'
         LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
+
+
+def array_of(ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
+    """One parameter, however many ids."""
+    return bindparam(None, list(ids), type_=ARRAY(Uuid))

@@ -7,6 +7,7 @@ that died. The row of the import is locked meanwhile: however many importers the
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 SOON = timedelta(seconds=0.5)
 LATE = timedelta(seconds=5)
+_REMEMBERED = 60.0
 _COUNTS = ("found", "fetching", "imported", "unchanged", "skipped", "failed", "canceled")
 _OUTCOMES = ("imported", "unchanged", "skipped", "failed")
 _ACTIVE = ("queued", "running")
@@ -41,11 +43,12 @@ class Tally:
         self._longest = longest
         self._soon = soon
         self._late = late
-        self._noted: set[UUID] = set()
+        self._noted: dict[UUID, float] = {}
+        self._broken: dict[UUID, float] = {}
 
     def note(self, import_id: UUID) -> None:
         """Something became of a file or page of this import."""
-        self._noted.add(import_id)
+        self._noted[import_id] = time.monotonic()
 
     async def run_once(self) -> int:
         """Counts all imports that are due; returns how many.
@@ -56,23 +59,47 @@ class Tally:
         counted = 0
         while await self._count_one():
             counted += 1
+        self._forget()
         return counted
 
     async def _count_one(self) -> bool:
-        async with self._messenger.transaction() as transaction:
-            noted = list(self._noted)
-            row = await queries.lock_due(transaction.connection, noted, soon=self._soon, late=self._late)
+        row: Row[Any] | None = None
+        try:
+            async with self._messenger.transaction() as transaction:
+                row = await queries.lock_due(
+                    transaction.connection,
+                    list(self._noted),
+                    soon=self._soon,
+                    late=self._late,
+                    without=list(self._broken),
+                )
+                if row is None:
+                    return False
+                self._noted.pop(row.id, None)
+                after = await self._counted(transaction, row)
+        except Exception:  # that of one import must not keep the others from their ends
             if row is None:
-                return False
-            self._noted.discard(row.id)
-            if row.status not in _ACTIVE:
-                await queries.cancel_queued(transaction.connection, row.id)
-            elif row.age > self._longest.total_seconds():
-                await self._end_late(transaction, row)
-                return True
-            after = await _count(transaction, row)
-        _measure(row, after)
+                raise
+            log.exception("import not counted", import_id=str(row.id))
+            self._broken[row.id] = time.monotonic()
+        else:
+            if after is not None:
+                _measure(row, after)
         return True
+
+    async def _counted(self, transaction: Transaction, row: Row[Any]) -> Row[Any] | None:
+        if row.status not in _ACTIVE:
+            await queries.cancel_queued(transaction.connection, row.id)
+        elif row.age > self._longest.total_seconds():
+            await self._end_late(transaction, row)
+            return None
+        return await _count(transaction, row)
+
+    def _forget(self) -> None:
+        """What was noted long ago is counted as any other; what could not be counted is tried again."""
+        horizon = time.monotonic() - _REMEMBERED
+        self._noted = {each: at for each, at in self._noted.items() if at > horizon}
+        self._broken = {each: at for each, at in self._broken.items() if at > horizon}
 
     async def _end_late(self, transaction: Transaction, row: Row[Any]) -> None:
         reason = (

@@ -13,8 +13,8 @@ _TYPES = (bindparam("ids", type_=ARRAY(Uuid)), bindparam("limits", type_=ARRAY(I
 
 
 async def active(connection: AsyncConnection, *, window: int, limit: int) -> Sequence[Row[Any]]:
-    """Imports that are not finished, oldest first: ``under_way`` and ``waiting`` files, the latter counted up to
-    ``window`` and 0 while the budget is ``paused``; ``failing`` when the last requests of the budget failed."""
+    """Imports that have something under way or to send, oldest first: ``under_way`` and ``waiting`` files, the latter
+    counted up to ``window`` and 0 while the budget is ``paused``; ``failing`` when the last requests of it failed."""
     return (await connection.execute(_ACTIVE, {"window": window, "limit": limit})).all()
 
 
@@ -54,7 +54,12 @@ _ACTIVE = text("""
                  AND (file.not_before IS NULL OR file.not_before <= now())
                LIMIT :window) AS due) END::integer AS waiting
     FROM imports LEFT JOIN provider_states AS state ON state.budget = imports.budget
-    WHERE imports.status IN ('queued', 'running')
+    WHERE imports.status IN ('queued', 'running') AND (
+        EXISTS (SELECT FROM import_pages AS page WHERE page.import_id = imports.id AND (page.status = 'sent'
+                OR page.status = 'queued' AND (page.not_before IS NULL OR page.not_before <= now())))
+        OR EXISTS (SELECT FROM import_files AS file WHERE file.import_id = imports.id AND file.status IN ('sent',
+        'fetching')) OR EXISTS (SELECT FROM import_files AS file WHERE file.import_id = imports.id AND file.status = 'queued'
+                   AND (file.not_before IS NULL OR file.not_before <= now())))
     ORDER BY imports.id LIMIT :limit
 """)
 _TAKE_BACK = (

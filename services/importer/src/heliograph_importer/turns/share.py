@@ -24,8 +24,10 @@ class Queue:
 
 
 def share(queues: Sequence[Queue], window: int) -> Mapping[UUID, int]:
-    """How many files each import may send now, by its key; in all no more than ``window`` are under way then."""
+    """How many files each import may send now, by its key; in all no more than ``window`` are under way then, and no
+    more than half of it for one owner: whoever comes later finds places, however slow those files are."""
     free = window - sum(queue.under_way for queue in queues)
+    most = max(1, window // 2)
     granted: dict[UUID, int] = defaultdict(int)
     owners: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, queue in enumerate(queues):
@@ -38,6 +40,8 @@ def share(queues: Sequence[Queue], window: int) -> Mapping[UUID, int]:
     heapq.heapify(turns)
     while free > 0 and turns:
         has, owner = heapq.heappop(turns)
+        if has >= most:  # nor has anyone else fewer
+            break
         imports = owners[owner]
         under_way, place = heapq.heappop(imports)
         queue = queues[place]

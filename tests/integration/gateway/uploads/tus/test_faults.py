@@ -55,10 +55,10 @@ class BreakingDatabase:
         self._fault = fault
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, statement_seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
         async with (
             self._fault.step(lambda: DatabaseUnavailable("the test says so")),
-            self._inner.transaction() as opened,
+            self._inner.transaction(statement_seconds=statement_seconds) as opened,
         ):
             yield opened
 
