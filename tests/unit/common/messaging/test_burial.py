@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from heliograph_common.errors import Permanent
 from heliograph_common.messaging.burial import _letter
 
@@ -23,6 +25,12 @@ def test_secrets_that_a_vendor_quotes_are_hidden() -> None:
     assert "geheim" not in _reason("it failed", cause)
     assert "geheim" not in _reason(str(cause))
     assert "Illegal header value" in _reason("it failed", cause)
+
+
+def test_a_token_with_characters_that_none_has_is_hidden() -> None:
+    with pytest.raises(UnicodeEncodeError) as raised:
+        "Bearer ya29.abcdef\xe4geheim".encode("ascii")
+    assert "geheim" not in _reason("it failed", raised.value)
 
 
 def test_a_secret_at_the_end_of_what_is_kept_is_hidden() -> None:

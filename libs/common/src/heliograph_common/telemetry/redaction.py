@@ -23,7 +23,7 @@ _QUERY = (
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(://)(?:[^/\s?#'\"@]{0,200}:[^\s'\"@]{0,200}|[^/\s?#'\"@]{1,200})@"), rf"\1{HIDDEN}@"),
     (re.compile(rf"(?i)([?&](?:{_QUERY})=)[^&\s#'\"<>]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{6,}[^\s'\",;]*"), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), HIDDEN),
     (re.compile(rf"(?i)(?<![a-z0-9])((?:{_WORDS})['\"]?\s*[=:]\s*)(['\"])(?:(?!\2).)*\2"), rf"\1\2{HIDDEN}\2"),
     (re.compile(rf"(?i)(?<![a-z0-9])((?:{_WORDS})\s*=\s*)(?!['\"\[])[^\s&,;)'\"]+"), rf"\1{HIDDEN}"),

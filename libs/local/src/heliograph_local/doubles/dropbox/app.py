@@ -25,6 +25,8 @@ from heliograph_local.doubles.faults import Behaviour, Fault, Kind
 _JSON = "application/json"
 _BEFORE: tuple[Kind, ...] = ("rate_limited", "quota", "error", "slow", "html")
 _LONG = 14_400
+CONTENTS = "contents"
+"""How requests of the host of contents are noted that are no call."""
 
 
 class DropboxDouble:
@@ -48,6 +50,7 @@ class DropboxDouble:
         routes = [
             *self.behaviour.routes(),
             Route("/api/oauth2/token", self._token, methods=["POST"]),
+            Route("/content/", self._no_call, methods=["GET"]),
             Route("/{host}/2/{call:path}", self._call, methods=["GET", "POST"]),
         ]
         self.app = Starlette(routes=routes)
@@ -73,6 +76,11 @@ class DropboxDouble:
             self.behaviour.violation(str(invalid))
             status = 500 if isinstance(invalid, schema.InvalidAnswer) else 400
             return PlainTextResponse(f"Error in call to API function: {invalid}", status)
+
+    async def _no_call(self, _: Request) -> Response:
+        """What asks whether the host is there."""
+        self.behaviour.note(CONTENTS, "")
+        return PlainTextResponse("Not Found", 404)
 
     async def _read(self, request: Request) -> tuple[schema.Call, Any]:
         """The call and its argument, if Dropbox would take them."""
