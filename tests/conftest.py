@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,16 @@ def settings_from(environment: Mapping[str, str], kind: type[_Settings]) -> _Set
             else:
                 values[group] = value
     return kind(**values)
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """For tests that go as deep as Python lets them, such as by JSON nested 50,000 deep: what the garbage collector ends
+    down there fails for want of room, which pytest blames on the test."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

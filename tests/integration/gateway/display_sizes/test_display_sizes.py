@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx2
+import pytest
 from tests.integration.gateway.support import problem
 
 from heliograph_gateway.display_sizes.schemas import DisplaySizes
@@ -65,6 +66,7 @@ async def test_wrong_display_sizes_are_named(admin: httpx2.AsyncClient) -> None:
     assert (await admin.get(PATH)).json() == before
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 async def test_bodies_that_are_no_json(admin: httpx2.AsyncClient) -> None:
     as_json = {"Content-Type": "application/json"}
     for body, slug in ((b"{", "invalid-json"), (b"\xff", "invalid-json"), (b" " * 70_000, "body-too-large")):

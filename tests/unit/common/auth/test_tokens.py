@@ -105,6 +105,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize(("token", "reason"), ATTACKS.values(), ids=ATTACKS.keys())
+@pytest.mark.usefixtures("no_garbage_collection")
 async def test_attacks_are_refused_with_a_short_reason(token: str, reason: str) -> None:
     with pytest.raises(Unauthenticated, match=reason) as caught:
         await TokenVerifier(SETTINGS).verify(token)

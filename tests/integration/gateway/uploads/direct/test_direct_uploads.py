@@ -152,6 +152,7 @@ async def test_what_is_refused_is_refused_for_good(
     assert await rows(db, Image) == 0
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 async def test_wrong_bodies_are_refused_by_their_field(ann: httpx2.AsyncClient, db: Database) -> None:
     good = {"name": "a.png", "bytes": 1}
     wrong: list[tuple[Any, str]] = [

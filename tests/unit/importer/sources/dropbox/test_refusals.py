@@ -265,6 +265,7 @@ async def test_a_credential_that_cannot_be_used(
         (206, b"", ProviderFailed, "206"),
     ],
 )
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_refusal_means(status: int, body: bytes, kind: type[Exception], match: str) -> None:
     error = of_refusal(status, JSON, body)
     assert type(error) is kind or (kind is ProviderFailed and isinstance(error, kind))

@@ -77,6 +77,7 @@ async def test_json_that_is_no_listing(body: object) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000], ids=["empty", "begun", "binary", "nested"])
+@pytest.mark.usefixtures("no_garbage_collection")
 async def test_what_is_no_json(body: bytes) -> None:
     async with answering(Response(body, headers=HEADERS)) as (source, _):
         with pytest.raises(ProviderFailed):

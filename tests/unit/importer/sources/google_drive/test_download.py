@@ -276,6 +276,7 @@ async def _endless() -> AsyncIterator[bytes]:
     ],
     ids=["half", "array", "no id", "nothing", "deep", "redirect", "text 403", "odd 404", "bad gzip"],
 )
+@pytest.mark.usefixtures("no_garbage_collection")
 async def test_answers_that_are_not_drives(answer: Response) -> None:
     async with answering(answer) as source:
         with pytest.raises(ProviderFailed):
