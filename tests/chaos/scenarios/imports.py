@@ -13,7 +13,7 @@ from tests.chaos.world import World
 
 NUMBER, TITLE = 21, "an import with everything killed"
 ENVIRONMENT = {"HELIOGRAPH_NATS__ACK_WAIT": "4", "HELIOGRAPH_IMPORTER__PATIENCE": "3"}
-WORLD, QUICK_WORLD = {"importers": 2, "provided": 2000}, {"provided": 300}
+WORLD, QUICK_WORLD = {"importers": 2, "provided": 2000}, {"provided": 200}
 
 _LINK = "https://drive.google.com/drive/folders/1HeliographPicturesOfThisMachine0"
 _VICTIMS = ("importer-1", "nats", "importer-2", "postgres", "doubles", "gateway")

@@ -7,11 +7,11 @@ from tests.integration.importer.support import Imports, nothing_left
 
 from heliograph_importer.sources.port import RemoteFile
 
-FILES = 20_000
+FILES = 5_000
 
 
 @pytest.mark.timeout(600)
-async def test_a_folder_of_twenty_thousand_files(imports: Imports) -> None:
+async def test_a_folder_of_five_thousand_files(imports: Imports) -> None:
     files = [
         RemoteFile(ref=f"ref-{n}", name=f"{n}.pdf", path=f"{n}.pdf", size=n, skip=("document", "a document"))
         for n in range(FILES)
