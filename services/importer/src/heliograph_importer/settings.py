@@ -36,7 +36,7 @@ class ImporterOwnSettings(BaseModel):
     max_attempts: int = Field(
         7,
         ge=1,
-        description="Failed attempts after which a file is marked as failed; 7 take about a quarter of an hour.",
+        description="Failed attempts after which a file is marked as failed; 7 take some 20 minutes.",
     )
     max_files: int = Field(1_000_000, ge=1, description="Maximum number of files of an import.")
     max_days: float = Field(

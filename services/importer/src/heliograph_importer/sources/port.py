@@ -2,7 +2,7 @@
 ``tests/ports/test_sources`` holds all of them to it.
 
 An adapter translates its vendor's answers into these types and errors at its edge. It waits for its ``Budget`` before each
-request, bounds each wait on a server, and leaves retries to the worker: it never tries again by itself.
+request, bounds each wait on a server, and leaves retries to its callers: it never tries again by itself.
 """
 
 from __future__ import annotations
