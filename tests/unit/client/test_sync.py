@@ -52,7 +52,8 @@ def test_an_iterator_that_is_left(fake: FakeServer, connection: Connection, poli
 
 
 def test_no_thread_is_left(connection: Connection) -> None:
+    before = set(threading.enumerate())
     client = Client(connection)
     client.close()
     client.close()
-    assert "heliograph-client" not in {thread.name for thread in threading.enumerate()}
+    assert "heliograph-client" not in {thread.name for thread in set(threading.enumerate()) - before}

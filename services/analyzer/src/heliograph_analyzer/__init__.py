@@ -1,0 +1,1 @@
+"""Describes images with a vision model."""
