@@ -22,7 +22,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from heliograph_common.settings import PREFIX, ServiceSettings
+from heliograph_common.setting_sources import PREFIX
+from heliograph_common.settings import ServiceSettings
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference" / "settings.md"

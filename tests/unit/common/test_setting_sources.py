@@ -51,20 +51,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_which_wins(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    named = tmp_path / "named"
-    steps = [
-        ("older variable", lambda: monkeypatch.setenv("OPENAI_API_KEY", "older variable")),
-        ("older file", lambda: (folder / "openai_api_key").write_text("older file\n")),
-        ("file", lambda: (folder / "openai__api_key").write_text("file\r\n")),
-        ("named file", lambda: (named.write_text("named file"), monkeypatch.setenv(f"{KEY}_FILE", str(named)))),
-        ("variable", lambda: monkeypatch.setenv(KEY, "variable")),
-    ]
-    assert Example().key is None
-    for expected, step in steps:
-        step()
-        assert Example().key == expected
-    given = Example(openai=OpenAI(api_key=SecretStr("argument")))
-    assert given.key == "argument"
+    found = [Example().key]
+    monkeypatch.setenv("OPENAI_API_KEY", "older variable")
+    found.append(Example().key)
+    (folder / "openai_api_key").write_text("older file\n")
+    found.append(Example().key)
+    (folder / "openai__api_key").write_text("file\r\n")
+    found.append(Example().key)
+    (tmp_path / "named").write_text("named file")
+    monkeypatch.setenv(f"{KEY}_FILE", str(tmp_path / "named"))
+    found.append(Example().key)
+    monkeypatch.setenv(KEY, "variable")
+    found.append(Example().key)
+    found.append(Example(openai=OpenAI(api_key=SecretStr("argument"))).key)
+
+    assert found == [None, "older variable", "older file", "file", "named file", "variable", "argument"]
 
 
 def test_files_of_other_settings_stand_beside_each_other(folder: Path) -> None:

@@ -5,4 +5,4 @@ from heliograph_analyzer.bootstrap import NAME, build
 from heliograph_analyzer.settings import AnalyzerSettings
 
 if __name__ == "__main__":
-    run(NAME, AnalyzerSettings(), build)
+    run(NAME, AnalyzerSettings, build)

@@ -5,4 +5,4 @@ from heliograph_gateway.bootstrap import NAME, build
 from heliograph_gateway.settings import GatewaySettings
 
 if __name__ == "__main__":
-    run(NAME, GatewaySettings(), build)
+    run(NAME, GatewaySettings, build)
