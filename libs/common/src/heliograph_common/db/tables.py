@@ -2,6 +2,7 @@
 Migrations make these tables (``db/migrations``); a test compares the two."""
 
 from heliograph_common.db import (  # noqa: F401 - for their tables
+    analysis_models,
     blob_models,
     check_models,
     display_size_models,

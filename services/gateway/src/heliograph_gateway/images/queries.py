@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
 from heliograph_common.contracts.messages import IMAGE_KINDS
-from heliograph_common.db import work
+from heliograph_common.db import analyses, work
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow
 
@@ -119,6 +119,7 @@ async def delete_image(connection: AsyncConnection, image_id: UUID) -> ImageRow:
     gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
     for kind in IMAGE_KINDS:
         await work.forget(connection, kind, image_id)
+    await analyses.forget_work(connection, image_id)
     return (await connection.execute(gone.returning(*Image.__table__.columns))).one()
 
 
