@@ -28,6 +28,8 @@ from heliograph_common.contracts.messages import (
     EVENTS,
     AnalyzeImage,
     DeadLetter,
+    ImageAnalysisFailed,
+    ImageAnalyzed,
     ImageDeleted,
     ImageFailed,
     ImageReady,
@@ -45,6 +47,7 @@ GOLDEN = Path(__file__).parent / "golden"
 WHEN = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)
 IMAGE = UUID("01a1f92b-ba77-76a1-85bb-608671403cb6")
 IMPORT = UUID("01a1f950-5e1c-7d40-9c0b-2f7ad6c1b3e4")
+ANALYSIS = UUID("01a1f951-7a31-7c02-8f4e-5b6c7d8e9f00")
 PART = UUID("8d7f5c0e-6a4b-5b0c-9d2e-0c1f2a3b4c5d")
 THUMBNAIL = RenditionInfo(name="300", kind="thumbnail", width=300, height=200, format="jpeg", bytes=9876)
 VARIANT = RenditionInfo(
@@ -52,6 +55,8 @@ VARIANT = RenditionInfo(
 )
 HALF = Stages(thumbnails="complete", variants="processing")
 DONE = Stages(thumbnails="complete", variants="complete", analysis="pending")
+ANALYZED = Stages(thumbnails="complete", variants="complete", analysis="complete")
+NOT_ANALYZED = Stages(thumbnails="complete", variants="complete", analysis="failed")
 FAILED = Stages(thumbnails="failed", variants="failed")
 NEW = Stages()
 IMPORTED: dict[str, Any] = {"import_id": IMPORT, "source": "google_drive", "name": "Möwen"}
@@ -63,7 +68,7 @@ def samples() -> list[Body]:
     name = "Möwe.jpg"
     chosen: list[Body] = [
         RenderImage(image_id=IMAGE),
-        AnalyzeImage(image_id=IMAGE, profile="food"),
+        AnalyzeImage(image_id=IMAGE, profile="food", analysis_id=ANALYSIS),
         ImageStored(
             image_id=IMAGE, revision=1, name=name, progress=20, stages=NEW, source="upload", mime_type="image/jpeg",
             bytes=2_345_678, width=4000, height=3000, priority=Priority.HIGH,
@@ -79,6 +84,14 @@ def samples() -> list[Body]:
             attempts=1, retryable=False,
         ),
         ImageRetried(image_id=IMAGE, revision=6, name=name, progress=20, stages=NEW),
+        ImageAnalyzed(
+            image_id=IMAGE, revision=8, name=name, progress=100, stages=ANALYZED, analysis_id=ANALYSIS, profile="describe",
+            result={"caption": "Eine Möwe auf einem Pfahl", "tags": ["gull", "sea"]}, source="api", model="gpt-4.1-mini",
+        ),
+        ImageAnalysisFailed(
+            image_id=IMAGE, revision=9, name=name, progress=80, stages=NOT_ANALYZED, analysis_id=ANALYSIS, profile="food",
+            code="refused", reason="the model refused to describe this image: choose another image",
+        ),
         ImageDeleted(image_id=IMAGE, revision=7, name=name, progress=100, stages=DONE),
         ListFolder(import_id=IMPORT, page_id=PART),
         FetchFile(import_id=IMPORT, file_id=PART),

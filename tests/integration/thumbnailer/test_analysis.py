@@ -22,6 +22,7 @@ from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
+from heliograph_common.ingest.analysis import wanted
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
@@ -72,7 +73,7 @@ async def render_again(library: Library, image_id: UUID) -> None:
 async def test_it_is_sent_with_the_thumbnails_and_not_again(library: Library, make_jpeg: Picture) -> None:
     plain = (await library.accept(make_jpeg(seed=1))).row
     await library.finished(plain.id)
-    image = (await library.accept(make_jpeg(seed=2), analysis_profile="food")).row
+    image = (await library.accept(make_jpeg(seed=2), analyze=wanted("food"))).row
     row = await library.finished(image.id)
     await rendered(library)
 
@@ -116,7 +117,7 @@ async def test_it_is_sent_once_though_the_render_is_delivered_again(library: Lib
     pool = RenderPool(1)
     renderer = CrashingAfterThumbnails(pool)
     async with started([pool]), library.worker(renderer):
-        image = (await library.accept(make_jpeg(), analysis_profile="food")).row
+        image = (await library.accept(make_jpeg(), analyze=wanted("food"))).row
         row = await library.finished(image.id)
         await rendered(library)
 
@@ -133,7 +134,7 @@ async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
     if stage == "variants":
         gate.thumbnails.set()
         await state(library, image.id, "complete")
-    again = await library.accept(make_jpeg(), analysis_profile="describe")
+    again = await library.accept(make_jpeg(), analyze=wanted("describe"))
     before = len(await analysis_commands(library)) if stage == "thumbnails" else 0
     gate.thumbnails.set()
     gate.variants.set()
@@ -148,7 +149,7 @@ async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
 async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
     library: Library, gate: Gate, make_jpeg: Picture, make_settings: Callable[..., Any]
 ) -> None:
-    image = (await library.accept(make_jpeg(), analysis_profile="food")).row
+    image = (await library.accept(make_jpeg(), analyze=wanted("food"))).row
     await state(library, image.id, "processing")
     async with library.database.transaction() as connection:
         gone = update(Image).where(Image.id == image.id).values(deleted_at=image.created_at)
@@ -157,7 +158,7 @@ async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
     gate.variants.set()
     await no_work(library)
     async with running(make_settings(ThumbnailerSettings)):
-        broken = (await library.accept(make_jpeg(900, 900)[:2500], analysis_profile="food")).row
+        broken = (await library.accept(make_jpeg(900, 900)[:2500], analyze=wanted("food"))).row
         row = await library.finished(broken.id)
 
     assert (row.processing_status, row.analysis_status) == ("failed", "pending")

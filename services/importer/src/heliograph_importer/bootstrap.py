@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from heliograph_common.auth.sealing import Sealer
+from heliograph_common.db import provider_states
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.ingest.accept import Ingest
@@ -20,7 +21,6 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_importer.fetching.handler import FetchHandler
 from heliograph_importer.listing.handler import ListHandler
-from heliograph_importer.providers import queries as provider_rows
 from heliograph_importer.providers.credentials import Credentials
 from heliograph_importer.providers.sources import Quota, Sources
 from heliograph_importer.settings import ImporterSettings
@@ -98,7 +98,7 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
 
 async def _forget(database: Database, *, keep: timedelta) -> None:
     async with database.transaction() as connection:
-        await provider_rows.forget(connection)
+        await provider_states.forget(connection)
     while True:
         async with database.transaction(statement_seconds=60.0) as connection:
             if await tally_rows.forget(connection, before=keep, limit=_FORGET_AT_ONCE) < _FORGET_AT_ONCE:

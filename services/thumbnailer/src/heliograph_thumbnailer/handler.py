@@ -24,6 +24,7 @@ from heliograph_common.contracts.messages import (
     ThumbnailsReady,
     VariantsReady,
 )
+from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db.rows import Connection
 from heliograph_common.db.statements import ImageRow, event_facts
 from heliograph_common.errors import (
@@ -107,6 +108,7 @@ class RenderHandler:
         )
         if row is not None:
             transaction.event(_failed(row), owner=row.owner)
+            await analysis.fail_unshown(transaction, row)
 
     async def _attempt(self, job: Job, held: Claim) -> None:
         try:
@@ -147,7 +149,8 @@ class RenderHandler:
             row = await store.save_thumbnails(transaction.connection, held, done.renditions, done.facts)
             if done.renditions:
                 transaction.event(_thumbnails_ready(row, done.renditions), owner=row.owner)
-            await analysis.send_if_due(transaction, row)
+            if ANALYSIS_SIZE.name in held.plan.keys:
+                await analysis.send_ready(transaction, row)
         _note_latency("thumbnails", row)
 
     async def _variants(self, job: Job, held: Claim, renditions: Sequence[Rendition]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import ImageRow, display_sizes, find_image, renditions_of
 from heliograph_common.errors import Stale, Temporary
@@ -50,7 +51,10 @@ async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Clai
     row = (await connection.execute(locked)).one_or_none()
     if row is None or row.processing_status == "failed":
         return None
-    bases = {spec: rendition_key(row.sha256, spec) for spec in map(_spec, await display_sizes(connection))}
+    sizes = [_spec(size) for size in await display_sizes(connection)]
+    if row.analysis_status is not None:
+        sizes.append(_spec(ANALYSIS_SIZE))
+    bases = {spec: rendition_key(row.sha256, spec) for spec in sizes}
     current = await incarnations.current_keys(connection, bases.values())
     wanted = {spec: current[base] for spec, base in bases.items()}
     existing = {rendition.name: rendition.key for rendition in await renditions_of(connection, image_id)}
@@ -63,7 +67,7 @@ async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Clai
         row.render_fence,
         render_fence=fence,
         processing_status="processing",
-        thumbnail_status=_processing_if(bool(todo.thumbnails), Image.thumbnail_status),
+        thumbnail_status=_processing_if(_for_people(todo.thumbnails), Image.thumbnail_status),
         variant_status=_processing_if(bool(todo.variants), Image.variant_status),
         last_processing_attempt=func.now(),
     )
@@ -217,6 +221,11 @@ async def _save_renditions(
 
 def _spec(row: Any) -> RenditionSpec:
     return RenditionSpec(row.name, row.kind, row.width, row.height, row.fit, row.format, row.quality)
+
+
+def _for_people(thumbnails: Sequence[RenditionSpec]) -> bool:
+    """Whether there are some that people look at: an image does not lose its thumbnails because a model is shown it."""
+    return any(spec.name != ANALYSIS_SIZE.name for spec in thumbnails)
 
 
 def _processing_if(todo: bool, column: Any) -> Any:

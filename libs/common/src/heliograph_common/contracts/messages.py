@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -35,6 +35,7 @@ Revision = Annotated[
     ),
 ]
 ImageId = Annotated[UUID, msgspec.Meta(description="Id of the image.")]
+AnalysisId = Annotated[UUID, msgspec.Meta(description="Id of the analysis.")]
 
 
 class Stages(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,16 +83,25 @@ class RenderImage(ImageCommand, frozen=True, kw_only=True):
     }
 
 
-class AnalyzeImage(ImageCommand, frozen=True, kw_only=True):
-    """Analyze an image with a vision model. Its thumbnails are rendered."""
+class AnalyzeImage(Command, frozen=True, kw_only=True):
+    """Analyze an image with a vision model. The rendition that the model is shown is there."""
 
     type: ClassVar[str] = "analyze.image"
     kind: ClassVar[str] = "analyze"
     receivers: ClassVar[Mapping[str, Receiver]] = {
-        subjects.analyze("{profile}"): Receiver("Received by analyzers of the profile.", durable=None)
+        subjects.analyze("{profile}"): Receiver("Received by analyzers.", durable="analyzer")
     }
 
+    image_id: ImageId
     profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
+    analysis_id: Annotated[
+        UUID | None, msgspec.Meta(description="Id of the analysis. Null: the one of the image and the profile.")
+    ] = None
+
+    @property
+    def target(self) -> UUID:
+        """The analysis."""
+        return self.analysis_id or self.image_id
 
 
 COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage, ListFolder, FetchFile)
@@ -184,6 +194,34 @@ class ImageRetried(ImageEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "image.retried"
 
 
+class ImageAnalyzed(ImageEvent, frozen=True, kw_only=True):
+    """An analysis of the image is complete."""
+
+    type: ClassVar[str] = "image.analyzed"
+
+    analysis_id: AnalysisId
+    profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
+    result: Annotated[dict[str, Any], msgspec.Meta(description="Result of the analysis, in the form of the profile.")]
+    source: Annotated[
+        Literal["api", "cache"],
+        msgspec.Meta(description="`api` if the model was asked, `cache` if the answer was known."),
+    ]
+    model: Annotated[str, msgspec.Meta(description="Model that analyzed the image.")]
+
+
+class ImageAnalysisFailed(ImageEvent, frozen=True, kw_only=True):
+    """An analysis of the image failed."""
+
+    type: ClassVar[str] = "image.analysis_failed"
+
+    analysis_id: AnalysisId
+    profile: Annotated[str, msgspec.Meta(description="Analysis profile.")]
+    code: Annotated[str, msgspec.Meta(description="Code of the failure, such as `refused`.")]
+    reason: Annotated[
+        str, msgspec.Meta(description="Reason for the failure and, after the colon, what to do about it.")
+    ]
+
+
 class ImageDeleted(ImageEvent, frozen=True, kw_only=True):
     """The owner deleted the image. Its files are deleted after a grace period."""
 
@@ -214,6 +252,8 @@ EVENTS: tuple[type[Event], ...] = (
     ImageReady,
     ImageFailed,
     ImageRetried,
+    ImageAnalyzed,
+    ImageAnalysisFailed,
     ImageDeleted,
     ImportStarted,
     ImportProgress,

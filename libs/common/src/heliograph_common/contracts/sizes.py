@@ -33,3 +33,9 @@ DEFAULT_SIZES: tuple[SizeSpec, ...] = (
     *(_thumbnail(edge) for edge in (150, 300, 600)),
     *(_variant(*pixels) for pixels in ((1080, 1920), (2160, 3840), (1038, 1278))),
 )
+
+ANALYSIS_SIZE = SizeSpec(
+    name="analysis", kind="thumbnail", width=1024, height=1024, fit="contain", format="jpeg", quality=85
+)
+"""What a vision model is shown, of images that are to be analyzed: a whole picture in as many tokens as it is worth. No
+display size has its name."""

@@ -30,6 +30,7 @@ class Lock(IntEnum):
     MIGRATE = 0x48454C494F
     DISPLAY_SIZES = 0x53495A45
     DISPATCH_IMPORTS = 0x494D5054
+    DISPATCH_ANALYSES = 0x414E4C59
 
 
 async def hold(connection: AsyncConnection, lock: Lock) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, bindparam, func, or_, select, update
+from sqlalchemy import Integer, Row, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +37,12 @@ async def find_image(connection: AsyncConnection, image_id: UUID, *, owner: str 
     return (await connection.execute(statement)).one_or_none()
 
 
+async def lock_image(connection: AsyncConnection, image_id: UUID) -> ImageRow | None:
+    """The same, locked to the end of the transaction."""
+    statement = select(Image.__table__).where(Image.id == image_id, Image.deleted_at.is_(None)).with_for_update()
+    return (await connection.execute(statement)).one_or_none()
+
+
 async def find_by_content(connection: AsyncConnection, owner: str, sha256: str) -> ImageRow | None:
     """The owner's image with these bytes, unless it is deleted."""
     statement = select(Image.__table__).where(Image.owner == owner, Image.sha256 == sha256, Image.deleted_at.is_(None))
@@ -57,22 +63,6 @@ async def insert_image(connection: AsyncConnection, values: dict[str, Any]) -> I
 async def waiting(connection: AsyncConnection, owner: str, *, up_to: int) -> int:
     """How many of the owner's images nobody has begun to render; counts no further than ``up_to``."""
     return int((await connection.execute(_WAITING, {"owner": owner, "up_to": up_to})).scalar_one())
-
-
-async def want_analysis(connection: AsyncConnection, image_id: UUID, profile: str) -> ImageRow | None:
-    """Notes that an image is to be analysed, in place of what was asked before. The same profile again is nothing new unless
-    it failed: ``None`` then, and when the image is deleted."""
-    values = {"analysis_profile": profile, "analysis_status": "pending", "analysis_queued_at": None}
-    new = or_(Image.analysis_profile.is_distinct_from(profile), Image.analysis_status == "failed")
-    wanted = update(Image).where(Image.id == image_id, Image.deleted_at.is_(None), new)
-    statement = wanted.values(updated_at=func.now(), **values).returning(*Image.__table__.columns)
-    return (await connection.execute(statement)).one_or_none()
-
-
-async def note_analysis_queued(connection: AsyncConnection, image_id: UUID) -> ImageRow:
-    """Notes that the command to analyse the image is sent in this transaction."""
-    noted = update(Image).where(Image.id == image_id).values(analysis_queued_at=func.now())
-    return (await connection.execute(noted.returning(*Image.__table__.columns))).one()
 
 
 async def renditions_of(connection: AsyncConnection, image_id: UUID) -> Sequence[Row[Any]]:

@@ -2,6 +2,7 @@
 Migrations make these tables (``db/migrations``); a test compares the two."""
 
 from heliograph_common.db import (  # noqa: F401 - for their tables
+    analysis_models,
     blob_models,
     check_models,
     display_size_models,
@@ -10,6 +11,7 @@ from heliograph_common.db import (  # noqa: F401 - for their tables
     import_models,
     message_models,
     rate_limit_models,
+    search_models,
     upload_models,
     work_models,
 )

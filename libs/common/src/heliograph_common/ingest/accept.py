@@ -21,11 +21,13 @@ from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import ImageRetried, ImageStored, RenderImage
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import analyses
 from heliograph_common.db.engine import Database
 from heliograph_common.db.statements import ImageRow, event_facts, find_by_content, insert_image, reset_processing
 from heliograph_common.errors import BlobsUnavailable, BlobUnreadable
 from heliograph_common.ids import new_id
 from heliograph_common.ingest import analysis, fairness, incarnations
+from heliograph_common.ingest.analysis import Wanted
 from heliograph_common.ingest.fairness import Granted
 from heliograph_common.ingest.incarnations import Intent
 from heliograph_common.ingest.ports import OpenTransaction, Transactions
@@ -68,12 +70,12 @@ class Ingest:
         source: str,
         source_ref: str | None = None,
         priority: Priority = Priority.NORMAL,
-        analysis_profile: str | None = None,
+        analyze: Wanted | None = None,
         settle: Settle | None = None,
     ) -> Accepted:
         """Stores the file and has it rendered, or finds the image that it already is; one that has failed is then rendered
-        again. ``analysis_profile``: what a vision model is to tell about it, one of those that the installation has; it is
-        asked for an image found, too. ``settle`` is given the image in either case.
+        again. ``analyze``: what a vision model is to tell about it, one of the installation's profiles; it is asked for an
+        image found, too. ``settle`` is given the image in either case.
 
         Raises:
             BlobsUnavailable, BlobUnreadable, DatabaseUnavailable: nothing was accepted; try again.
@@ -81,17 +83,17 @@ class Ingest:
         started = time.monotonic()
         existing, begun = await self._begin(owner, spooled.sha256)
         if not isinstance(begun, Intent):
-            return await self._found(begun, analysis_profile, settle)
-        values = _values(spooled, owner, name, source, source_ref) | _analysis(analysis_profile)
+            return await self._found(begun, analyze, settle)
+        values = _values(spooled, owner, name, source, source_ref) | _analysis(analyze)
         outcome: Accepted | Intent = begun
         while isinstance(outcome, Intent):
             await self._blobs.put(outcome.key, spooled.file, length=spooled.size, content_type=spooled.header.mime_type)
-            outcome = await self._insert(values, outcome, priority, settle, heal=existing)
+            outcome = await self._insert(values, outcome, priority, analyze, settle, heal=existing)
         metrics.observe(metrics.stage_latency.labels(stage="stored"), time.monotonic() - started)
         return outcome
 
     async def known(
-        self, owner: str, sha256: str, *, analysis_profile: str | None = None, settle: Settle | None = None
+        self, owner: str, sha256: str, *, analyze: Wanted | None = None, settle: Settle | None = None
     ) -> Accepted | None:
         """The image that the owner has with these bytes, as if they came again; ``None``: the bytes are needed, if only to
         heal it. The other arguments are those of ``accept``.
@@ -103,7 +105,7 @@ class Ingest:
             existing = await find_by_content(connection, owner, sha256)
         if existing is None or not await self._sound(existing):
             return None
-        return await self._found(existing, analysis_profile, settle)
+        return await self._found(existing, analyze, settle)
 
     async def _begin(self, owner: str, sha256: str) -> tuple[bool, ImageRow | Intent]:
         """Whether the owner has an image with these bytes; and that, or where to put them if they are needed."""
@@ -126,18 +128,25 @@ class Ingest:
             return True
         return stored is not None and stored.size == row.bytes
 
-    async def _found(self, row: ImageRow, profile: str | None, settle: Settle | None) -> Accepted:
-        if profile is None and settle is None:
+    async def _found(self, row: ImageRow, analyze: Wanted | None, settle: Settle | None) -> Accepted:
+        if analyze is None and settle is None:
             return Accepted(row, created=False)
         async with self._transactions.transaction() as transaction:
-            if profile is not None:
-                row = await analysis.ask(transaction, row, profile)
+            if analyze is not None:
+                row = await analysis.ask(transaction, row, analyze)
             if settle is not None:
                 await settle(transaction.connection, row)
         return Accepted(row, created=False)
 
     async def _insert(
-        self, values: dict[str, Any], intent: Intent, requested: Priority, settle: Settle | None, *, heal: bool
+        self,
+        values: dict[str, Any],
+        intent: Intent,
+        requested: Priority,
+        analyze: Wanted | None,
+        settle: Settle | None,
+        *,
+        heal: bool,
     ) -> Accepted | Intent:
         """The image; or where to put the original again, when its key was given up since: someone's deletion of the same
         bytes. ``heal``: what was put is to repair an image that there is already."""
@@ -154,6 +163,8 @@ class Ingest:
             if created and row is not None:
                 transaction.event(_stored(row), owner=owner)
                 await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=owner)
+                if analyze is not None:
+                    await analyses.want(connection, row, analyze.profile, urgent=analyze.urgent)
                 if settle is not None:
                     await settle(connection, row)
             elif heal and row is not None:
@@ -161,10 +172,10 @@ class Ingest:
             if row is not None and row.incarnation == intent.incarnation:
                 await incarnations.fulfil(connection, intent)
         if row is None:  # deleted between the conflict and the look: the next try creates it again
-            return await self._insert(values | {"id": new_id()}, intent, requested, settle, heal=heal)
+            return await self._insert(values | {"id": new_id()}, intent, requested, analyze, settle, heal=heal)
         if created:
             return Accepted(row, created=True)
-        return await self._found(row, values["analysis_profile"], settle)
+        return await self._found(row, analyze, settle)
 
 
 async def _heal(transaction: OpenTransaction, row: ImageRow, intent: Intent, granted: Granted) -> ImageRow:
@@ -175,6 +186,7 @@ async def _heal(transaction: OpenTransaction, row: ImageRow, intent: Intent, gra
     if reset is None:
         return row
     await transaction.request(subjects.render(granted.priority), RenderImage(image_id=row.id), owner=row.owner)
+    reset = await analysis.revive(transaction, reset)
     transaction.event(ImageRetried(**event_facts(reset)), owner=row.owner)
     return reset
 
@@ -205,8 +217,8 @@ def _values(spooled: Spooled, owner: str, name: str, source: str, source_ref: st
     }
 
 
-def _analysis(profile: str | None) -> dict[str, str | None]:
-    return {"analysis_profile": profile, "analysis_status": None if profile is None else "pending"}
+def _analysis(wanted: Wanted | None) -> dict[str, str]:
+    return {} if wanted is None else {"analysis_profile": wanted.profile, "analysis_status": "pending"}
 
 
 def _stored(row: ImageRow) -> ImageStored:

@@ -1,32 +1,88 @@
-"""Requests the analysis of an image, once: when its thumbnails can be fetched, because the model looks at a rendition.
-
-A profile is requested by the row (``analysis_profile``, ``analysis_status`` pending); ``analysis_queued_at`` says that the
-command was sent, and is written in the same transaction under the row's lock: whoever comes second sees it. What comes of
-the command is the analyzer's.
+"""Requests analyses of an image. A vision model is shown a rendition of its own, so an analysis is sent once that is there:
+the thumbnailer, which makes it with the thumbnails for images that are to be analyzed, says so here. What comes of it then
+is the analyzer's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from heliograph_common.contracts import subjects
-from heliograph_common.contracts.messages import AnalyzeImage
-from heliograph_common.db.statements import ImageRow, find_image, note_analysis_queued, want_analysis
+from heliograph_common.contracts.messages import AnalyzeImage, ImageAnalysisFailed, RenderImage
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import analyses
+from heliograph_common.db.analyses import AnalysisRow
+from heliograph_common.db.statements import ImageRow, event_facts, lock_image
 from heliograph_common.ingest.ports import OpenTransaction
 
 
-async def ask(transaction: OpenTransaction, row: ImageRow, profile: str) -> ImageRow:
-    """Has an image analysed that was there before, unless it was asked about already; returns its row as it is then."""
-    wanted = await want_analysis(transaction.connection, row.id, profile)
-    if wanted is None:
-        return await find_image(transaction.connection, row.id) or row
-    return await send_if_due(transaction, wanted)
+@dataclass(frozen=True)
+class Wanted:
+    """An analysis that comes with a file. ``urgent``: somebody waits for it."""
+
+    profile: str
+    urgent: bool = False
 
 
-async def send_if_due(transaction: OpenTransaction, row: ImageRow) -> ImageRow:
-    """Sends the command that ``row`` waits for, if its thumbnails are there and it was not sent before. ``row`` was written
-    in this transaction. Returns the row as it is then."""
-    due = row.analysis_status == "pending" and row.thumbnail_status == "complete" and row.analysis_queued_at is None
-    if not due:
+def wanted(profile: str | None) -> Wanted | None:
+    """The analysis of a profile, for which nobody waits."""
+    return None if profile is None else Wanted(profile)
+
+
+async def ask(transaction: OpenTransaction, row: ImageRow, wanted: Wanted) -> ImageRow:
+    """Has an image analyzed, unless it was already or will be; returns its row as it is then. Nobody has an image rendered
+    here that has failed: analyses of it fail."""
+    locked = await lock_image(transaction.connection, row.id)
+    if locked is None:
         return row
-    command = AnalyzeImage(image_id=row.id, profile=row.analysis_profile)
-    await transaction.request(subjects.analyze(row.analysis_profile), command, owner=row.owner)
-    return await note_analysis_queued(transaction.connection, row.id)
+    if await analyses.want(transaction.connection, locked, wanted.profile, urgent=wanted.urgent) is None:
+        return locked
+    if await analyses.can_be_shown(transaction.connection, row.id):
+        await send_ready(transaction, row)
+    elif locked.processing_status == "failed":
+        return await fail_unshown(transaction, locked) or locked
+    else:
+        priority = Priority.HIGH if wanted.urgent else Priority(locked.priority)
+        await transaction.request(subjects.render(priority), RenderImage(image_id=row.id), owner=row.owner)
+    return await analyses.summarize(transaction.connection, row.id, analysis_profile=wanted.profile)
+
+
+async def send_ready(transaction: OpenTransaction, row: ImageRow) -> None:
+    """Says that the image, whose row is locked, can be shown to a model. What is urgent is sent."""
+    await send(transaction, await analyses.make_ready(transaction.connection, row.id))
+
+
+async def send(transaction: OpenTransaction, rows: Iterable[AnalysisRow]) -> None:
+    """Sends the commands of analyses that were just marked as sent."""
+    await transaction.request_all(
+        [
+            (
+                subjects.analyze(row.profile),
+                AnalyzeImage(image_id=row.image_id, profile=row.profile, analysis_id=row.id),
+                row.owner,
+            )
+            for row in rows
+        ]
+    )
+
+
+async def fail_unshown(transaction: OpenTransaction, row: ImageRow) -> ImageRow | None:
+    """Fails the analyses of an image that could not be rendered; ``None``: there were none."""
+    reason = f"the image could not be rendered: {row.processing_error or 'retry it'}"
+    failed = await analyses.fail_unshown(transaction.connection, row.id, reason)
+    told = None
+    for one in failed:
+        told = await analyses.summarize(transaction.connection, row.id)
+        event = ImageAnalysisFailed(
+            **event_facts(told), analysis_id=one.id, profile=one.profile, code=analyses.IMAGE_FAILED, reason=reason
+        )
+        transaction.event(event, owner=row.owner)
+    return told
+
+
+async def revive(transaction: OpenTransaction, row: ImageRow) -> ImageRow:
+    """Queues the analyses again that failed because the image did, which is rendered again."""
+    if not await analyses.revive(transaction.connection, row.id):
+        return row
+    return await analyses.summarize(transaction.connection, row.id)

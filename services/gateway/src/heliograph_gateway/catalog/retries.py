@@ -16,7 +16,7 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import statements
 from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import ImageRow, event_facts
-from heliograph_common.ingest import fairness
+from heliograph_common.ingest import analysis, fairness
 from heliograph_common.messaging.transaction import Messenger, Transaction
 from heliograph_gateway.catalog import missing, queries
 
@@ -69,6 +69,7 @@ class Retries:
             else:
                 row = await queries.await_missing(connection, image_id, lost, granted.columns())
             if row is not None:
+                row = await analysis.revive(transaction, row)
                 command = subjects.render(granted.priority)
                 await transaction.request(command, RenderImage(image_id=image_id), owner=row.owner)
                 announce(transaction, row)

@@ -13,10 +13,11 @@ from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.import_messages import FetchFile, ListFolder
-from heliograph_common.contracts.messages import COMMANDS, ImageCommand, RenderImage
-from heliograph_common.db import imports, statements, work
+from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage, ImageCommand, RenderImage
+from heliograph_common.db import analyses, imports, statements, work
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem
+from heliograph_common.ingest import analysis
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_gateway.access.scopes import Admin
 from heliograph_gateway.catalog import retries
@@ -141,15 +142,17 @@ def _command(letter: StoredLetter) -> Command | None:
 
 
 async def _close_circuit(transaction: Transaction, command: Command) -> bool:
-    if not isinstance(command, RenderImage | ListFolder | FetchFile):
+    if not isinstance(command, RenderImage | AnalyzeImage | ListFolder | FetchFile):
         return False
     await work.lock(transaction.connection, command.kind, command.target)
+    if isinstance(command, AnalyzeImage):
+        return await analyses.reopen(transaction.connection, command.target, sent=True)
     if not isinstance(command, RenderImage):
         return await imports.reopen(transaction.connection, command.kind, command.target)
     row = await statements.reset_processing(transaction.connection, command.target)
     if row is None:
         return False
-    retries.announce(transaction, row)
+    retries.announce(transaction, await analysis.revive(transaction, row))
     return True
 
 
@@ -165,7 +168,7 @@ def _shape(stored: StoredLetter) -> dict[str, Any]:
         "error": letter.error,
         "deliveries": letter.deliveries,
         "died_at": rfc3339(letter.died_at),
-        "image_id": str(command.image_id) if isinstance(command, ImageCommand) else None,
+        "image_id": str(command.image_id) if isinstance(command, ImageCommand | AnalyzeImage) else None,
         "trace_id": trace_id_of(letter.headers),
         "headers": letter.headers,
         "payload": letter.payload,

@@ -13,6 +13,7 @@ from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.import_messages import FetchFile, ImportFailed
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db.imports import event_facts
+from heliograph_common.db.provider_states import resume
 from heliograph_common.db.rows import Connection, Row
 from heliograph_common.errors import (
     BadImage,
@@ -22,6 +23,7 @@ from heliograph_common.errors import (
     UnsupportedImage,
 )
 from heliograph_common.ingest.accept import Ingest
+from heliograph_common.ingest.analysis import wanted
 from heliograph_common.ingest.sniff import Limits, sniff_bytes
 from heliograph_common.ingest.spool import Spool, Spooled
 from heliograph_common.messaging.job import Job
@@ -30,7 +32,6 @@ from heliograph_importer.cleaning import reason_of
 from heliograph_importer.fetching import queries
 from heliograph_importer.fetching.queries import FileClaim
 from heliograph_importer.providers import waits
-from heliograph_importer.providers.queries import resume
 from heliograph_importer.providers.sources import Sources
 from heliograph_importer.providers.waits import Wait
 from heliograph_importer.sources.port import (
@@ -134,7 +135,7 @@ class FetchHandler:
             source=claim.job.source,
             source_ref=claim.file.ref,
             priority=Priority.LOW,
-            analysis_profile=claim.job.analysis_profile,
+            analyze=wanted(claim.job.analysis_profile),
             settle=settle,
         )
 

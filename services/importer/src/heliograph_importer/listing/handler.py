@@ -11,6 +11,7 @@ from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.import_messages import ImportFailed, ImportStarted, ListFolder
 from heliograph_common.contracts.links.registry import URLS
 from heliograph_common.db.imports import event_facts
+from heliograph_common.db.provider_states import resume
 from heliograph_common.db.rows import Connection
 from heliograph_common.errors import HeliographError
 from heliograph_common.ingest.accept import safe_name
@@ -20,7 +21,6 @@ from heliograph_importer.cleaning import clean, reason_of, size_of, storable
 from heliograph_importer.listing import queries
 from heliograph_importer.listing.queries import PageClaim
 from heliograph_importer.providers import waits
-from heliograph_importer.providers.queries import resume
 from heliograph_importer.providers.sources import Sources
 from heliograph_importer.providers.waits import Wait
 from heliograph_importer.sources.port import (

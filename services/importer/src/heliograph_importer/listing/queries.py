@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_common.db.image_models import Image
 from heliograph_common.db.import_models import Import, ImportFile, ImportPage, RemoteFile
 from heliograph_common.db.imports import file_id, page_id, remote_key
+from heliograph_common.db.provider_states import state_of
 from heliograph_importer.cleaning import clean
-from heliograph_importer.providers.queries import state_of
 from heliograph_importer.sources.port import Folder
 from heliograph_importer.tally.queries import COLUMNS
 

@@ -12,10 +12,10 @@ from datetime import timedelta
 
 import structlog
 
+from heliograph_common.db import provider_states
 from heliograph_common.db.rows import Connection
 from heliograph_common.telemetry import metrics
 from heliograph_importer.cleaning import reason_of
-from heliograph_importer.providers import queries
 from heliograph_importer.sources.port import ProviderFailed, QuotaExceeded, Source
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ async def pause(connection: Connection, budget: str, wait: Wait) -> timedelta:
     """How long the work is to wait; if it is not alone in that, all of its budget does."""
     if not wait.all and wait.seconds is not None:
         return timedelta(seconds=wait.seconds)
-    paused = await queries.pause(connection, budget, reason=wait.reason, seconds=wait.seconds)
+    paused = await provider_states.pause(connection, budget, reason=wait.reason, seconds=wait.seconds)
     source = budget.partition(":")[0]
     metrics.import_waits.labels(source=source, reason="outage" if wait.seconds is None else "quota").inc()
     log.warning("import paused", source=source, seconds=round(paused.total_seconds(), 1), reason=wait.reason)

@@ -31,6 +31,7 @@ from heliograph_common.errors import BlobsUnavailable, BlobUnreadable, NotFound,
 from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
+from heliograph_common.ingest.analysis import wanted
 from heliograph_common.ingest.spool import Spool, limits_of
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway.http.problems import (
@@ -104,7 +105,7 @@ class DirectUploads:
         }
         if sha256 is not None:
             settle = partial(queries.insert_complete, values, self._lifetime)
-            if await self._ingest.known(owner, sha256, analysis_profile=options.profile, settle=settle):
+            if await self._ingest.known(owner, sha256, analyze=wanted(options.profile), settle=settle):
                 return await self.find(owner, upload_id)
         async with self._database.transaction() as connection:
             return await queries.insert_open(connection, values, self._lifetime)
@@ -217,7 +218,7 @@ class DirectUploads:
                 name=row.name,
                 source=SOURCE,
                 priority=Priority(row.priority),
-                analysis_profile=row.analysis_profile,
+                analyze=wanted(row.analysis_profile),
                 settle=partial(queries.conclude, row.id),
             )
 

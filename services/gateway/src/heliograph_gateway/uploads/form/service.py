@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from heliograph_common.errors import HeliographError
 from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
+from heliograph_common.ingest.analysis import wanted
 from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway.http.multipart import MultipartReader, Part
@@ -216,7 +217,7 @@ class _Batch:
 
 async def _accept(ingest: Ingest, spooled: Spooled, owner: str, name: str, options: UploadOptions) -> Accepted:
     return await ingest.accept(
-        spooled, owner=owner, name=name, source=SOURCE, priority=options.priority, analysis_profile=options.profile
+        spooled, owner=owner, name=name, source=SOURCE, priority=options.priority, analyze=wanted(options.profile)
     )
 
 

@@ -34,6 +34,7 @@ from heliograph_common.errors import BlobUnreadable, NotFound, RejectedImage, St
 from heliograph_common.http.problems import Problem
 from heliograph_common.ids import new_id
 from heliograph_common.ingest.accept import Ingest, Settle, safe_name
+from heliograph_common.ingest.analysis import wanted
 from heliograph_common.ingest.spool import Spool, limits_of
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway.http.problems import NOT_FOUND, problem_of
@@ -227,7 +228,7 @@ class ResumableUploads:
                 name=options.name,
                 source=SOURCE,
                 priority=options.priority,
-                analysis_profile=options.profile,
+                analyze=wanted(options.profile),
                 settle=done,
             )
         image_id: UUID = accepted.row.id

@@ -17,11 +17,12 @@ _KEPT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class State:
-    """How a provider takes the requests of a budget: ``paused``, until when, and whether the last ones failed."""
+    """How a provider takes the requests of a budget: ``paused``, until when and why, and whether the last ones failed."""
 
     paused: bool = False
     paused_until: datetime | None = None
     failing: bool = False
+    reason: str = ""
 
 
 async def state_of(connection: AsyncConnection, budget: str) -> State:
@@ -30,6 +31,7 @@ async def state_of(connection: AsyncConnection, budget: str) -> State:
         (ProviderState.paused_until > func.now()).label("paused"),
         ProviderState.paused_until,
         (ProviderState.failures > 0).label("failing"),
+        ProviderState.reason,
     ).where(ProviderState.budget == budget)
     row = (await connection.execute(statement)).one_or_none()
     return State() if row is None else State(*row)

@@ -1,0 +1,62 @@
+"""Texts of a model as they can be stored, shown and searched. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+_LINES = {"\n", "\t"}
+_UNSTORABLE = {"Cc", "Cs"}
+
+
+def clean(value: Any) -> Any:
+    """JSON without control characters and lone surrogates in its texts and keys; line ends and tabs stay.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    match value:
+        case str():
+            return _cleaned(value)
+        case list():
+            return [clean(each) for each in value]
+        case dict():
+            return {_cleaned(key): clean(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def line(text: str, longest: int) -> str:
+    """``text`` on one line, of at most ``longest`` characters; it ends with an ellipsis where more was cut off."""
+    joined = " ".join(_printable(text).split())
+    return joined if len(joined) <= longest else joined[: longest - 1].rstrip() + "…"
+
+
+def tags(told: Iterable[str], *, longest: int, most: int) -> tuple[str, ...]:
+    """Tags in lower case, each once, without ``#``: at most ``most`` of at most ``longest`` characters. Longer ones are left
+    out, because a part of a word is another word."""
+    found: dict[str, None] = {}
+    for each in told:
+        tag = line(each, longest + 1).lower().strip("# ")
+        if 0 < len(tag) <= longest:
+            found[tag] = None
+    return tuple(found)[:most]
+
+
+def _cleaned(text: str) -> str:
+    return "".join(
+        each
+        for each in unicodedata.normalize("NFC", text)
+        if each in _LINES or unicodedata.category(each) not in _UNSTORABLE
+    ).strip()
+
+
+def _printable(text: str) -> str:
+    """Control characters separate words, as line ends do; characters that only format (Cf) join emoji and stay, but for
+    those that turn the direction of what follows."""
+    kept = ("" if each in _TURNING else " " if unicodedata.category(each) in _UNSTORABLE else each for each in text)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
