@@ -88,6 +88,9 @@ class AnalyzerOwnSettings(BaseModel):
         description="Maximum number of tokens (input and output) per day (UTC) for all owners together. If not set, there "
         "is no maximum.",
     )
+    max_days: float = Field(
+        30.0, gt=0, description="Days after which an analysis that could not be begun fails; it can be requested again."
+    )
     patience: float = Field(
         5.0, ge=0, description="Seconds to wait for delivery by NATS before work is taken from PostgreSQL."
     )

@@ -24,7 +24,11 @@ ON CONFLICT DO NOTHING
 """)
 _POSITION = select(SearchFill.before).where(SearchFill.finished_at.is_(None)).with_for_update(skip_locked=True)
 _NEXT = (
-    select(Image.id).where(Image.id < bindparam("before")).order_by(Image.id.desc()).limit(bindparam("batch")).subquery()
+    select(Image.id)
+    .where(Image.id < bindparam("before"))
+    .order_by(Image.id.desc())
+    .limit(bindparam("batch"))
+    .subquery()
 )
 
 

@@ -77,7 +77,13 @@ async def add_answer(connection: AsyncConnection, key: Key, answer: Answer) -> N
 
 
 async def conclude(
-    connection: AsyncConnection, key: Key, holder: UUID, *, result: dict[str, Any] | None, code: str | None, reason: str | None
+    connection: AsyncConnection,
+    key: Key,
+    holder: UUID,
+    *,
+    result: dict[str, Any] | None,
+    code: str | None,
+    reason: str | None,
 ) -> None:
     """Keeps what came of the answers, for all."""
     mine = update(AnalysisResult).where(_its(key), AnalysisResult.holder == holder, AnalysisResult.result.is_(None))
@@ -95,6 +101,4 @@ def _its(key: Key) -> ColumnElement[bool]:
     return and_(*(getattr(AnalysisResult, name) == value for name, value in asdict(key).items()))
 
 
-_FIND = select(
-    AnalysisResult.__table__, func.coalesce(AnalysisResult.leased_until > func.now(), False).label("taken")
-)
+_FIND = select(AnalysisResult.__table__, func.coalesce(AnalysisResult.leased_until > func.now(), False).label("taken"))

@@ -24,8 +24,8 @@ class Limits:
 
 
 def exceeded(charged: Mapping[str, int], tokens: int, limits: Limits) -> str | None:
-    """The scope whose budget does not have ``tokens`` more, by what scopes were ``charged`` today. The first call of a day is
-    let pass whatever it may use, unless the limit is 0: a budget smaller than a call must not block it for ever."""
+    """The scope whose budget does not have ``tokens`` more, by what scopes were ``charged`` today. The first call of a day
+    is let pass whatever it may use, unless the limit is 0: a budget smaller than a call must not block it for ever."""
     for scope, used in charged.items():
         limit = limits.of(scope)
         if limit is not None and (limit == 0 or (used > 0 and used + tokens > limit)):

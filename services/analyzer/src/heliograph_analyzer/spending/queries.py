@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, delete, func, inspect, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,9 +52,7 @@ async def begin(
     await connection.execute(_CHARGE, scopes | {"tokens": tokens})
     call = Call(new_id(), now.day, analysis.id, analysis.owner, analysis.profile, model, tokens)
     values = {"id": call.id, "analysis_id": call.analysis_id, "owner": call.owner, "profile": call.profile}
-    await connection.execute(
-        insert(AnalysisCall).values(**values, model=model, pixel_hash=pixel_hash, charged=tokens)
-    )
+    await connection.execute(insert(AnalysisCall).values(**values, model=model, pixel_hash=pixel_hash, charged=tokens))
     return call
 
 
@@ -93,9 +91,9 @@ async def forget(connection: AsyncConnection, *, keep: timedelta, limit: int) ->
     before = func.now() - keep
     calls = select(AnalysisCall.id).where(AnalysisCall.began_at < before).limit(limit)
     gone = (await connection.execute(delete(AnalysisCall).where(AnalysisCall.id.in_(calls)))).rowcount
-    key = tuple_(*AnalysisResult.__table__.primary_key.columns)
-    old = select(*AnalysisResult.__table__.primary_key.columns).where(AnalysisResult.answered_at < before).limit(limit)
-    return gone + (await connection.execute(delete(AnalysisResult).where(key.in_(old)))).rowcount
+    key = inspect(AnalysisResult).primary_key
+    old = select(*key).where(AnalysisResult.answered_at < before).limit(limit)
+    return gone + (await connection.execute(delete(AnalysisResult).where(tuple_(*key).in_(old)))).rowcount
 
 
 async def _end(

@@ -23,9 +23,9 @@ from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import analyses, locks, provider_states
 from heliograph_common.db.locks import Lock
 from heliograph_common.db.rows import Row
-from heliograph_common.db.statements import event_facts
+from heliograph_common.db.statements import event_facts, lock_image
 from heliograph_common.ingest import analysis
-from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.messaging.transaction import Messenger, Transaction
 from heliograph_common.turns import Queue, share
 
 log = structlog.get_logger(__name__)
@@ -92,9 +92,8 @@ class Dispatcher:
         async with self._messenger.transaction() as transaction:
             lost = await queries.take_back(transaction.connection, limit=_AT_ONCE)
             unshown = await queries.unshown(transaction.connection, limit=_AT_ONCE)
-            await transaction.request_all(
-                [(subjects.render(Priority.LOW), RenderImage(image_id=row.image_id), row.owner) for row in unshown]
-            )
+            for row in unshown:
+                await _show(transaction, row)
         if lost or unshown:
             log.warning("stuck analyses queued again", sent=lost, unshown=len(unshown))
             self.wake()
@@ -106,7 +105,9 @@ class Dispatcher:
             rows = await queries.expired(transaction.connection, longest=self._longest, limit=_AT_ONCE)
             for row in rows:
                 days = self._longest / timedelta(days=1)
-                reason = f"not begun within {days:g} days ({row.waiting_reason or 'waited for its turn'}): request it again"
+                reason = (
+                    f"not begun within {days:g} days ({row.waiting_reason or 'waited for its turn'}): request it again"
+                )
                 image = await queries.fail(transaction.connection, row, code=EXPIRED, reason=reason)
                 event = ImageAnalysisFailed(
                     **event_facts(image), analysis_id=row.id, profile=row.profile, code=EXPIRED, reason=reason
@@ -115,8 +116,20 @@ class Dispatcher:
         return len(rows)
 
 
+async def _show(transaction: Transaction, row: Row[Any]) -> None:
+    image = await lock_image(transaction.connection, row.image_id)
+    if image is None:
+        return
+    if image.processing_status == "failed":
+        await analysis.fail_unshown(transaction, image)
+    elif await analyses.can_be_shown(transaction.connection, image.id):
+        await analysis.send_ready(transaction, image)
+    else:
+        await transaction.request(subjects.render(Priority.LOW), RenderImage(image_id=image.id), owner=image.owner)
+
+
 def _granted(owners: Sequence[Row[Any]], window: int) -> dict[str, int]:
     """How many analyses each owner may send."""
     queues = [Queue(UUID(int=place), row.owner, row.under_way, row.waiting) for place, row in enumerate(owners)]
-    granted = share(queues, max(window, 2))
-    return {owners[key.int].owner: min(count, window) for key, count in granted.items() if count > 0}
+    granted = share(queues, window)
+    return {owners[key.int].owner: count for key, count in granted.items() if count > 0}

@@ -35,8 +35,7 @@ async def take_back(connection: AsyncConnection, *, limit: int) -> int:
 
 
 async def unshown(connection: AsyncConnection, *, limit: int) -> Sequence[Row[Any]]:
-    """Analyses that have waited for a rendition for some minutes although nobody is making it, to be looked at again as
-    late: image, owner."""
+    """Images whose analyses have waited for a rendition for some minutes although nobody is making it."""
     return (await connection.execute(_UNSHOWN, {"limit": limit})).all()
 
 
@@ -104,11 +103,8 @@ _TAKE_BACK = text("""
     ) AS lost WHERE analyses.id = lost.id
 """)
 _UNSHOWN = text("""
-    UPDATE analyses SET requested_at = now() FROM (
-        SELECT analyses.id FROM analyses JOIN images ON images.id = analyses.image_id
-        WHERE analyses.status = 'queued' AND ready_at IS NULL AND requested_at < now() - interval '5 minutes'
-          AND deleted_at IS NULL AND processing_status <> 'failed'
-          AND NOT EXISTS (SELECT FROM work WHERE kind = 'render' AND target = analyses.image_id)
-        LIMIT :limit FOR UPDATE OF analyses SKIP LOCKED
-    ) AS unshown WHERE analyses.id = unshown.id RETURNING analyses.image_id, analyses.owner
+    SELECT analyses.image_id FROM analyses JOIN images ON images.id = analyses.image_id
+    WHERE analyses.status = 'queued' AND ready_at IS NULL AND requested_at < now() - interval '5 minutes'
+      AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM work WHERE kind = 'render' AND target = analyses.image_id)
+    ORDER BY requested_at LIMIT :limit
 """)

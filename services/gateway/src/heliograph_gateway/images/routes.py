@@ -67,7 +67,7 @@ def _filter(
             min_length=1,
             max_length=255,
             description="Only images with these words in the name, the caption, the alternative text or the tags, "
-            "whatever their case and accents. `\"red car\"` searches for words that follow one another, `-beach` excludes a "
+            'whatever their case and accents. `"red car"` searches for words that follow one another, `-beach` excludes a '
             "word, `cat or dog` searches for either. The last word also matches the beginning of a word.",
             examples=["beach sunset -people"],
         ),

@@ -1,5 +1,5 @@
-"""What analyses tell of images, and the words that images are searched by. Triggers write the words, so that images which the
-previous version of the services takes in have theirs too; images that are older get them from ``db.search.fill``.
+"""What analyses tell of images, and the words that images are searched by. Triggers write the words, so that images which
+the previous version of the services takes in have theirs too; images that are older get them from ``db.search.fill``.
 
 Revision ID: 0009
 Revises: 0008
