@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
@@ -36,9 +35,6 @@ class OpenAISettings(BaseModel):
         None,
         description="API key. Without one, analyses wait. For servers that need none, any text. Set it from a file: a key "
         "that appears or changes in the file is used without a restart.",
-    )
-    api_key_file: Path | None = Field(
-        None, description="Path of the file with the API key. It is read again while the service runs."
     )
     api: Literal["responses", "chat"] = Field(
         "responses",

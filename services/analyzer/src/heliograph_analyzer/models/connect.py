@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from heliograph_analyzer.models.chat import ChatModel
 from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import VisionModel
@@ -9,10 +12,10 @@ from heliograph_analyzer.models.responses import ResponsesModel
 from heliograph_analyzer.settings import OpenAISettings
 
 
-def credentials_of(settings: OpenAISettings) -> Credentials:
-    """The key of the file, if one is named, else of the settings."""
+def credentials_of(settings: OpenAISettings, file: Callable[[], Path | None] = lambda: None) -> Credentials:
+    """The key of the file that ``file`` names at the time, if there is one, else of the settings."""
     key = settings.api_key
-    return Credentials(key.get_secret_value() if key else None, file=settings.api_key_file)
+    return Credentials(key.get_secret_value() if key else None, file=file)
 
 
 def connect(settings: OpenAISettings, credentials: Credentials) -> VisionModel:
