@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.ports.relay import Relay, relayed
 from tests.unit.analyzer.fake_model import FakeModel
 
-from heliograph_analyzer.models.connect import connect, credentials_of
+from heliograph_analyzer.models.connect import connect
 from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import (
     CredentialsRefused,
@@ -29,14 +29,14 @@ from heliograph_local.doubles.serving import served
 MODEL = "gpt-4.1-mini"
 
 
-class Harness(ABC):
+class ModelHarness(ABC):
     """A model, and what a test does to its provider."""
 
     name: ClassVar[str]
     model: VisionModel
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Harness]:
+    async def running(self) -> AsyncIterator[ModelHarness]:
         """While the block runs, the provider answers."""
         yield self
         await self.model.close()
@@ -58,7 +58,7 @@ class Harness(ABC):
         """The picture's digest and the text of each question that came."""
 
 
-class OverHttp(Harness):
+class ModelOverHttp(ModelHarness):
     """A harness whose provider is the double, behind a relay."""
 
     api: ClassVar[Literal["responses", "chat"]]
@@ -69,11 +69,11 @@ class OverHttp(Harness):
         self.double = OpenAIDouble()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Harness]:
+    async def running(self) -> AsyncIterator[ModelHarness]:
         """Ends with the proof that requests and answers were such as the vendor has."""
         async with served(self.double.app) as upstream, relayed(upstream) as self.relay:
             settings = self.settings()
-            self.credentials = credentials_of(settings)
+            self.credentials = Credentials(KEY)
             self.model = connect(settings, self.credentials)
             async with super().running():
                 yield self
@@ -98,21 +98,21 @@ class OverHttp(Harness):
         return [(call.picture, call.text) for call in self.double.calls]
 
 
-class ResponsesHarness(OverHttp):
+class ResponsesHarness(ModelOverHttp):
     """The Responses API."""
 
     name = "responses"
     api = "responses"
 
 
-class ChatHarness(OverHttp):
+class ChatHarness(ModelOverHttp):
     """Chat Completions."""
 
     name = "chat"
     api = "chat"
 
 
-class FakeHarness(Harness):
+class FakeHarness(ModelHarness):
     """The model in memory with which the analyzer is tested."""
 
     name = "fake"
@@ -159,4 +159,4 @@ def _error(fault: Fault) -> HeliographError:
             return ModelFailed("failed", paid=fault.kind == "cut_off")
 
 
-HARNESSES: tuple[type[Harness], ...] = (ResponsesHarness, ChatHarness, FakeHarness)
+HARNESSES: tuple[type[ModelHarness], ...] = (ResponsesHarness, ChatHarness, FakeHarness)

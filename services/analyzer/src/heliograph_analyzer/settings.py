@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
 
 from heliograph_analyzer.prices import DEFAULT_PRICES, Price
+from heliograph_common.setting_sources import LATE
 from heliograph_common.settings import LimitSettings, ServiceSettings
 
 
@@ -31,7 +32,7 @@ class OpenAISettings(BaseModel):
         pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$",
         description="Base URL of the API, with its version.",
     )
-    api_key: Annotated[SecretStr | None, BeforeValidator(_key)] = Field(
+    api_key: Annotated[SecretStr | None, BeforeValidator(_key), LATE] = Field(
         None,
         description="API key. Without one, analyses wait. For servers that need none, any text. Set it from a file: a key "
         "that appears or changes in the file is used without a restart.",

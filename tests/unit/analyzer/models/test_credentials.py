@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from heliograph_analyzer.models.connect import credentials_of
 from heliograph_analyzer.models.credentials import CHECK_SECONDS, Credentials
+from heliograph_analyzer.settings import AnalyzerSettings
 
 
 class Time:
@@ -115,6 +117,29 @@ def test_a_refused_key_stays_refused_until_another_comes_or_it_is_accepted(file:
     assert credentials.state() == "refused"
     credentials.accept("sk-1")
     assert credentials.state() == "configured"
+
+
+@pytest.mark.parametrize("variable", ["HELIOGRAPH_OPENAI__API_KEY_FILE", "HELIOGRAPH_SECRETS_DIR"])
+def test_a_service_starts_without_its_key_and_takes_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """By the name that a variable says, or by that of the older food service."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("HELIOGRAPH_SECRETS_DIR", str(tmp_path / "none"))
+    file = tmp_path / "openai_api_key"
+    monkeypatch.setenv(variable, str(tmp_path if variable == "HELIOGRAPH_SECRETS_DIR" else file))
+    settings = AnalyzerSettings().openai
+    before = credentials_of(settings)
+    assert (settings.api_key, before.state()) == (None, "missing credentials")
+    file.write_text("sk-late\n")
+    assert credentials_of(settings).current() == "sk-late"
+
+
+def test_a_file_that_cannot_be_looked_up(time: Time) -> None:
+    def forbidden() -> Path | None:
+        raise PermissionError
+
+    assert Credentials("sk-fixed", file=forbidden, clock=time).current() == "sk-fixed"
 
 
 def test_the_key_is_in_no_representation(file: Path) -> None:

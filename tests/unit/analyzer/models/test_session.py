@@ -22,7 +22,7 @@ from starlette.routing import Route
 from tests.unit.analyzer.support import FOOD
 
 from heliograph_analyzer.asking import Ask, question
-from heliograph_analyzer.models.connect import connect, credentials_of
+from heliograph_analyzer.models.connect import connect
 from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import (
     CredentialsMissing,
@@ -52,7 +52,7 @@ def minimal(api: Api, text: str = "{}") -> dict[str, Any]:
     return {"output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}]}
 
 
-class Server:
+class ModelServer:
     """``body`` is answered to each question, bytes as they are, with ``status``; ``keys`` are those that came."""
 
     def __init__(self) -> None:
@@ -75,8 +75,8 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Server:
-    return Server()
+def server() -> ModelServer:
+    return ModelServer()
 
 
 @pytest.fixture
@@ -89,11 +89,11 @@ def recorded() -> Iterator[InMemorySpanExporter]:
 
 @asynccontextmanager
 async def asked(
-    server: Server, api: Api, credentials: Credentials | None = None, seconds: float = 30.0
+    server: ModelServer, api: Api, credentials: Credentials | None = None, seconds: float = 30.0
 ) -> AsyncIterator[VisionModel]:
     async with served(server.app) as url:
         settings = OpenAISettings(base_url=f"{url}/v1", api_key=SecretStr(KEY), api=api, timeout_seconds=seconds)
-        model = connect(settings, credentials or credentials_of(settings))
+        model = connect(settings, credentials or Credentials(KEY))
         yield model
         await model.close()
 
@@ -103,7 +103,7 @@ def asking() -> Question:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_a_server_may_leave_out_what_is_not_needed(server: Server, api: Api) -> None:
+async def test_a_server_may_leave_out_what_is_not_needed(server: ModelServer, api: Api) -> None:
     server.body = minimal(api, json.dumps(FOOD))
     async with asked(server, api) as model:
         answer = await model.ask(asking())
@@ -115,7 +115,7 @@ async def test_a_server_may_leave_out_what_is_not_needed(server: Server, api: Ap
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"<html>", b"null", b"[]", b"{}", {"error": {"message": "x"}}, {"choices": [], "output": 1}]
 )
-async def test_what_is_no_answer_has_failed_and_may_be_paid(server: Server, api: Api, body: object) -> None:
+async def test_what_is_no_answer_has_failed_and_may_be_paid(server: ModelServer, api: Api, body: object) -> None:
     server.body = body
     async with asked(server, api) as model:
         with pytest.raises(ModelFailed) as caught:
@@ -124,7 +124,7 @@ async def test_what_is_no_answer_has_failed_and_may_be_paid(server: Server, api:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_a_page_of_html_with_200(server: Server, api: Api) -> None:
+async def test_a_page_of_html_with_200(server: ModelServer, api: Api) -> None:
     server.body, server.media_type = b"<!doctype html><p>Log in", "text/html"
     async with asked(server, api) as model:
         with pytest.raises(ModelFailed):
@@ -132,7 +132,7 @@ async def test_a_page_of_html_with_200(server: Server, api: Api) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_a_body_without_end_is_not_read_to_it(server: Server, api: Api) -> None:
+async def test_a_body_without_end_is_not_read_to_it(server: ModelServer, api: Api) -> None:
     server.body = minimal(api, "x" * LARGEST_BODY)
     async with asked(server, api) as model:
         with pytest.raises(ModelFailed) as caught:
@@ -141,7 +141,7 @@ async def test_a_body_without_end_is_not_read_to_it(server: Server, api: Api) ->
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_the_time_limit_is_that_of_the_whole_call(server: Server, api: Api) -> None:
+async def test_the_time_limit_is_that_of_the_whole_call(server: ModelServer, api: Api) -> None:
     server.hang.clear()
     async with asked(server, api, seconds=0.3) as model:
         async with asyncio.timeout(30):
@@ -152,7 +152,7 @@ async def test_the_time_limit_is_that_of_the_whole_call(server: Server, api: Api
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_what_is_sent(server: Server, api: Api) -> None:
+async def test_what_is_sent(server: ModelServer, api: Api) -> None:
     server.body = minimal(api)
     async with asked(server, api) as model:
         await model.ask(asking())
@@ -176,14 +176,16 @@ async def test_what_is_sent(server: Server, api: Api) -> None:
         ("cancelled", {}, ModelFailed),
     ],
 )
-async def test_responses_that_did_not_complete(server: Server, status: str, told: Any, kind: type[Exception]) -> None:
+async def test_responses_that_did_not_complete(
+    server: ModelServer, status: str, told: Any, kind: type[Exception]
+) -> None:
     server.body = {**minimal("responses"), "status": status, **told}
     async with asked(server, "responses") as model:
         with pytest.raises(kind):
             await model.ask(asking())
 
 
-async def test_counts_that_cannot_be_are_bounded(server: Server) -> None:
+async def test_counts_that_cannot_be_are_bounded(server: ModelServer) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 1 << 60, "prompt_tokens_details": {"cached_tokens": 99}}
     server.body = {**minimal("chat"), "usage": usage}
     async with asked(server, "chat") as model:
@@ -192,7 +194,7 @@ async def test_counts_that_cannot_be_are_bounded(server: Server) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_without_a_key_nothing_is_sent(server: Server, api: Api) -> None:
+async def test_without_a_key_nothing_is_sent(server: ModelServer, api: Api) -> None:
     async with asked(server, api, Credentials()) as model:
         for call in (model.ask(asking()), model.probe()):
             with pytest.raises(CredentialsMissing, match="HELIOGRAPH_OPENAI__API_KEY"):
@@ -202,7 +204,7 @@ async def test_without_a_key_nothing_is_sent(server: Server, api: Api) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 async def test_a_key_that_changes_is_used_at_once_and_a_refused_one_not_again(
-    server: Server, api: Api, tmp_path: Path
+    server: ModelServer, api: Api, tmp_path: Path
 ) -> None:
     file, now = tmp_path / "key", [0.0]
     file.write_text("sk-old")
@@ -221,7 +223,7 @@ async def test_a_key_that_changes_is_used_at_once_and_a_refused_one_not_again(
         assert (server.keys, credentials.state()) == (["sk-old", "sk-new"], "configured")
 
 
-async def test_a_probe_tries_a_refused_key_again(server: Server) -> None:
+async def test_a_probe_tries_a_refused_key_again(server: ModelServer) -> None:
     credentials = Credentials(KEY)
     credentials.refuse(KEY)
     server.body = {"id": "gpt-4.1-mini", "object": "model"}
@@ -238,7 +240,9 @@ async def test_a_probe_tries_a_refused_key_again(server: Server) -> None:
     ],
     ids=["server-without-that-route", "key-without-that-scope"],
 )
-async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(server: Server, status: int, body: object) -> None:
+async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(
+    server: ModelServer, status: int, body: object
+) -> None:
     credentials = Credentials(KEY)
     credentials.refuse(KEY)
     server.status, server.body = status, body
@@ -247,7 +251,7 @@ async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(server: Ser
     assert credentials.state() == "refused"
 
 
-async def test_a_probe_of_a_model_that_is_missing(server: Server) -> None:
+async def test_a_probe_of_a_model_that_is_missing(server: ModelServer) -> None:
     server.status, server.body = 404, {"error": {"message": "no", "code": "model_not_found"}}
     async with asked(server, "responses") as model:
         with pytest.raises(QuestionRejected) as caught:
@@ -256,7 +260,7 @@ async def test_a_probe_of_a_model_that_is_missing(server: Server) -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-secret\nX: y", "sk-s\u00e9cret", "sk secret"])
-async def test_a_key_that_no_header_can_carry_is_refused_without_being_quoted(server: Server, key: str) -> None:
+async def test_a_key_that_no_header_can_carry_is_refused_without_being_quoted(server: ModelServer, key: str) -> None:
     async with asked(server, "responses", Credentials(key)) as model:
         with pytest.raises(CredentialsRefused) as caught:
             await model.ask(asking())
@@ -267,7 +271,7 @@ async def test_a_key_that_no_header_can_carry_is_refused_without_being_quoted(se
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("status", [200, 400])
 async def test_spans_follow_the_conventions_and_say_nothing_of_the_picture(
-    server: Server, recorded: InMemorySpanExporter, api: Api, status: int
+    server: ModelServer, recorded: InMemorySpanExporter, api: Api, status: int
 ) -> None:
     server.status = status
     server.body = {**minimal(api, "the-answer"), "id": "r1", "model": "gpt-4.1-mini-2025-04-14"}
@@ -302,7 +306,7 @@ async def test_spans_follow_the_conventions_and_say_nothing_of_the_picture(
 
 @pytest.mark.parametrize("status", [401, 400, 500])
 async def test_the_key_and_the_picture_are_in_no_log_and_no_traceback(
-    server: Server, caplog: pytest.LogCaptureFixture, status: int
+    server: ModelServer, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """The SDK's errors have the whole request in them."""
     server.status, server.body = status, minimal("responses")

@@ -39,7 +39,7 @@ class Credentials:
     def current(self) -> str | None:
         """The key, also if it was refused; ``None`` if there is none."""
         if self._due():
-            found = _read(self._file())
+            found = _read(self._file)
             if found is not None or self._in_file:  # a key that is taken out of its file is not used any more
                 self._key, self._in_file = found, True
         return self._key
@@ -76,11 +76,12 @@ class Credentials:
         return True
 
 
-def _read(file: Path | None) -> str | None:
-    """The key in ``file``; ``None`` where it is missing, unreadable, empty, or too large to be one."""
-    if file is None:
-        return None
+def _read(find: Callable[[], Path | None]) -> str | None:
+    """The key in a file; ``None`` where it is missing, unreadable, empty, or too large to be one."""
     try:
+        file = find()
+        if file is None:
+            return None
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_FILE + 1)
         text = content.decode().strip()
