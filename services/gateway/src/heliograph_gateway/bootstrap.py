@@ -34,6 +34,7 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.analyses.service import Analyses
 from heliograph_gateway.app import build_app
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.checks import queries as check_rows
@@ -74,6 +75,14 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
+    form_uploads = FormUploads(ingest, settings.limits, settings.gateway.analysis_profiles)
+    analyses = Analyses(
+        database,
+        messenger,
+        form_uploads,
+        waiting=settings.gateway.analysis_waits,
+        stopping=lambda: health.phase == "draining",
+    )
     app = build_app(
         Services(
             {
@@ -85,7 +94,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
                 IdempotencyKeys: idempotency_keys,
                 RateLimits: rate_limits,
                 Retries: Retries(messenger, blobs, before_low=settings.limits.waiting_before_low),
-                FormUploads: FormUploads(ingest, settings.limits, settings.gateway.analysis_profiles),
+                FormUploads: form_uploads,
+                Analyses: analyses,
                 ResumableUploads: ResumableUploads(database, ingest, blobs, settings.limits, settings.gateway),
                 DirectUploads: DirectUploads(
                     database,

@@ -19,9 +19,15 @@ class GatewayOwnSettings(BaseModel):
     )
     cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser.")
     analysis_profiles: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]] = Field(
-        [],
-        description="Analysis profiles that clients may request with `analyze`. List only profiles of a deployed analyzer: "
-        "otherwise their commands wait, and the progress of their images stays below 100.",
+        ["describe", "food"],
+        description="Analysis profiles that clients may request. Analyses wait while no analyzer has credentials of a "
+        "model, and the progress of their images stays below 100. List only profiles of the analyzer; none disables analyses.",
+    )
+    analysis_waits: int = Field(
+        200,
+        ge=0,
+        description="Maximum number of requests that wait for the end of an analysis at a time (`Prefer: wait`). Further "
+        "ones are answered at once.",
     )
     apply_waiting: int = Field(200, ge=1, description="Maximum number of waiting renders into new display sizes.")
     apply_seconds: float = Field(2.0, gt=0, description="Seconds between checks whether more renders may be queued.")
