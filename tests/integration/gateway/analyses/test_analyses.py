@@ -86,7 +86,7 @@ async def test_a_picture_that_is_sent_is_uploaded_and_analyzed(
     raw = shape(await ann.post("/v1/analyses?profile=food", content=picture(seed=1), headers=PNG), 202)
     form = {"file": ("Möwe.png", picture(seed=2), "image/png")}
     sent = shape(await ann.post("/v1/analyses", files=form, data={"profile": "food"}), 202)
-    late = [("file", ("b.png", picture(seed=3), "image/png")), ("profile", (None, "describe"))]
+    late: list[Any] = [("file", ("b.png", picture(seed=3), "image/png")), ("profile", (None, "describe"))]
     last = shape(await ann.post("/v1/analyses?profile=food", files=late), 202)
     again = shape(await ann.post("/v1/analyses", content=picture(seed=3), headers=PNG), 202)
 
@@ -268,14 +268,15 @@ async def test_bad_requests(ann: httpx2.AsyncClient, db: Database, picture: Pict
         ):
             assert sent.status_code == 400, profile
             assert "describe, food" in problem(sent, "invalid-parameter")["detail"]
-    for bad in (
+    wrong: list[Any] = [
         {},
         {"image_id": "x"},
         {"image_id": 7},
         body | {"profil": "food"},
         body | {"profile": "x" * 100_000},
         [],
-    ):
+    ]
+    for bad in wrong:
         assert (await ann.post("/v1/analyses", json=bad)).status_code in {413, 422}, str(bad)[:100]
     long = await ann.post("/v1/analyses", params={"profile": "x" * 5000}, content=picture(seed=2), headers=PNG)
     problem(long, "invalid-parameter")
@@ -324,11 +325,11 @@ async def test_all_of_an_image(ann: httpx2.AsyncClient, db: Database, picture: P
 
     AnalysisList.model_validate_json(listed.content)
     assert listed.json() == {"analyses": [first, second]}
-    for path in (path, f"/v1/analyses/{first['id']}"):
-        tag = {"If-None-Match": (await ann.get(path)).headers["etag"]}
-        assert (await ann.get(path, headers=tag)).status_code == 304
+    for shown in (path, f"/v1/analyses/{first['id']}"):
+        tag = {"If-None-Match": (await ann.get(shown)).headers["etag"]}
+        assert (await ann.get(shown, headers=tag)).status_code == 304
         await conclude(db, first["id"], cost_micros=None)
-        assert (await ann.get(path, headers=tag)).status_code == 200
+        assert (await ann.get(shown, headers=tag)).status_code == 200
         await conclude(db, first["id"], status="queued", result=None)
     await conclude(db, first["id"], cost_micros=None)
     assert shape(await ann.get(f"/v1/analyses/{first['id']}"))["usage"]["cost_usd"] is None

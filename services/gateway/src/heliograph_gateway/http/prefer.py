@@ -11,8 +11,8 @@ APPLIED = "Preference-Applied"
 
 
 def wait_seconds(headers: Iterable[str], *, most: int) -> int:
-    """How many seconds, at most ``most``, the ``Prefer`` headers of a request ask to wait; 0: it does not wait. Where that is
-    said twice, the first counts (RFC 7240, 2)."""
+    """How many seconds, at most ``most``, the ``Prefer`` headers of a request ask to wait; 0: it does not wait. Where that
+    is said twice, the first counts (RFC 7240, 2)."""
     for header in headers:
         for preference in _preferences(header):
             name, _, value = preference.partition(";")[0].partition("=")
