@@ -22,7 +22,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from heliograph_common.settings import PREFIX, ServiceSettings
+from heliograph_common.setting_sources import PREFIX
+from heliograph_common.settings import ServiceSettings
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference" / "settings.md"
@@ -37,8 +38,9 @@ _INTRODUCTION = """# Settings
 
 Services read their settings from environment variables. A variable with two underscores in a row belongs to a group, and
 can be read from a file instead (for mounted secrets): add `_FILE` to its name and give the path, such as
-`HELIOGRAPH_DATABASE__URL_FILE=/run/secrets/database-url`. Lists and objects are JSON. A value that is not valid keeps the
-service from starting, and is named in the error.
+`HELIOGRAPH_DATABASE__URL_FILE=/run/secrets/database-url`, or put it into `/run/secrets` under its name in lower case without
+`HELIOGRAPH_`, such as `database__url` ([secrets from files](../guides/install.md#secrets-from-files)). Lists and objects are
+JSON. A setting that is not valid keeps the service from starting, and is named in the error.
 
 `python -m heliograph_common.provision` reads what all services read. On Kubernetes the
 [chart's values](../../charts/heliograph/README.md#values) set these variables.

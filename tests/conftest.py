@@ -12,7 +12,8 @@ import pytest
 import structlog
 from tests.workers import workers
 
-from heliograph_common.settings import PREFIX, ServiceSettings
+from heliograph_common.setting_sources import PREFIX
+from heliograph_common.settings import ServiceSettings
 
 pytest_plugins = ["tests.backends.plugin"]
 

@@ -130,16 +130,19 @@ class AsyncClient(Administration, Importing):
         *,
         status: Status | None = None,
         source: str | None = None,
+        name: str | None = None,
         q: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Image]:
-        """One page of images, newest first; ``limit`` is its length, up to 200. ``q`` is text in the name."""
+        """One page of images, newest first; ``limit`` is its length, up to 200. ``name`` is text in the name; ``q``
+        searches the words of name, caption, alternative text and tags: ``beach -people "red car"``."""
         params = {
             "status": status,
             "source": source,
+            "name": name,
             "q": q,
             "created_after": created_after and created_after.isoformat(),
             "created_before": created_before and created_before.isoformat(),
@@ -154,6 +157,7 @@ class AsyncClient(Administration, Importing):
         *,
         status: Status | None = None,
         source: str | None = None,
+        name: str | None = None,
         q: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -165,6 +169,7 @@ class AsyncClient(Administration, Importing):
             page = await self.page(
                 status=status,
                 source=source,
+                name=name,
                 q=q,
                 created_after=created_after,
                 created_before=created_before,

@@ -82,7 +82,8 @@ class Image(Model):
     """An image with its renditions. ``revision`` rises with each change of it (0: the server does not count them): an event
     with a lower one is older than this. ``progress`` runs from 0 to 100. ``created`` is only set on the answer to an upload:
     ``False`` when the same bytes were there already. ``requested_priority`` is the priority that the upload
-    gave, where ``priority`` is lower because many of the caller's images were waiting; ``notice`` says so."""
+    gave, where ``priority`` is lower because many of the caller's images were waiting; ``notice`` says so. ``caption``,
+    ``alt_text`` and ``tags`` are ``None`` until an analysis tells."""
 
     id: UUID
     revision: int = 0
@@ -105,6 +106,9 @@ class Image(Model):
     dominant_color: str | None = None
     phash: str | None = None
     exif: dict[str, Any] | None = None
+    caption: str | None = None
+    alt_text: str | None = None
+    tags: list[str] | None = None
     status: Status
     progress: int
     stages: Stages

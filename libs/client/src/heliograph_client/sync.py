@@ -101,6 +101,7 @@ class Client:
         *,
         status: Status | None = None,
         source: str | None = None,
+        name: str | None = None,
         q: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -112,6 +113,7 @@ class Client:
             self._client.page(
                 status=status,
                 source=source,
+                name=name,
                 q=q,
                 created_after=created_after,
                 created_before=created_before,
@@ -125,6 +127,7 @@ class Client:
         *,
         status: Status | None = None,
         source: str | None = None,
+        name: str | None = None,
         q: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -135,6 +138,7 @@ class Client:
             self._client.list(
                 status=status,
                 source=source,
+                name=name,
                 q=q,
                 created_after=created_after,
                 created_before=created_before,

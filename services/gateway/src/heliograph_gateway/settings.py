@@ -21,8 +21,8 @@ class GatewayOwnSettings(BaseModel):
     analysis_profiles: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]] = Field(
         ["describe", "food"],
         description="Analysis profiles that clients may request. Analyses wait while no analyzer has credentials of a "
-        "model, and the progress of their images stays below 100. List only profiles of the analyzer. An empty list disables "
-        "analyses.",
+        "model, and the progress of their images stays below 100. List only profiles of the analyzer. An empty list "
+        "disables analyses.",
     )
     analysis_waits: int = Field(
         200,

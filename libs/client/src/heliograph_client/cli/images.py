@@ -34,8 +34,16 @@ async def ls(
     session: Session,
     status: Annotated[Status | None, typer.Option(help="Show only images with this status.")] = None,
     source: Annotated[str | None, typer.Option(help="Show only images from this source, such as upload.")] = None,
-    q: Annotated[
-        str | None, typer.Option("-q", "--query", help="Show only images whose name contains this text.")
+    name: Annotated[str | None, typer.Option(help="Show only images whose name contains this text.")] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "-q",
+            "--search",
+            "--query",
+            help="Show only images with these words in the name, caption, alternative text or tags. "
+            "'beach -people' excludes a word, '\"red car\"' searches for words in a row.",
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of images to list.")] = 50,
     every: Annotated[bool, typer.Option("--all", help="List all images; overrides --limit.")] = False,
@@ -43,7 +51,8 @@ async def ls(
     """List images, newest first."""
     wanted = None if every else limit
     async with session.client() as client:
-        found = client.list(status=status, source=source, q=q, page_size=_PAGE if every else min(limit, _PAGE))
+        size_of_page = _PAGE if every else min(limit, _PAGE)
+        found = client.list(status=status, source=source, name=name, q=search, page_size=size_of_page)
         async with aclosing(found) as images:
             if session.as_json:
                 async for image in _first(images, wanted):

@@ -43,7 +43,8 @@ class Analysis(Base):
     __table_args__ = (
         Index("uq_analyses_image_id_profile", "image_id", "profile", unique=True),
         Index("ix_analyses_owner_id", "owner", "id"),
-        Index("ix_analyses_to_send", "owner", "id", postgresql_where=_TO_SEND),
+        Index("ix_analyses_to_send", "owner", text("urgent DESC"), "id", postgresql_where=_TO_SEND),
+        Index("ix_analyses_queued", "requested_at", postgresql_where=text("status = 'queued'")),
         Index("ix_analyses_under_way", "owner", postgresql_where=_UNDER_WAY),
         CheckConstraint("status IN ('queued', 'running', 'completed', 'failed')", name="status"),
         CheckConstraint("source IN ('api', 'cache')", name="source"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph_common.db.base import Base
@@ -32,7 +32,8 @@ class Image(Base):
     raised by a trigger, by two, with each change of the row; ``incarnation`` is that of the original's key (``blobs.keys``).
     ``processing_attempts`` counts failed attempts since the last success or retry. ``requested_priority``: what the client
     asked for, where it got a lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for
-    nothing; ``analysis_queued_at``: when the command for that was sent, once there were thumbnails."""
+    nothing; ``analysis_queued_at`` is what older versions noted. ``caption``, ``alt_text`` and ``tags`` are what it told;
+    triggers keep the words of these and of the name (``search_models``)."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -79,6 +80,9 @@ class Image(Base):
     analysis_queued_at: Mapped[datetime | None]
     exif: Mapped[dict[str, Any] | None]
     taken_at: Mapped[datetime | None]
+    caption: Mapped[str | None]
+    alt_text: Mapped[str | None]
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     thumbhash: Mapped[str | None]
     dominant_color: Mapped[str | None]
     phash: Mapped[int | None] = mapped_column(BigInteger)

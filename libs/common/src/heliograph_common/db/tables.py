@@ -11,6 +11,7 @@ from heliograph_common.db import (  # noqa: F401 - for their tables
     import_models,
     message_models,
     rate_limit_models,
+    search_models,
     upload_models,
     work_models,
 )

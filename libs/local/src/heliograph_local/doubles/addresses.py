@@ -11,11 +11,14 @@ from pathlib import Path
 from heliograph_local.errors import LocalError
 
 GOOGLE, DROPBOX, WEB = "/google", "/dropbox", "/web"
+OPENAI, USER_SERVICE = "/openai", "/user-service"
 """The paths below which each double answers."""
 DRIVE_KEY = "api-key-of-the-double"
 APP_KEY, APP_SECRET = "double-key", "double-secret"
+OPENAI_KEY = "sk-double-of-openai"
+USER_SERVICE_TOKEN = "token-of-the-double"  # noqa: S105 - of the double
 
-_NEEDED = ("googleapiclient", "dropbox", "starlette", "uvicorn")
+_NEEDED = ("googleapiclient", "dropbox", "openai", "jsonschema", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ def importer_environment(base_url: str) -> dict[str, str]:
         "HELIOGRAPH_DROPBOX__APP_SECRET": APP_SECRET,
         "HELIOGRAPH_URLS__ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
     }
+
+
+def analyzer_environment(base_url: str) -> dict[str, str]:
+    """Variables of an analyzer that asks the double of OpenAI at ``base_url``."""
+    return {"HELIOGRAPH_OPENAI__BASE_URL": f"{base_url}{OPENAI}/v1", "HELIOGRAPH_OPENAI__API_KEY": OPENAI_KEY}
 
 
 def check_installed() -> None:

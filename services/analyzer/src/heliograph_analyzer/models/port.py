@@ -52,11 +52,11 @@ class ModelFailed(RemoteFailure):
 
 class QuestionRejected(Permanent):
     """The provider does not take this question, and trying again does not help: the message names the remedy.
-    ``model_missing``: it does not have the model, and takes no other question either."""
+    ``misconfigured``: it has no such model or API, and takes no other question either until the settings are corrected."""
 
-    def __init__(self, message: str, *, model_missing: bool = False) -> None:
+    def __init__(self, message: str, *, misconfigured: bool = False) -> None:
         super().__init__(message)
-        self.model_missing = model_missing
+        self.misconfigured = misconfigured
 
 
 @dataclass(frozen=True, kw_only=True)

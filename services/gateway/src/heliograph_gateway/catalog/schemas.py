@@ -147,6 +147,24 @@ class ImageShape(Shape):
         dict[str, Any] | None,
         Field(description="EXIF data of the original. Null if it has none or has not been read yet.", examples=[EXIF]),
     ]
+    caption: Annotated[
+        str | None,
+        Field(
+            description="What the picture shows, according to its analysis. Null until an analysis tells.",
+            examples=["A dog runs along a beach at sunset."],
+        ),
+    ]
+    alt_text: Annotated[
+        str | None,
+        Field(
+            description="Alternative text for readers who do not see the picture. Null until an analysis tells.",
+            examples=["A brown dog running on wet sand, the low sun behind it"],
+        ),
+    ]
+    tags: Annotated[
+        list[str] | None,
+        Field(description="Tags of what the picture shows. Null until an analysis tells.", examples=[["beach", "dog"]]),
+    ]
     status: Annotated[State, Field(description="Overall processing state.", examples=["processing"])]
     progress: Annotated[int, Field(description="Processing progress in percent, from 0 to 100.", examples=[60])]
     stages: Annotated[StagesShape, Field(description="State of each processing stage.")]

@@ -31,10 +31,12 @@ EXAMINED = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFilter:
-    """Which images of one owner; ``None`` filters nothing. ``after`` is inclusive, ``before`` exclusive."""
+    """Which images of one owner; ``None`` filters nothing. ``after`` is inclusive, ``before`` exclusive. ``name`` is text in
+    the name; ``q`` is searched for by ``search.queries``, and not looked at here."""
 
     status: str | None = None
     source: str | None = None
+    name: str | None = None
     q: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -58,7 +60,7 @@ async def page_of_images(
     connection: AsyncConnection, owner: str, wanted: ImageFilter, *, before: UUID | None, limit: int
 ) -> PageOfImages:
     """Up to ``limit`` images older than the image ``before``, of at most ``EXAMINED`` that are looked at."""
-    window = _window(owner, wanted, before)
+    window = window_of(owner, wanted, before)
     if not _not_indexed(wanted, Image.__table__.c):
         rows = (await connection.execute(window.limit(limit + 1))).all()
         return PageOfImages(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
@@ -73,7 +75,7 @@ async def page_of_images(
     return PageOfImages(rows, (await connection.execute(last_seen)).scalar_one_or_none())
 
 
-def _window(owner: str, wanted: ImageFilter, before: UUID | None) -> Select[Any]:
+def window_of(owner: str, wanted: ImageFilter, before: UUID | None) -> Select[Any]:
     """The owner's images, newest first, from one index on (owner, id), (owner, status, id) or (owner, source, id).
 
     Written as a range of that index. Asked for ``owner = …`` in the order of ids, PostgreSQL may walk the ids of all
@@ -81,15 +83,20 @@ def _window(owner: str, wanted: ImageFilter, before: UUID | None) -> Select[Any]
     whoever has many old ones. It cannot know which it is.
     """
     columns, values = _prefix(owner, wanted)
-    first = _LEAST if wanted.created_after is None else id_floor(wanted.created_after, -_CLOCKS_APART)
-    end = _GREATEST if wanted.created_before is None else id_floor(wanted.created_before, _CLOCKS_APART)
-    end = end if before is None else min(end, before)
+    first, end = span(wanted, before)
     key = tuple_(*columns, Image.id)
     return (
         select(Image.__table__)
         .where(key >= tuple_(*values, first), key < tuple_(*values, end), Image.deleted_at.is_(None))
         .order_by(*(column.desc() for column in (*columns, Image.id)))
     )
+
+
+def span(wanted: ImageFilter, before: UUID | None) -> tuple[UUID, UUID]:
+    """The ids among which the images are: from the first one to before the second one."""
+    first = _LEAST if wanted.created_after is None else id_floor(wanted.created_after, -_CLOCKS_APART)
+    end = _GREATEST if wanted.created_before is None else id_floor(wanted.created_before, _CLOCKS_APART)
+    return first, end if before is None else min(end, before)
 
 
 def _prefix(owner: str, wanted: ImageFilter) -> tuple[list[InstrumentedAttribute[str]], list[str]]:
@@ -134,12 +141,12 @@ def conditions(wanted: ImageFilter) -> list[Any]:
 
 
 def _not_indexed(wanted: ImageFilter, image: Any) -> list[Any]:
-    """What ``_window`` leaves out, asked of the columns of a table or a subquery."""
+    """What ``window_of`` leaves out, asked of the columns of a table or a subquery."""
     found: list[Any] = []
     if wanted.status is not None and wanted.source is not None:
         found.append(image.source == wanted.source)
-    if wanted.q is not None:
-        found.append(image.name.icontains(wanted.q, autoescape=True))
+    if wanted.name is not None:
+        found.append(image.name.icontains(wanted.name, autoescape=True))
     if wanted.created_after is not None:
         found.append(image.created_at >= wanted.created_after)
     if wanted.created_before is not None:

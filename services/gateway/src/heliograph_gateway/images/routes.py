@@ -37,6 +37,8 @@ from heliograph_gateway.http.services import Db, Messages, provided
 from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter
 from heliograph_gateway.images.schemas import ImagePage, NearPage
+from heliograph_gateway.images.search.queries import page_of_matches, understood
+from heliograph_gateway.images.search.words import Clause
 from heliograph_gateway.images.similarity.queries import FARTHEST, Position, Similar, similar_page
 
 router = APIRouter(tags=[IMAGES], dependencies=[Depends(known_parameters)])
@@ -53,10 +55,21 @@ def _filter(
     source: Annotated[
         str | None, Query(max_length=64, description="Only images from this source.", examples=["upload"])
     ] = None,
+    name: Annotated[
+        str | None,
+        Query(
+            min_length=1, max_length=255, description="Only images whose name contains this text.", examples=["IMG_12"]
+        ),
+    ] = None,
     q: Annotated[
         str | None,
         Query(
-            min_length=1, max_length=255, description="Only images whose name contains this text.", examples=["beach"]
+            min_length=1,
+            max_length=255,
+            description="Only images with these words in the name, the caption, the alternative text or the tags, "
+            'whatever their case and accents. `"red car"` searches for words that follow one another, `-beach` excludes a '
+            "word, `cat or dog` searches for either. The last word also matches the beginning of a word.",
+            examples=["beach sunset -people"],
         ),
     ] = None,
     created_after: Annotated[
@@ -73,6 +86,7 @@ def _filter(
     return ImageFilter(
         status=status,
         source=source,
+        name=name,
         q=q,
         created_after=created_after,
         created_before=created_before,
@@ -130,19 +144,36 @@ async def list_images(
     cursor: Cursor = None,
 ) -> Response:
     """Returns one page of the caller's images, newest first. Follow ``next`` until it is null: a page that is filtered
-    by name or time may have fewer images than ``limit``, or none, and still have a next page. With ``near``, returns
+    or searched may have fewer images than ``limit``, or none, and still have a next page. With ``near``, returns
     the images whose perceptual hash differs from that image's in at most ``distance`` bits, most similar first, each
     with its ``distance``. The other filters apply as well."""
     if near is not None:
         return await _list_similar(request, database, caller.subject, wanted, near, limit, cursor)
     before = None if cursor is None else cursors.decode_id(cursor, wanted.as_query())
     async with database.transaction() as connection:
-        page = await queries.page_of_images(connection, caller.subject, wanted, before=before, limit=limit)
+        page = await _page(connection, caller.subject, wanted, before, limit)
         renditions = await queries.renditions_by_image(connection, [row.id for row in page.rows])
     more = None if page.next is None else cursors.encode(str(page.next), wanted.as_query())
     url, headers = next_link(request, more)
     images = [representation.image(row, renditions[row.id]) for row in page.rows]
     return json_response({"images": images, "next": url}, headers=headers)
+
+
+async def _page(
+    connection: Connection, owner: str, wanted: ImageFilter, before: UUID | None, limit: int
+) -> queries.PageOfImages:
+    if wanted.q is None:
+        return await queries.page_of_images(connection, owner, wanted, before=before, limit=limit)
+    search = await _search(connection, wanted.q)
+    return await page_of_matches(connection, owner, search, wanted, before=before, limit=limit)
+
+
+async def _search(connection: Connection, q: str) -> list[Clause]:
+    search = await understood(connection, q)
+    if not search:
+        errors = [{"parameter": "q", "detail": "Must contain a word or a number"}]
+        raise Problem(INVALID_PARAMETER, "`q`: Must contain a word or a number", extra={"errors": errors})
+    return search
 
 
 async def _list_similar(
@@ -158,7 +189,8 @@ async def _list_similar(
     after = None if cursor is None else _similar_position(cursors.decode(cursor, query))
     async with database.transaction() as connection:
         to = await _hashed(connection, owner, near)
-        rows = await similar_page(connection, owner, to, wanted, after=after, limit=limit + 1)
+        search = None if wanted.q is None else await _search(connection, wanted.q)
+        rows = await similar_page(connection, owner, to, wanted, search, after=after, limit=limit + 1)
         page = rows[:limit]
         renditions = await queries.renditions_by_image(connection, [row.id for row in page])
     more = cursors.encode(f"{page[-1].distance} {page[-1].id}", query) if len(rows) > limit else None

@@ -43,6 +43,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.image_models import PHASH_BANDS, Image
 from heliograph_gateway.images.queries import ImageFilter, conditions
+from heliograph_gateway.images.search.queries import matches
+from heliograph_gateway.images.search.words import Clause
 
 FARTHEST = 16
 _FARTHEST_BY_BANDS = 11
@@ -66,7 +68,14 @@ class Position:
 
 
 async def similar_page(
-    connection: AsyncConnection, owner: str, to: Similar, wanted: ImageFilter, *, after: Position | None, limit: int
+    connection: AsyncConnection,
+    owner: str,
+    to: Similar,
+    wanted: ImageFilter,
+    search: Sequence[Clause] | None = None,
+    *,
+    after: Position | None,
+    limit: int,
 ) -> Sequence[Row[Any]]:
     """Up to ``limit`` images of the owner with their ``distance``, nearest first, then newest first."""
     found = candidates(owner, to).subquery()
@@ -74,7 +83,7 @@ async def similar_page(
     if after is not None:
         same = and_(found.c.distance == after.distance, found.c.id < after.image_id)
         chosen = chosen.where(or_(found.c.distance > after.distance, same))
-    filters = conditions(wanted)
+    filters = conditions(wanted) + ([] if search is None else [matches(search, Image.id)])
     if not filters:
         chosen = chosen.order_by(found.c.distance, found.c.id.desc()).limit(limit)
     ids = chosen.cte("similar")

@@ -1,0 +1,1 @@
+"""Searching images by their words."""
