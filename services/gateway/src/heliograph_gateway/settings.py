@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from heliograph_common.settings import AuthSettings, CompatSettings, ImportSettings, LimitSettings, ServiceSettings
 
@@ -65,6 +65,30 @@ class GatewayCompatSettings(CompatSettings):
         if not value.isprintable():
             raise ValueError("must be printable, as a token's subject")
         return value
+
+
+class FoodSettings(BaseModel):
+    """Food diaries of clients of the older food service (docs/guides/older-clients.md)."""
+
+    wait_seconds: float = Field(
+        30.0, gt=0, le=120, description="Seconds for which `POST /analyze-food` waits for the end of the analysis."
+    )
+    user_service_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Base URL of the user service that keeps food entries (`PUT /entries/{id}`). Empty keeps them in the "
+        "database alone.",
+    )
+    user_service_token: SecretStr | None = Field(None, description="Bearer token for the user service.")
+    user_service_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Time limit of a request to the user service, in seconds. It is sent three times at most.",
+    )
+    deliver_seconds: float = Field(
+        30.0, gt=0, description="Seconds between deliveries of food entries that the user service has not received."
+    )
 
 
 class RatePolicy(BaseModel):
@@ -129,4 +153,5 @@ class GatewaySettings(ServiceSettings):
     imports: ImportSettings = ImportSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
     compat: GatewayCompatSettings = GatewayCompatSettings()
+    food: FoodSettings = FoodSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

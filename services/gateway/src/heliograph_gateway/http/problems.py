@@ -185,6 +185,12 @@ ANALYSIS_FAILED = Kind(
     "Analysis failed",
     "Send the request again later. If it keeps failing, report the `trace_id` to the administrator of this installation.",
 )
+USER_SERVICE_FAILED = Kind(
+    "user-service-failed",
+    500,
+    "User service failed",
+    "Send the request again. The entry is kept, and delivered once.",
+)
 ANALYSIS_UNAVAILABLE = Kind(
     "analysis-unavailable",
     503,
