@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -55,7 +54,7 @@ class Analyzing:
         """
         if (image_id is None) == (file is None):
             raise ValueError("give either image_id or file")
-        asked: dict[str, Any] = {"headers": {"Prefer": f"wait={math.ceil(wait)}"}, "seconds": wait} if wait > 0 else {}
+        asked: dict[str, Any] = {"wait": wait}
         if file is None:
             asked["json"] = {"image_id": str(image_id), "profile": profile}
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -68,25 +69,25 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         body: Body | Form | None = None,
-        headers: Mapping[str, str] | None = None,
-        seconds: float = 0,
+        wait: float = 0,
         admin: bool = False,
         repeatable: bool = True,
     ) -> httpx2.Response:
         """The successful answer. Tried again when the server is busy or cannot be reached and, if ``repeatable``, when
-        the connection breaks after the request went out. ``seconds`` is how long the server was told to take at most.
+        the connection breaks after the request went out. ``wait``: seconds that the server is
+        asked to wait for the result (RFC 7240).
 
         Raises:
             ProblemError: the server refused.
             Unreachable: nothing answers.
         """
-        sent = {**(headers or {}), **self._authorization(admin)}
+        sent = self._authorization(admin) | ({"Prefer": f"wait={math.ceil(wait)}"} if wait > 0 else {})
         if body is not None:
             sent |= {"Content-Type": body.content_type}
             sent |= {} if body.size is None else {"Content-Length": str(body.size)}
             repeatable = body.repeatable
 
-        timeout = httpx2.Timeout(_SECONDS + seconds, connect=10.0, pool=None) if seconds else _TIMEOUT
+        timeout = httpx2.Timeout(_SECONDS + wait, connect=10.0, pool=None) if wait > 0 else _TIMEOUT
 
         async def send() -> httpx2.Response:
             content = body.chunks() if body is not None else None

@@ -1,4 +1,4 @@
-"""``heliograph analyze``: files are uploaded and analyzed, images analyzed; the line of each failure, the table, the summary.
+"""``heliograph analyze``: which images, how many at a time, the line of each failure, the table, the summary.
 
 ``looking.py`` has one of them analyzed, ``answers.py`` puts it in words, ``candidates.py`` says which files are meant.
 """
@@ -42,7 +42,7 @@ async def analyze(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that --wait waits for each image.")] = 600.0,  # noqa: ASYNC109
 ) -> int:
     """Have a vision model analyze images."""
-    subjects = list(_subjects(files))
+    subjects = list(dict.fromkeys(_subjects(files)))
     if not subjects:
         session.warn(f"no files found in {', '.join(files)}")
         return SOME_FAILED
@@ -83,7 +83,7 @@ class _Report:
     def __init__(self, session: Session) -> None:
         self.failed = 0
         self._session = session
-        self._reported: set[int] = set()
+        self._reported: set[Subject] = set()
         self._completed: list[tuple[Subject, Looked]] = []
         self._all: Counter[str] = Counter()
         self._calls = self._tokens = 0
@@ -91,7 +91,7 @@ class _Report:
 
     def add(self, subject: Subject, looked: Looked) -> None:
         """An image that is done with."""
-        self._reported.add(id(subject))
+        self._reported.add(subject)
         self._all[looked.status.replace("_", " ")] += 1
         # A file that is not an image is a failure only where the user named it, not where it lies in a folder.
         self.failed += looked.failed and (subject.named or looked.status != "skipped")
@@ -116,7 +116,7 @@ class _Report:
     def rest(self, subjects: list[Subject], looker: Looker, cause: BaseException) -> None:
         """All that nothing was reported of, because all ends early."""
         for subject in subjects:
-            if id(subject) not in self._reported:
+            if subject not in self._reported:
                 self.add(subject, looker.unfinished(subject, cause))
 
     def show(self, seconds: float) -> None:

@@ -29,7 +29,7 @@ _IN_FLIGHT = 64
 
 @app.command()
 @command
-async def upload(  # noqa: PLR0913, PLR0917 - one for each option
+async def upload(
     session: Session,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Image files, folders or glob patterns.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every image is complete or has failed.")] = False,
