@@ -51,7 +51,8 @@ class Reporter:
             log.info("credentials of the vision model", state=state)
         reason = {"configured": None, "refused": _REFUSED}.get(state, analyses.MISSING_CREDENTIALS)
         async with self._database.transaction() as connection:
-            await analyses.report(connection, configured=state == "configured", reason=reason)
+            retracted = self._told == "configured" != state
+            await analyses.report(connection, configured=state == "configured", reason=reason, retracted=retracted)
             paused = await provider_states.state_of(connection, analyses.BUDGET)
         metrics.analysis_paused.set(paused.paused)
         self._told, self._told_at = state, time.monotonic()
