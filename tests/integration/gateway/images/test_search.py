@@ -218,6 +218,9 @@ async def test_pages_of_many_images_leave_none_out(grown: int, ann: httpx2.Async
     assert await _names(ann, '"even" "odd"') == []
     one = (await ann.get('/v1/images?q="rare"')).json()
     assert (len(one["images"]), one["next"]) == (4, None)
+    for q in ("even rare-3", "rare even", '"rare" "even"'):  # from the rarer word, whichever comes first
+        one = (await ann.get("/v1/images", params={"q": q})).json()
+        assert one["next"] is None, q
     full = (await ann.get("/v1/images?q=common")).json()
     assert len(full["images"]) == 50
 
