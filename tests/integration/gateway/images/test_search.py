@@ -215,6 +215,7 @@ async def test_pages_of_many_images_leave_none_out(grown: int, ann: httpx2.Async
     assert len(await _names(ann, "even", limit="200")) == grown // 2
     assert len(await _names(ann, "even or rare", limit="200")) == grown // 2 + 2
     assert len(await _names(ann, "common or rare or even", limit="200")) == grown
+    assert await _names(ann, "common or rare", name="rare") == rare[::-1]
     assert await _names(ann, '"even" "odd"') == []
     one = (await ann.get('/v1/images?q="rare"')).json()
     assert (len(one["images"]), one["next"]) == (4, None)
