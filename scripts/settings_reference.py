@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -22,13 +23,22 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from heliograph_common.settings import PREFIX, ServiceSettings
+from heliograph_common.setting_sources import PREFIX
+from heliograph_common.settings import ServiceSettings
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference" / "settings.md"
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
 
-_WORDS = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", Path: "path", SecretStr: "secret"}
+_WORDS = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "`true` or `false`",
+    Decimal: "number",
+    Path: "path",
+    SecretStr: "secret",
+}
 _BOUNDS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<")}
 
 _INTRODUCTION = """# Settings
@@ -37,8 +47,9 @@ _INTRODUCTION = """# Settings
 
 Services read their settings from environment variables. A variable with two underscores in a row belongs to a group, and
 can be read from a file instead (for mounted secrets): add `_FILE` to its name and give the path, such as
-`HELIOGRAPH_DATABASE__URL_FILE=/run/secrets/database-url`. Lists and objects are JSON. A value that is not valid keeps the
-service from starting, and is named in the error.
+`HELIOGRAPH_DATABASE__URL_FILE=/run/secrets/database-url`, or put it into `/run/secrets` under its name in lower case without
+`HELIOGRAPH_`, such as `database__url` ([secrets from files](../guides/install.md#secrets-from-files)). Lists and objects are
+JSON. A setting that is not valid keeps the service from starting, and is named in the error.
 
 `python -m heliograph_common.provision` reads what all services read. On Kubernetes the
 [chart's values](../../charts/heliograph/README.md#values) set these variables.

@@ -18,9 +18,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 def _work(index: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    settings = ThumbnailerSettings()
-    if index:
-        settings.http.management_port = 0
+
+    def settings() -> ThumbnailerSettings:
+        made = ThumbnailerSettings()
+        if index:
+            made.http.management_port = 0
+        return made
+
     run(NAME, settings, build)
 
 

@@ -23,6 +23,8 @@ ROUTES = [
     for method in sorted(route.methods or ())
 ]
 PUBLIC = {route.path for route in meta.router.routes if isinstance(route, APIRoute)}
+POLLED = {"/health", "/api/health", "/api/queue/status"}
+"""By orchestrators, without a token: states and counts, which name nobody."""
 TUS = "/v1/uploads/tus"
 SPOKEN = {**VERSION, **BYTES, "Upload-Offset": "0"}  # without these tus routes refuse whoever calls
 ADMIN_ONLY = {
@@ -47,9 +49,6 @@ OWN = {
     ("GET", "/v1/queue"),
     ("GET", "/v1/settings/display-sizes"),
     ("GET", "/images"),
-    ("GET", "/health"),
-    ("GET", "/api/health"),
-    ("GET", "/api/queue/status"),
     ("GET", "/task/{task_id}"),  # of a task that is someone else's it tells what it tells of none
 }
 CREATES = {
@@ -85,7 +84,7 @@ def _path(template: str, image_id: str, upload_id: str, tus_id: str, import_id: 
 
 def _protected() -> Iterator[tuple[str, str]]:
     """All routes but those that tell anyone the same: pages, and what the server can do."""
-    return ((method, path) for method, path in ROUTES if path not in PUBLIC and method != "OPTIONS")
+    return ((method, path) for method, path in ROUTES if path not in PUBLIC | POLLED and method != "OPTIONS")
 
 
 async def test_another_owner_gets_nothing(

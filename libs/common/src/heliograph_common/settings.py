@@ -1,20 +1,16 @@
-"""Settings shared by all services. Each field reads ``HELIOGRAPH_<GROUP>__<FIELD>`` from the environment, or the file
-that ``HELIOGRAPH_<GROUP>__<FIELD>_FILE`` names (for mounted secrets). A service's ``settings.py`` adds its groups."""
+"""Settings shared by all services. Each field reads ``HELIOGRAPH_<GROUP>__<FIELD>`` from the environment, or a file
+with a secret (``setting_sources``). A service's ``settings.py`` adds its groups."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from heliograph_common.limits import Limits
-
-PREFIX = "HELIOGRAPH_"
+from heliograph_common.setting_sources import PREFIX, FolderFiles, NamedFiles, OlderVariables
 
 _LIMITS = Limits()
 
@@ -155,10 +151,44 @@ class CompatSettings(BaseModel):
     enabled: bool = Field(True, description="Serve the compatibility routes.")
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that every service reads."""
+class StartSettings(BaseSettings):
+    """What a process needs while it waits for files with secrets; therefore it reads none itself."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="ignore",
+        hide_input_in_errors=True,  # a value that is not valid may be a secret all the same
+    )
+
+    startup_grace_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds from the start in which a service waits for files that `…_FILE` variables name.",
+    )
+    drain_seconds: float = Field(25.0, gt=0, description="Maximum number of seconds between SIGTERM and exit.")
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then its older names."""
+        return init_settings, env_settings, OlderVariables(settings_cls)
+
+
+class ServiceSettings(StartSettings):
+    """Settings that every service reads.
+
+    Raises:
+        SecretsMissing: a file that a variable names is not there (yet).
+    """
 
     environment: Literal["development", "production"] = Field(
         "production", description="Kind of installation. Services behave the same in both."
@@ -167,13 +197,10 @@ class ServiceSettings(BaseSettings):
         "nats",
         description="Source of render work; `postgresql` bypasses NATS. Must be the same for all services.",
     )
-    drain_seconds: float = Field(25.0, gt=0, description="Maximum number of seconds between SIGTERM and exit.")
     nats: NatsSettings = NatsSettings()
     database: DatabaseSettings = DatabaseSettings()
     s3: S3Settings = S3Settings()
-    http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
-    log: LogSettings = LogSettings()
 
     def held_back(self) -> str | None:
         """The prefix of subjects that stay in the outbox, for ``messaging.relay.Relay``."""
@@ -193,25 +220,11 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then files named by ``*_FILE``."""
-        return init_settings, env_settings, _FileSource(settings_cls, os.environ)
-
-
-class _FileSource(PydanticBaseSettingsSource):
-    """Reads ``HELIOGRAPH_X__Y_FILE=/run/secrets/y`` as the value of ``x.y``, without its trailing newline."""
-
-    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
-        super().__init__(settings_cls)
-        self._environment = environment
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # never called: __call__ builds all values at once
-
-    def __call__(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for variable, path in self._environment.items():
-            if variable.startswith(PREFIX) and variable.endswith("_FILE") and "__" in variable:
-                group, field = variable.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__", 1)
-                if group in self.settings_cls.model_fields and field != "ca":
-                    values.setdefault(group, {})[field] = Path(path).read_text(encoding="utf-8").rstrip("\n")
-        return values
+        """Arguments first, then the environment, files named by ``*_FILE``, the folder of secrets, older names."""
+        return (
+            init_settings,
+            env_settings,
+            NamedFiles(settings_cls),
+            FolderFiles(settings_cls),
+            OlderVariables(settings_cls),
+        )

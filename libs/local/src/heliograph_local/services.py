@@ -30,7 +30,8 @@ GATEWAY = Service("gateway", "heliograph_gateway", clients=True)
 THUMBNAILER = Service("thumbnailer", "heliograph_thumbnailer")
 NOTIFIER = Service("notifier", "heliograph_notifier", clients=True)
 IMPORTER = Service("importer", "heliograph_importer")
-SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER, IMPORTER)
+ANALYZER = Service("analyzer", "heliograph_analyzer")
+SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER, IMPORTER, ANALYZER)
 
 PROVISION = "heliograph_common.provision"
 

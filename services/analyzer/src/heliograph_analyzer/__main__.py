@@ -5,4 +5,4 @@ from heliograph_analyzer.settings import AnalyzerSettings
 from heliograph_common.runtime.lifecycle import run
 
 if __name__ == "__main__":
-    run(NAME, AnalyzerSettings(), build)
+    run(NAME, AnalyzerSettings, build)

@@ -16,6 +16,7 @@ from heliograph_common.bus.provision import ensure
 from heliograph_common.bus.work_progress import work_progress
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.streams import CONSUMERS
+from heliograph_common.db.analyses import analysis_configured
 from heliograph_common.db.engine import Database
 from heliograph_common.db.single import SingleStatements
 from heliograph_common.db.upload_models import DirectUpload, TusUpload
@@ -43,6 +44,7 @@ from heliograph_gateway.checks.renditions.step import Renditions
 from heliograph_gateway.checks.runner import Checks
 from heliograph_gateway.checks.streams import Streams
 from heliograph_gateway.checks.work.step import WorkRows
+from heliograph_gateway.compat.health import Polls
 from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.display_sizes.service import SizeRuns
 from heliograph_gateway.http.services import Services
@@ -76,6 +78,12 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
+    queue = Queue(database, partial(lags, bus, CONSUMERS))
+
+    async def configured() -> bool:
+        async with database.transaction() as connection:
+            return await analysis_configured(connection)
+
     app = build_app(
         Services(
             {
@@ -100,7 +108,8 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
                 Imports: Imports(
                     database, messenger, Sealer(settings.imports.token_keys), active=settings.gateway.active_imports
                 ),
-                Queue: Queue(database, partial(lags, bus, CONSUMERS)),
+                Queue: queue,
+                Polls: Polls(queue, configured),
                 DeadLetterStore: DeadLetters(bus),
             }
         ),

@@ -5,4 +5,4 @@ from heliograph_importer.bootstrap import NAME, build
 from heliograph_importer.settings import ImporterSettings
 
 if __name__ == "__main__":
-    run(NAME, ImporterSettings(), build)
+    run(NAME, ImporterSettings, build)

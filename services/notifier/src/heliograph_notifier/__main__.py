@@ -5,4 +5,4 @@ from heliograph_notifier.bootstrap import NAME, build
 from heliograph_notifier.settings import NotifierSettings
 
 if __name__ == "__main__":
-    run(NAME, NotifierSettings(), build)
+    run(NAME, NotifierSettings, build)

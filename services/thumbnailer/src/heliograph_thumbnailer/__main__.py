@@ -5,4 +5,4 @@ from heliograph_thumbnailer.bootstrap import NAME, build
 from heliograph_thumbnailer.settings import ThumbnailerSettings
 
 if __name__ == "__main__":
-    run(NAME, ThumbnailerSettings(), build)
+    run(NAME, ThumbnailerSettings, build)

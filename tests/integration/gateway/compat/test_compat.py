@@ -19,6 +19,7 @@ from tests.integration.gateway.support import EVERY_SCOPE, Gateway, change, coun
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
+from heliograph_common.db import analyses
 from heliograph_common.db.engine import Database
 from heliograph_gateway.compat import schemas as compat_schemas
 from heliograph_gateway.compat.routes import router
@@ -210,6 +211,32 @@ async def test_health_while_something_is_away(gateway: Gateway, ann: httpx2.Asyn
     assert "10.0.0.1" not in unhealthy.text
 
 
+async def test_health_in_the_grace_period_after_the_start(gateway: Gateway, ann: httpx2.AsyncClient) -> None:
+    """An orchestrator that polls it must not restart what waits for its servers; afterwards it may."""
+
+    async def away() -> None:
+        raise ConnectionError("not there yet")
+
+    gateway.health.grace_until = time.monotonic() + 600
+    for name in ("nats", "database"):
+        gateway.health.register(name, away, critical=False)
+    starting = await ann.get("/health")
+    gateway.health.grace_until = time.monotonic()
+    over = await ann.get("/health")
+
+    compat.check("health_startup", starting.json())
+    assert (starting.status_code, over.status_code) == (200, 503)
+    assert over.json()["startup_mode"] is False
+
+
+async def test_health_knows_whether_a_model_can_be_asked(gateway: Gateway, db: Database) -> None:
+    gateway.health.grace_until = time.monotonic() + 600
+    async with db.transaction() as connection:
+        await analyses.report(connection, configured=True, reason=None)
+    async with gateway.client(token="") as anyone:
+        compat.check("health_configured", (await anyone.get("/health")).json())
+
+
 async def test_without_nats(gateway_settings: GatewaySettings, bus: Bus, picture: Picture) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -291,9 +318,6 @@ async def test_bodies_that_are_broken_or_too_large(
 REQUESTS = (
     ("GET", "/images"),
     ("GET", f"/task/{NOBODYS}"),
-    ("GET", "/health"),
-    ("GET", "/api/health"),
-    ("GET", "/api/queue/status"),
     ("POST", "/api/images/upload"),
     ("POST", f"/api/images/{NOBODYS}/retry-processing"),
     ("POST", "/import/google-drive"),
@@ -301,8 +325,12 @@ REQUESTS = (
 )
 
 
+POLLED = (("GET", "/health"), ("GET", "/api/health"), ("GET", "/api/queue/status"))
+"""What orchestrators poll, which have no token."""
+
+
 def test_all_routes_are_among_those_that_are_tried() -> None:
-    tried = {(method, path.replace(NOBODYS, "{}")) for method, path in REQUESTS}
+    tried = {(method, path.replace(NOBODYS, "{}")) for method, path in REQUESTS + POLLED}
     routes: Any = router.routes
     known = {(next(iter(route.methods)), route.path.replace("task_id", "").replace("image_id", "")) for route in routes}
     assert tried == known
@@ -315,6 +343,20 @@ async def test_without_a_token_nobody_may_call(gateway: Gateway) -> None:
             assert answer.status_code == 401, path
             assert answer.json()["error"] == answer.json()["detail"]
             assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_what_is_polled_needs_no_token_and_looks_at_none(
+    gateway: Gateway, db: Database, bus: Bus, picture: Picture
+) -> None:
+    async with gateway.client("ann") as ann, gateway.client(token="") as anyone, gateway.client(token="bad") as bad:
+        image = await upload(ann, picture())
+        await count(bus, "WORK", "work.render.normal", expected=1)
+        await change(db, image["id"], processing_status="failed", processing_attempts=3)
+        answers = [await caller.request(*request) for request in POLLED for caller in (anyone, bad)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.json()["services"]["queue"]["failed"] for answer in answers[2:4]] == [1, 1], "those of all owners"
+    assert [answer.json()["failed"] for answer in answers[4:]] == [1, 1]
+    assert "ann" not in "".join(answer.text for answer in answers)
 
 
 async def test_scopes(gateway: Gateway) -> None:
@@ -373,9 +415,10 @@ async def test_the_anonymous_owner_is_no_administrator(
         gateway.client("root", ("admin",)) as root,
     ):
         image = await upload(ann, picture())
-        await change(db, image["id"], processing_status="complete", processing_completed_at=utc_now())
-        assert (await root.get("/api/queue/status")).json()["completed"] == 1
-        assert (await anyone.get("/api/queue/status")).json()["completed"] == 0
+        assert (await root.get("/v1/dead-letters")).status_code == 200
+        assert (await anyone.get(f"/task/{image['id']}")).json()["result"] is None
+        for path in ("/v1/queue", "/v1/dead-letters"):
+            assert (await anyone.get(path)).status_code == 401
 
 
 async def test_callers_without_a_token_share_one_rate_limit(gateway_settings: GatewaySettings, bus: Bus) -> None:
@@ -393,7 +436,7 @@ async def test_callers_without_a_token_share_one_rate_limit(gateway_settings: Ga
 
 async def test_the_routes_can_be_turned_off(gateway_settings: GatewaySettings, bus: Bus) -> None:
     async with gateway_with(gateway_settings, enabled=False) as gateway, gateway.client() as ann:
-        for method, path in REQUESTS:
+        for method, path in REQUESTS + POLLED:
             assert (await ann.request(method, path)).json()["type"] == "/problems/unknown-route", path
         document = (await ann.get("/openapi.json")).json()
         assert not [

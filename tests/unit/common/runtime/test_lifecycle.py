@@ -116,7 +116,7 @@ class Slow:
 async def build(settings, health):
     return [Slow()]
 
-run("example", ServiceSettings(), build)
+run("example", ServiceSettings, build)
 """
 
 

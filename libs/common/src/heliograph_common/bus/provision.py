@@ -26,7 +26,8 @@ from heliograph_common.bus.api import answered
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.streams import CONSUMERS, STREAMS, ConsumerSpec, StreamSpec
 from heliograph_common.errors import StreamFull
-from heliograph_common.settings import PREFIX, NatsSettings
+from heliograph_common.setting_sources import PREFIX
+from heliograph_common.settings import NatsSettings
 
 log = structlog.get_logger(__name__)
 

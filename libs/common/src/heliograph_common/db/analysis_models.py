@@ -43,7 +43,8 @@ class Analysis(Base):
     __table_args__ = (
         Index("uq_analyses_image_id_profile", "image_id", "profile", unique=True),
         Index("ix_analyses_owner_id", "owner", "id"),
-        Index("ix_analyses_to_send", "owner", "id", postgresql_where=_TO_SEND),
+        Index("ix_analyses_to_send", "owner", text("urgent DESC"), "id", postgresql_where=_TO_SEND),
+        Index("ix_analyses_queued", "requested_at", postgresql_where=text("status = 'queued'")),
         Index("ix_analyses_under_way", "owner", postgresql_where=_UNDER_WAY),
         CheckConstraint("status IN ('queued', 'running', 'completed', 'failed')", name="status"),
         CheckConstraint("source IN ('api', 'cache')", name="source"),
@@ -61,7 +62,7 @@ class Analysis(Base):
     waiting_reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     source: Mapped[str | None]
     model: Mapped[str | None]
     detail: Mapped[str | None]
@@ -94,7 +95,7 @@ class AnalysisResult(Base):
     holder: Mapped[UUID | None]
     leased_until: Mapped[datetime | None]
     answers: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     error_code: Mapped[str | None]
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -178,6 +179,6 @@ class FoodEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]
     analysis_id: Mapped[UUID | None] = mapped_column(ForeignKey("analyses.id", ondelete="SET NULL"))
-    entry: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    entry: Mapped[dict[str, Any]] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     delivered_at: Mapped[datetime | None]

@@ -32,8 +32,8 @@ class Image(Base):
     raised by a trigger, by two, with each change of the row; ``incarnation`` is that of the original's key (``blobs.keys``).
     ``processing_attempts`` counts failed attempts since the last success or retry. ``requested_priority``: what the client
     asked for, where it got a lower one; ``analysis_profile``: what a vision model is to tell about it, ``None`` for
-    nothing; ``analysis_queued_at``: when the command for that was sent, once there were thumbnails. ``caption``,
-    ``alt_text`` and ``tags`` are what it told; triggers keep the words of these and of the name (``search_models``)."""
+    nothing; ``analysis_queued_at`` is what older versions noted. ``caption``, ``alt_text`` and ``tags`` are what it told;
+    triggers keep the words of these and of the name (``search_models``)."""
 
     __tablename__ = "images"
     __table_args__ = (

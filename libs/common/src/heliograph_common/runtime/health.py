@@ -59,10 +59,12 @@ class _Registered:
 
 
 class Health:
-    """The checks of one process. ``phase`` is moved on by ``lifecycle.serve``."""
+    """The checks of one process. ``phase`` is moved on by ``lifecycle.serve``; ``grace_until`` is on the clock of
+    ``time.monotonic``."""
 
-    def __init__(self, *, cache_seconds: float = CACHE_SECONDS) -> None:
+    def __init__(self, *, cache_seconds: float = CACHE_SECONDS, grace_until: float = float("-inf")) -> None:
         self.phase: Phase = "starting"
+        self.grace_until = grace_until
         self._checks: dict[str, _Registered] = {}
         self._cache_seconds = cache_seconds
         self._results: dict[str, CheckResult] = {}
@@ -72,6 +74,11 @@ class Health:
     def register(self, name: str, check: Check, *, critical: bool = True, timeout: float = 2.0) -> None:
         """Adds a check that may take ``timeout`` seconds."""
         self._checks[name] = _Registered(check, critical, timeout)
+
+    @property
+    def in_grace(self) -> bool:
+        """Whether the process has started a moment ago, so that what it needs may not be there yet."""
+        return time.monotonic() < self.grace_until and self.phase != "draining"
 
     async def report(self) -> Report:
         """Runs all checks at once, or returns what they said within the last second; a failure is kept a tenth of that,

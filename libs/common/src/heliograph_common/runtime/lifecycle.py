@@ -1,4 +1,7 @@
-"""The life of a service process: ``__main__`` calls ``run`` with its settings and its ``bootstrap.build``.
+"""The life of a service process: ``__main__`` calls ``run`` with its settings class and its ``bootstrap.build``.
+
+Where files that its settings name are not there yet, it waits for them within ``startup_grace_seconds``; the management
+port answers meanwhile, so that nobody restarts it for that.
 
 Components start in the order given and stop in reverse. SIGTERM or SIGINT: ``/readyz`` says ``draining``, then all stop
 within ``drain_seconds``; a second signal ends the process at once. A component that dies takes the process with it, exit
@@ -11,15 +14,18 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NoReturn, Protocol, TypeVar, runtime_checkable
 
 import structlog
 import uvloop
 
+from heliograph_common.runtime.awaiting import Awaiting
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.management import management_server
-from heliograph_common.settings import ServiceSettings
+from heliograph_common.setting_sources import SecretsMissing, SecretUnreadable
+from heliograph_common.settings import HttpSettings, ServiceSettings, StartSettings
 from heliograph_common.telemetry.logs import setup_logs
 from heliograph_common.telemetry.tracing import setup_tracing
 
@@ -53,24 +59,80 @@ class Mortal(Protocol):
         """Waits while it lives; returns or raises when it has ended by itself."""
 
 
+Meanwhile = Callable[[HttpSettings, Health], Sequence[Component]]
+"""Makes the servers of a process that waits for its secrets, beside the management server."""
+
+
 def run(
     service: str,
-    settings: _Settings,
+    make_settings: Callable[[], _Settings],
     build: Callable[[_Settings, Health], Awaitable[Sequence[Component]]],
+    meanwhile: Meanwhile = lambda _settings, _health: (),
 ) -> NoReturn:
     """Runs a service until it is told to stop, and exits the process: 0 after a clean stop, 1 otherwise.
 
-    ``build`` wires the components and registers their checks; it must not do I/O that ``start`` could do.
+    ``make_settings`` is its settings class. ``build`` wires the components and registers their checks; it must not do I/O
+    that ``start`` could do. ``meanwhile`` makes what serves while the process waits for files with secrets.
     """
+    start = StartSettings()
+    grace_until = time.monotonic() + start.startup_grace_seconds
+    setup_logs(service, start.log)
+    try:
+        settings = _settings(make_settings, start, grace_until, meanwhile)
+    except (SecretsMissing, SecretUnreadable) as error:
+        log.error("startup failed", error=str(error))  # noqa: TRY400 - the message says what to do, all of it
+        sys.exit(1)
     setup_logs(service, settings.log)
     shutdown_tracing = setup_tracing(service, settings.telemetry)
-    code = uvloop.run(_run(settings, build))
+    code = uvloop.run(_run(settings, build, grace_until))
     shutdown_tracing()
     sys.exit(code)
 
 
-async def _run(settings: _Settings, build: Callable[[_Settings, Health], Awaitable[Sequence[Component]]]) -> int:
-    health = Health()
+def _settings(
+    make_settings: Callable[[], _Settings], start: StartSettings, grace_until: float, meanwhile: Meanwhile
+) -> _Settings:
+    """The settings; exits the process where it is told to stop, or cannot serve, before they are complete.
+
+    Raises:
+        SecretsMissing: files that they name are not there within the grace period.
+    """
+    try:
+        return make_settings()
+    except SecretsMissing as missing:
+        awaiting = Awaiting(make_settings, missing, grace_until)
+    code = uvloop.run(_await_secrets(awaiting, start.http, Health(grace_until=grace_until), meanwhile))
+    if code is not None:
+        sys.exit(code)
+    return make_settings()
+
+
+async def _await_secrets(awaiting: Awaiting, http: HttpSettings, health: Health, meanwhile: Meanwhile) -> int | None:
+    """Returns ``None`` when they are there, else the exit code."""
+    health.register("secrets", awaiting.check)
+    servers = [management_server(http, health), *meanwhile(http, health)]
+    started: list[Component] = []
+
+    async def wait() -> bool:
+        if not await _start(servers, started):
+            return False
+        await awaiting.wait()
+        return True
+
+    with _signals() as (stop, _):
+        try:
+            clean = await _until(stop, wait())
+        finally:
+            await _stop(started, LEAST_STOP_SECONDS)
+        if stop.is_set():
+            return 0
+        return None if clean else 1
+
+
+async def _run(
+    settings: _Settings, build: Callable[[_Settings, Health], Awaitable[Sequence[Component]]], grace_until: float
+) -> int:
+    health = Health(grace_until=grace_until)
     try:
         components = await build(settings, health)
     except Exception:

@@ -19,8 +19,9 @@ from heliograph_common.settings import LogSettings
 from heliograph_common.telemetry.redaction import redact
 from heliograph_common.telemetry.tracing import current_trace_id
 
-# Libraries whose "info" is one line a request or connection; ours say the same with trace and route.
-_QUIET = ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2", "urllib3")
+# Libraries whose "info" is one line a request or connection; ours say the same with trace and route. "debug" of openai has
+# whole requests, with prompt and picture.
+_QUIET = ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2", "openai", "urllib3")
 
 
 def setup_logs(service: str, settings: LogSettings, *, stream: TextIO | None = None) -> None:

@@ -122,6 +122,41 @@ import_waits = Counter(
     "heliograph_import_waits_total", "Pauses of imports for their provider", ("source", "reason"), registry=REGISTRY
 )
 
+# Analyses that ended, by profile and outcome: completed, failed.
+analyses = Counter("heliograph_analyses_total", "Analyses that ended", ("profile", "outcome"), registry=REGISTRY)
+# Analyses that completed, by where the answer came from: api (a model was asked), cache.
+analysis_answers = Counter(
+    "heliograph_analysis_answers_total", "Completed analyses by source", ("profile", "source"), registry=REGISTRY
+)
+# Calls to vision models by outcome: answered, failed (not paid), unknown (perhaps paid).
+analysis_calls = Counter(
+    "heliograph_analysis_calls_total", "Calls to vision models", ("profile", "model", "outcome"), registry=REGISTRY
+)
+# Seconds that a vision model took to answer.
+analysis_call_seconds = Histogram(
+    "heliograph_analysis_call_seconds",
+    "Time of calls to vision models",
+    ("model",),
+    buckets=(0.5, 1, 2, 4, 8, 15, 30, 60, 120),
+    registry=REGISTRY,
+)
+# Tokens by kind: input, output.
+analysis_tokens = Counter(
+    "heliograph_analysis_tokens_total", "Tokens of vision models", ("profile", "model", "kind"), registry=REGISTRY
+)
+# US dollars, of calls whose price is known.
+analysis_cost = Counter(
+    "heliograph_analysis_cost_dollars_total", "Cost of vision models", ("profile", "model"), registry=REGISTRY
+)
+# How often an analysis had to wait: credentials, rate_limit, outage, budget.
+analysis_waits = Counter("heliograph_analysis_waits_total", "Analyses put back to wait", ("reason",), registry=REGISTRY)
+# 1 where this analyzer has credentials that were not refused.
+analysis_configured = Gauge(
+    "heliograph_analysis_configured", "Whether this analyzer has credentials", registry=REGISTRY
+)
+# 1 while calls to the vision model are paused, for an outage, a rate limit or a spent budget.
+analysis_paused = Gauge("heliograph_analysis_paused", "Whether analyses are paused", registry=REGISTRY)
+
 
 def observe(histogram: Histogram, seconds: float) -> None:
     """Records ``seconds``, with the current trace as exemplar where there is one."""

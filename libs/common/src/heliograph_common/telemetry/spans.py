@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -47,6 +48,17 @@ URL_PATH = "url.path"
 URL_TEMPLATE = "url.template"
 URL_SCHEME = "url.scheme"
 ERROR_TYPE = "error.type"
+GEN_AI_OPERATION = "gen_ai.operation.name"
+GEN_AI_PROVIDER = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL = "gen_ai.request.model"
+GEN_AI_REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+GEN_AI_OUTPUT_TYPE = "gen_ai.output.type"
+GEN_AI_RESPONSE_MODEL = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID = "gen_ai.response.id"
+GEN_AI_FINISH_REASONS = "gen_ai.response.finish_reasons"
+GEN_AI_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+GEN_AI_CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 
 _FIRST_ERROR = 400
 
@@ -132,6 +144,62 @@ def http_span(method: str, host: str, port: int | None = None, template: str = "
         yield answered
 
 
+class ChatAnswered(Protocol):
+    """Notes what a model answered on its span."""
+
+    def __call__(
+        self,
+        *,
+        model: str,
+        response_id: str,
+        finish_reason: str,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int = 0,
+    ) -> None:
+        """``finish_reason`` is ``stop``, ``length``, ``content_filter`` or ``refusal``; ``cached_tokens`` are a part of
+        ``input_tokens``."""
+
+
+@contextmanager
+def chat_span(model: str, *, provider: str, max_tokens: int, host: str, port: int | None) -> Iterator[ChatAnswered]:
+    """CLIENT span around one question to a model, by the conventions for generative AI. What the model answered goes to the
+    function that is yielded. Prompt, picture and answer stay out, and so do the texts of errors, which may quote them."""
+    described: dict[str, AttributeValue] = {
+        GEN_AI_OPERATION: "chat",
+        GEN_AI_PROVIDER: provider,
+        GEN_AI_REQUEST_MODEL: model,
+        GEN_AI_REQUEST_MAX_TOKENS: max_tokens,
+        GEN_AI_OUTPUT_TYPE: "json",
+        SERVER_ADDRESS: host,
+    }
+    if port is not None:
+        described[SERVER_PORT] = port
+    with _span(f"chat {model}", SpanKind.CLIENT, described, quoting=False) as span:
+
+        def answered(
+            *,
+            model: str,
+            response_id: str,
+            finish_reason: str,
+            input_tokens: int,
+            output_tokens: int,
+            cached_tokens: int = 0,
+        ) -> None:
+            span.set_attributes(
+                {
+                    GEN_AI_RESPONSE_MODEL: model,
+                    GEN_AI_RESPONSE_ID: response_id,
+                    GEN_AI_FINISH_REASONS: [finish_reason],
+                    GEN_AI_INPUT_TOKENS: input_tokens,
+                    GEN_AI_OUTPUT_TOKENS: output_tokens,
+                    GEN_AI_CACHED_TOKENS: cached_tokens,
+                }
+            )
+
+        yield answered
+
+
 def step_span(
     name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AttributeValue] | None = None, error: str = ""
 ) -> None:
@@ -157,6 +225,7 @@ def _span(
     *,
     context: Context | None = None,
     links: Sequence[Link] = (),
+    quoting: bool = True,
 ) -> Iterator[Span]:
     with tracer().start_as_current_span(
         name,
@@ -170,7 +239,11 @@ def _span(
         try:
             yield span
         except Exception as error:
-            record_error(span, error)
+            if quoting:
+                record_error(span, error)
+            else:
+                span.set_attribute(ERROR_TYPE, type(error).__qualname__)
+                span.set_status(Status(StatusCode.ERROR))
             raise
 
 

@@ -1,4 +1,4 @@
-"""Where the doubles answer, and what an importer must be told to ask them in place of the providers. Needs none of their
+"""Where the doubles answer, and what services must be told to ask them in place of the providers. Needs none of their
 dependencies."""
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from pathlib import Path
 from heliograph_local.errors import LocalError
 
 GOOGLE, DROPBOX, WEB = "/google", "/dropbox", "/web"
+OPENAI, USER_SERVICE = "/openai", "/user-service"
 """The paths below which each double answers."""
 DRIVE_KEY = "api-key-of-the-double"
 APP_KEY, APP_SECRET = "double-key", "double-secret"
+OPENAI_KEY = "sk-double-of-openai"
+USER_SERVICE_TOKEN = "token-of-the-double"  # noqa: S105 - of the double
 
-_NEEDED = ("googleapiclient", "dropbox", "starlette", "uvicorn")
+_NEEDED = ("googleapiclient", "dropbox", "openai", "jsonschema", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,25 @@ def importer_environment(base_url: str) -> dict[str, str]:
         "HELIOGRAPH_DROPBOX__APP_SECRET": APP_SECRET,
         "HELIOGRAPH_URLS__ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
     }
+
+
+def analyzer_environment(base_url: str) -> dict[str, str]:
+    """Variables of an analyzer that asks the double of OpenAI at ``base_url``."""
+    return {"HELIOGRAPH_OPENAI__BASE_URL": f"{base_url}{OPENAI}/v1", "HELIOGRAPH_OPENAI__API_KEY": OPENAI_KEY}
+
+
+def gateway_environment(base_url: str) -> dict[str, str]:
+    """Variables of a gateway that saves food entries in the double of a user service at ``base_url``."""
+    return {
+        "HELIOGRAPH_FOOD__USER_SERVICE_URL": f"{base_url}{USER_SERVICE}",
+        "HELIOGRAPH_FOOD__USER_SERVICE_TOKEN": USER_SERVICE_TOKEN,
+    }
+
+
+def environment(service: str, base_url: str) -> dict[str, str]:
+    """Variables of a service, by its name, that asks the doubles at ``base_url``; those of most are none."""
+    told = {"gateway": gateway_environment, "importer": importer_environment, "analyzer": analyzer_environment}
+    return told[service](base_url) if service in told else {}
 
 
 def check_installed() -> None:

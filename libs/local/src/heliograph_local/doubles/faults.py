@@ -27,15 +27,26 @@ Kind = Literal[
     "vanished",
     "wrong_size",
     "html",
+    "refusal",
+    "prose",
+    "missing_key",
+    "wrong_type",
+    "too_long",
+    "filtered",
+    "empty",
 ]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """``kind`` is what goes wrong: ``rate_limited`` answers 429, with ``retry_after`` seconds if given; ``quota`` the
-    vendor's own refusal by quota (Drive: 403); ``error`` answers ``status``; ``slow`` waits ``seconds`` before the answer;
-    ``cut_off`` ends a download after ``bytes``; ``repeated_page`` answers a page again; ``cursor_reset`` forgets
-    cursors; ``vanished`` lists a file that cannot be had; ``wrong_size`` lies about its size; ``html`` answers a page of
-    HTML with 200.
+    vendor's own refusal by quota (Drive: 403; OpenAI: 429 ``insufficient_quota``); ``error`` answers ``status``; ``slow``
+    waits ``seconds`` before the answer; ``cut_off`` ends a download after ``bytes`` (an answer in JSON at half of it, at the
+    latest); ``repeated_page`` answers a page again; ``cursor_reset`` forgets cursors; ``vanished`` lists a file that cannot
+    be had; ``wrong_size`` lies about its size; ``html`` answers a page of HTML with 200 (OpenAI: 502).
+
+    Of a model: ``refusal`` declines to answer; ``prose`` ignores the schema that was asked for, ``missing_key`` leaves out
+    a key of it, ``wrong_type`` gives one a value of another type; ``too_long`` ends in the middle, as at the limit of
+    tokens; ``filtered`` ends by the content filter, ``empty`` with nothing said.
 
     It befalls calls of the vendor's name ``call`` (empty: any) whose request names ``about`` (a file, a folder, a
     cursor; empty: anything): ``times`` of them after the first ``after``; -1 is without an end."""

@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, WEB
+from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, OPENAI, USER_SERVICE, WEB
 from heliograph_local.doubles.dropbox import demo as dropbox_demo
 from heliograph_local.doubles.google_drive import ANYONE, DriveDouble, add_demo
+from heliograph_local.doubles.openai import OpenAIDouble
+from heliograph_local.doubles.user_service import UserServiceDouble
 from heliograph_local.doubles.web.double import WebDouble
 
 PICTURES_ID = "1HeliographPicturesOfThisMachine0"
@@ -26,6 +28,8 @@ class Doubles:
         self.drive = DriveDouble()
         self.dropbox = dropbox_demo.demo()
         self.web = WebDouble.with_demo_pictures()
+        self.openai = OpenAIDouble()
+        self.user_service = UserServiceDouble()
         self._links = {"google_drive": add_demo(self.drive.tree), "dropbox": dropbox_demo.LINK}
         if pictures is not None:
             self._links["pictures"] = _add_folder(self.drive, pictures)
@@ -35,6 +39,8 @@ class Doubles:
                 Mount(GOOGLE, self.drive.app),
                 Mount(DROPBOX, self.dropbox.app),
                 Mount(WEB, self.web.app),
+                Mount(OPENAI, self.openai.app),
+                Mount(USER_SERVICE, self.user_service.app),
             ]
         )
 

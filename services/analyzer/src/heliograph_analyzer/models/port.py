@@ -52,11 +52,11 @@ class ModelFailed(RemoteFailure):
 
 class QuestionRejected(Permanent):
     """The provider does not take this question, and trying again does not help: the message names the remedy.
-    ``model_missing``: it does not have the model, and takes no other question either."""
+    ``misconfigured``: it has no such model or API, and takes no other question either until the settings are corrected."""
 
-    def __init__(self, message: str, *, model_missing: bool = False) -> None:
+    def __init__(self, message: str, *, misconfigured: bool = False) -> None:
         super().__init__(message)
-        self.model_missing = model_missing
+        self.misconfigured = misconfigured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,8 @@ class Answer:
 
     def __post_init__(self) -> None:
         """Bounds and cleans texts here, so that what is judged now and what is read after a crash are the same."""
+        if self.finish == "complete" and len(self.text) > LONGEST_ANSWER:
+            object.__setattr__(self, "finish", "too_long")
         object.__setattr__(self, "text", _storable(self.text, LONGEST_ANSWER))
         object.__setattr__(self, "model", _storable(self.model, _LONGEST_NAME))
         object.__setattr__(self, "response_id", _storable(self.response_id, _LONGEST_NAME))

@@ -7,6 +7,7 @@ Their clients send what they always sent: query parameters and form fields that 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,12 +21,13 @@ from heliograph_common.contracts.links.registry import LINKS
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BusUnavailable, DatabaseUnavailable
-from heliograph_common.runtime.health import Report
+from heliograph_common.runtime.health import Health
 from heliograph_gateway.access.scopes import OldReader, OldWriter
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.catalog.schemas import IMAGE_ID, ImageId
 from heliograph_gateway.compat import shapes
+from heliograph_gateway.compat.health import Polls
 from heliograph_gateway.compat.schemas import (
     OldDuplicate,
     OldHealth,
@@ -45,8 +47,10 @@ from heliograph_gateway.http.problems import (
     BLOBS_UNAVAILABLE,
     BODY_TOO_LARGE,
     BUS_UNAVAILABLE,
+    DATABASE_UNAVAILABLE,
     EMPTY_IMAGE,
     IMAGE_TOO_LARGE,
+    INTERNAL,
     INVALID_BODY,
     INVALID_JSON,
     INVALID_MULTIPART,
@@ -57,7 +61,7 @@ from heliograph_gateway.http.problems import (
     UNSUPPORTED_IMAGE,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from heliograph_gateway.http.responses import header, json_response, problems
+from heliograph_gateway.http.responses import header, json_response, open_problems, problems
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.http.services import Db, provided
 from heliograph_gateway.http.tags import Tag
@@ -67,7 +71,6 @@ from heliograph_gateway.imports import queries as import_rows
 from heliograph_gateway.imports.requests import Wanted
 from heliograph_gateway.imports.routes import ImportService
 from heliograph_gateway.imports.service import Imports
-from heliograph_gateway.queue.service import Queue
 from heliograph_gateway.uploads.form.service import FormUploads
 
 COMPAT = Tag(
@@ -79,7 +82,7 @@ COMPAT = Tag(
 
 router = APIRouter(tags=[COMPAT], deprecated=True)
 
-WorkQueue = Annotated[Queue, Depends(provided(Queue))]
+OldPolls = Annotated[Polls, Depends(provided(Polls))]
 TaskId = Annotated[
     str, Path(description="Id of the task, which is the id of its image or import.", examples=[IMAGE_ID])
 ]
@@ -87,7 +90,6 @@ TaskId = Annotated[
 PICTURE_PARTS = ("file", "image", "images")
 """What clients call the part with the picture: ``file`` was that system's own, others were written for it."""
 
-_SERVICE = "heliograph-gateway"
 _PAGE = 500
 _COME_BACK = "5"
 _BODY: dict[str, Any] = {
@@ -123,7 +125,7 @@ _UPLOADED: dict[int | str, dict[str, Any]] = {
 def _tells(model: type[Shape]) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route that tells what is wrong in the same shape, with another status."""
     unwell = {"model": model, "description": "A required server is unavailable.", "headers": header("Retry-After")}
-    return {**problems(), 200: {"model": model}, 503: unwell}
+    return {**open_problems(INTERNAL), 200: {"model": model}, 503: unwell}
 
 
 @router.post("/api/images/upload", summary="Upload an image", responses=_UPLOADED, openapi_extra=_BODY)
@@ -230,43 +232,42 @@ async def list_images_old(
 
 
 @router.get("/health", summary="Get the health of the gateway", responses=_tells(OldHealth))
-async def health_old(request: Request, caller: OldReader) -> Response:
-    """Returns the health of the gateway and of each server that it depends on. Use ``GET /readyz`` instead, which needs no
-    token."""
-    report = await request.app.state.health.report()
-    return _health(report, shapes.health(report, _SERVICE))
+async def health_old(request: Request, polls: OldPolls) -> Response:
+    """Returns the health of the gateway and of each server that it depends on. Needs no token. Use ``GET /readyz``
+    instead."""
+    health: Health = request.app.state.health
+    report, configured = await asyncio.gather(health.report(), polls.configured())
+    body = shapes.health(report, shapes.SERVICE, configured=configured, in_grace=health.in_grace)
+    return _health(body["status"] == "healthy", body)
 
 
 @router.get("/api/health", summary="Get the health of the servers", responses=_tells(OldSystemHealth))
-async def system_health_old(request: Request, queue: WorkQueue, caller: OldReader) -> Response:
-    """Returns the health of each server and the state of the queue, counted as in ``GET /api/queue/status``. Use ``GET
-    /readyz`` and ``GET /v1/queue`` instead."""
-    report = await request.app.state.health.report()
-    try:
-        state = await queue.state(caller)
-    except DatabaseUnavailable:
-        state = None
+async def system_health_old(request: Request, polls: OldPolls) -> Response:
+    """Returns the health of each server and the state of the queue, counted as in ``GET /api/queue/status``. Needs no
+    token. Use ``GET /readyz`` and ``GET /v1/queue`` instead."""
+    report, state = await asyncio.gather(request.app.state.health.report(), polls.queue())
     body = shapes.system_health(report, state, now=utc_now(), version=request.app.version)
-    return _health(report, body)
+    return _health(shapes.well(report), body)
 
 
 @router.get(
     "/api/queue/status",
     summary="Get queue status",
-    responses={200: {"model": OldQueue}, **problems(BUS_UNAVAILABLE)},
+    responses={200: {"model": OldQueue}, **open_problems(INTERNAL, DATABASE_UNAVAILABLE, BUS_UNAVAILABLE)},
 )
-async def queue_status_old(queue: WorkQueue, caller: OldReader) -> Response:
-    """Returns the number of messages waiting and in progress for all owners, and the number of images completed and
-    failed in the last 24 hours: the caller's own, or those of all owners for administrators. Use ``GET /v1/queue``
-    instead."""
-    state = await queue.state(caller)
+async def queue_status_old(polls: OldPolls) -> Response:
+    """Returns the number of messages waiting and in progress, and the number of images completed and failed in the last
+    24 hours, all for all owners. Needs no token. Use ``GET /v1/queue`` instead."""
+    state = await polls.queue()
+    if state is None:
+        raise DatabaseUnavailable("the state of the queue cannot be read without PostgreSQL")
     if state["waiting"] is None:
         raise BusUnavailable("the state of the queue cannot be read without NATS")
     return json_response(shapes.queue(state))
 
 
-def _health(report: Report, body: dict[str, Any]) -> Response:
-    if shapes.well(report):
+def _health(well: bool, body: dict[str, Any]) -> Response:
+    if well:
         return json_response(body)
     return json_response(body, 503, {"Retry-After": _COME_BACK})
 

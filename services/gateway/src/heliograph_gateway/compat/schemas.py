@@ -171,14 +171,26 @@ class OldHealth(Shape):
     status: Annotated[Well, Field(description="Whether the gateway can serve requests.")]
     service: Annotated[str, Field(description="Name of the service.", examples=["heliograph-gateway"])]
     startup_mode: Annotated[
-        Literal["normal", "degraded"],
-        Field(description="`degraded` while any server is unavailable, including those that uploads do not need."),
+        bool,
+        Field(
+            description="Whether the gateway has started within the last `startup_grace_seconds` and waits for servers or "
+            "credentials. It is `healthy` meanwhile."
+        ),
     ]
     checks: Annotated[
-        dict[str, Well],
+        dict[str, str],
         Field(
-            description="Health of each server by name.",
-            examples=[{"database": "healthy", "blobs": "healthy", "nats": "healthy"}],
+            description="Health of each server by name. `redis` is `connected`, `connection failed` or `not configured`; "
+            "`openai` is `configured` or `missing credentials`.",
+            examples=[
+                {
+                    "redis": "connected",
+                    "openai": "configured",
+                    "database": "healthy",
+                    "blobs": "healthy",
+                    "nats": "healthy",
+                }
+            ],
         ),
     ]
 
@@ -220,7 +232,8 @@ class OldSystemHealth(Shape):
     services: Annotated[
         dict[str, OldQueueHealth | OldService],
         Field(
-            description="Health of each server by name, and of the queue as `queue`.",
+            description="Health of each server by name, and of the queue as `queue`. `redis` is NATS, `minio` the object "
+            "store.",
             examples=[
                 {
                     "database": {"status": "healthy"},

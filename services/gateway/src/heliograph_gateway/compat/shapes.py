@@ -34,6 +34,9 @@ _IMPORT_STATUS: dict[str, TaskStatus] = {
 }
 
 
+SERVICE = "heliograph-gateway"
+
+
 def uploaded(row: ImageRow, sizes: Sequence[Row[Any]], *, created: bool) -> dict[str, Any]:
     """The answer to an upload (``OldUpload``, ``OldDuplicate``); ``sizes`` as of ``statements.display_sizes``."""
     data = _image(row, sizes)
@@ -105,13 +108,20 @@ def well(report: Report) -> bool:
     return report.ready and all(result is None or result.status == "ok" for result in needed)
 
 
-def health(report: Report, service: str) -> dict[str, Any]:
-    """How ``service`` is (``OldHealth``)."""
+def health(report: Report, service: str, *, configured: bool, in_grace: bool) -> dict[str, Any]:
+    """How ``service`` is (``OldHealth``). ``configured``: whether a model can be asked. ``in_grace``: it has just started,
+    so that what is not there is still to come, and no reason to restart it."""
+    complete = configured and all(result.status == "ok" for result in report.checks.values())
+    startup = in_grace and not complete
     return {
-        "status": _well(well(report)),
+        "status": _well(startup or well(report)),
         "service": service,
-        "startup_mode": "normal" if all(result.status == "ok" for result in report.checks.values()) else "degraded",
-        "checks": {name: _well(result.status == "ok") for name, result in report.checks.items()},
+        "startup_mode": startup,
+        "checks": {
+            "redis": _connected(report),
+            "openai": "configured" if configured else "missing credentials",
+            **{name: _well(result.status == "ok") for name, result in report.checks.items()},
+        },
     }
 
 
@@ -120,7 +130,9 @@ def system_health(report: Report, state: Mapping[str, Any] | None, *, now: datet
     known = state is not None and state["waiting"] is not None
     counts = _counts(state) if state is not None and known else dict.fromkeys(_COUNTED)
     services: dict[str, Any] = {
-        name: {"status": _well(result.status == "ok")} for name, result in report.checks.items()
+        name: {"status": _well(result.status == "ok")}
+        for check, result in report.checks.items()
+        for name in (check, *_OLDER_NAMES.get(check, ()))
     }
     return {
         "status": "degraded" if report.status == "degraded" and well(report) else _well(well(report)),
@@ -130,11 +142,20 @@ def system_health(report: Report, state: Mapping[str, Any] | None, *, now: datet
     }
 
 
+_OLDER_NAMES = {"nats": ("redis",), "blobs": ("minio",)}
+"""What did for the older systems what our servers do."""
 _COUNTED = ("waiting", "active", "completed", "failed")
 
 
 def _counts(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: state[name] for name in _COUNTED} | {"waiting": state["waiting"] + state["delayed"]}
+
+
+def _connected(report: Report) -> str:
+    result = report.checks.get("nats")
+    if result is None:
+        return "not configured"
+    return "connected" if result.status == "ok" else "connection failed"
 
 
 def _well(yes: bool) -> Well:

@@ -40,11 +40,21 @@ class Queue:
         Raises:
             DatabaseUnavailable: nothing is known.
         """
+        return await self._state(caller)
+
+    async def state_of_all(self) -> dict[str, Any]:
+        """The same, counted over all owners: it names nobody.
+
+        Raises:
+            DatabaseUnavailable: nothing is known.
+        """
+        return await self._state(None)
+
+    async def _state(self, caller: Principal | None) -> dict[str, Any]:
+        owner = None if caller is None or caller.is_admin else caller.subject
         async with self._database.transaction() as connection:
             depth = await outbox.depth(connection)
-            completed, failed = await queries.finished_since(
-                connection, _RECENT, None if caller.is_admin else caller.subject
-            )
+            completed, failed = await queries.finished_since(connection, _RECENT, owner)
             delayed = await queries.delayed_by_priority(connection)
         try:
             lags: Sequence[Lag] | None = await self._read_lags()
@@ -59,7 +69,7 @@ class Queue:
             "consumers": consumers,
             "completed": completed,
             "failed": failed,
-            "counted": "all" if caller.is_admin else "own",
+            "counted": "all" if owner is None else "own",
             "outbox": {"depth": depth.rows, "oldest_seconds": depth.oldest, "quarantined": depth.quarantined},
         }
 

@@ -21,8 +21,8 @@ from heliograph_common.db import locks
 from heliograph_common.db.locks import Lock
 from heliograph_common.db.rows import Row
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.turns import Queue, share
 from heliograph_importer.turns import queries
-from heliograph_importer.turns.share import Queue, share
 
 log = structlog.get_logger(__name__)
 

@@ -119,9 +119,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_analyses_owner_id", "analyses", ["owner", "id"], unique=False)
     op.create_index(
+        "ix_analyses_queued", "analyses", ["requested_at"], unique=False, postgresql_where=sa.text("status = 'queued'")
+    )
+    op.create_index(
         "ix_analyses_to_send",
         "analyses",
-        ["owner", "id"],
+        ["owner", sa.literal_column("urgent DESC"), "id"],
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL"),
     )
@@ -163,6 +166,7 @@ def downgrade() -> None:
         table_name="analyses",
         postgresql_where=sa.text("status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL"),
     )
+    op.drop_index("ix_analyses_queued", table_name="analyses", postgresql_where=sa.text("status = 'queued'"))
     op.drop_index("ix_analyses_owner_id", table_name="analyses")
     op.drop_table("analyses")
     op.drop_table("analyzer_state")

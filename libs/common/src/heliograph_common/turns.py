@@ -1,4 +1,4 @@
-"""Whose files come next: a bounded number under way, shared among owners, and each owner's share among their imports. Pure.
+"""Whose work comes next: a bounded number under way, shared among owners, and each owner's share among their queues. Pure.
 
 It is max-min fairness (Bertsekas and Gallager, Data Networks, 6.5.2), one place at a time: the next goes to whoever has
 fewest.
@@ -15,7 +15,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Queue:
-    """An import: how many of its files are ``under_way``, and how many ``waiting`` could be."""
+    """Work of one owner, such as an import: how much of it is ``under_way``, and how much ``waiting`` could be."""
 
     key: UUID
     owner: str
@@ -24,8 +24,8 @@ class Queue:
 
 
 def share(queues: Sequence[Queue], window: int) -> Mapping[UUID, int]:
-    """How many files each import may send now, by its key; in all no more than ``window`` are under way then, and no
-    more than half of it for one owner: whoever comes later finds places, however slow those files are."""
+    """How much of each queue may be sent now, by its key; in all no more than ``window`` is under way then, and no
+    more than half of it for one owner: whoever comes later finds places, however slow that work is."""
     free = window - sum(queue.under_way for queue in queues)
     most = max(1, window // 2)
     granted: dict[UUID, int] = defaultdict(int)
@@ -42,13 +42,13 @@ def share(queues: Sequence[Queue], window: int) -> Mapping[UUID, int]:
         has, owner = heapq.heappop(turns)
         if has >= most:  # nor has anyone else fewer
             break
-        imports = owners[owner]
-        under_way, place = heapq.heappop(imports)
+        mine = owners[owner]
+        under_way, place = heapq.heappop(mine)
         queue = queues[place]
         granted[queue.key] += 1
         free -= 1
         if granted[queue.key] < queue.waiting:
-            heapq.heappush(imports, (under_way + 1, place))
-        if imports:
+            heapq.heappush(mine, (under_way + 1, place))
+        if mine:
             heapq.heappush(turns, (has + 1, owner))
     return granted

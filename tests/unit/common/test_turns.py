@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph_importer.turns.share import Queue, share
+from heliograph_common.turns import Queue, share
 
 QUEUES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 30), st.integers(0, 300)), max_size=12).map(
     lambda rows: [Queue(UUID(int=place), *row) for place, row in enumerate(rows)]

@@ -1,0 +1,171 @@
+"""The statements of one analysis. A write names the fence of its attempt, and fails with ``Stale`` where a newer one has the
+analysis. The image's row is locked first (see ``db.analyses``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heliograph_analyzer.profiles.port import MOST_TAGS, Facts
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.messages import AnalyzeImage, RenderImage
+from heliograph_common.contracts.sizes import ANALYSIS_SIZE
+from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import analyses, provider_states
+from heliograph_common.db.analyses import AnalysisRow
+from heliograph_common.db.analysis_models import Analysis
+from heliograph_common.db.image_models import Rendition
+from heliograph_common.db.statements import ImageRow, lock_image
+from heliograph_common.errors import Stale
+from heliograph_common.messaging.transaction import Transaction
+
+_UNFINISHED = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An analysis that is to be done, its image, the object key of the rendition that a model is shown, and the fence of
+    the attempt. ``failing``: the last calls to the model failed."""
+
+    analysis: AnalysisRow
+    image: ImageRow
+    picture: str
+    fence: int
+    failing: bool
+
+
+async def is_unfinished(connection: AsyncConnection, command: AnalyzeImage) -> bool:
+    """Whether the analysis is still to be done."""
+    found = select(Analysis.id).where(_named(command), Analysis.status.in_(_UNFINISHED))
+    return (await connection.execute(found)).one_or_none() is not None
+
+
+async def claim(transaction: Transaction, command: AnalyzeImage, fence: int) -> Claim | None:
+    """Takes an analysis for the attempt ``fence``; ``None`` where there is nothing to do now: it is done, its image is
+    deleted, calls are paused, or there is no rendition yet, which is asked for then."""
+    connection = transaction.connection
+    image = await lock_image(connection, command.image_id)
+    row = (await connection.execute(select(Analysis.__table__).where(_named(command)))).one_or_none()
+    if image is None or row is None or row.status not in _UNFINISHED:
+        return None
+    shown = select(Rendition.key).where(Rendition.image_id == image.id, Rendition.name == ANALYSIS_SIZE.name)
+    picture = (await connection.execute(shown)).scalar_one_or_none()
+    if picture is None:
+        await _set(connection, row, status="queued", ready_at=None, sent_at=None)
+        render = RenderImage(image_id=image.id)
+        await transaction.request(subjects.render(Priority(image.priority)), render, owner=image.owner)
+        return None
+    state = await provider_states.state_of(connection, analyses.BUDGET)
+    if state.paused:
+        await _set(connection, row, status="queued", sent_at=None, not_before=state.paused_until)
+        return None
+    taken = update(Analysis).where(Analysis.id == row.id)
+    started = {
+        "started_at": func.coalesce(Analysis.started_at, func.now()),
+        "sent_at": func.coalesce(Analysis.sent_at, func.now()),
+    }
+    taken = taken.values(status="running", fence=fence, not_before=None, waiting_reason=None, **started)
+    held = (await connection.execute(taken.returning(*Analysis.__table__.columns))).one()
+    image = await analyses.summarize(connection, image.id)
+    return Claim(held, image, picture, fence, state.failing)
+
+
+async def complete(
+    connection: AsyncConnection, held: Claim, facts: Facts, **values: Any
+) -> tuple[AnalysisRow, ImageRow] | None:
+    """Writes a result, and what of it becomes part of the image; ``None``: the image is deleted.
+
+    Raises:
+        Stale: a newer attempt has the analysis.
+    """
+    image = await lock_image(connection, held.image.id)
+    if image is None:
+        return None
+    source = case((Analysis.calls > 0, "api"), else_="cache")
+    row = await _fenced(
+        connection,
+        held,
+        status="completed",
+        source=source,
+        error_code=None,
+        error=None,
+        completed_at=func.now(),
+        **values,
+    )
+    return row, await analyses.summarize(connection, image.id, **_told(image, facts))
+
+
+async def fail(
+    connection: AsyncConnection, held: Claim, *, code: str, reason: str
+) -> tuple[AnalysisRow, ImageRow] | None:
+    """Writes why there is no result. Raises and returns as ``complete`` does."""
+    if await lock_image(connection, held.image.id) is None:
+        return None
+    row = await _fenced(connection, held, status="failed", error_code=code, error=reason, completed_at=func.now())
+    return row, await analyses.summarize(connection, held.image.id)
+
+
+async def requeue(
+    connection: AsyncConnection, held: Claim, delay: timedelta, *, reason: str | None, counts: bool = False
+) -> None:
+    """Has an analysis sent again after ``delay``, as if this attempt had not been, unless it ``counts``.
+
+    Raises:
+        Stale: a newer attempt has it.
+    """
+    if await lock_image(connection, held.image.id) is None:
+        return
+    await _fenced(
+        connection,
+        held,
+        status="queued",
+        sent_at=None,
+        not_before=func.now() + delay,
+        waiting_reason=reason,
+        attempts=Analysis.attempts + (1 if counts else 0),
+    )
+    await analyses.summarize(connection, held.image.id)
+
+
+async def give_up(
+    connection: AsyncConnection, command: AnalyzeImage, *, code: str, reason: str
+) -> tuple[AnalysisRow, ImageRow] | None:
+    """Marks an analysis as failed unless it has ended. That no newer attempt has it is known by the end of its work, in the
+    same transaction."""
+    if await lock_image(connection, command.image_id) is None:
+        return None
+    failed = update(Analysis).where(_named(command), Analysis.status.in_(_UNFINISHED))
+    failed = failed.values(status="failed", error_code=code, error=reason, completed_at=func.now())
+    row = (await connection.execute(failed.returning(*Analysis.__table__.columns))).one_or_none()
+    return None if row is None else (row, await analyses.summarize(connection, command.image_id))
+
+
+def _named(command: AnalyzeImage) -> Any:
+    if command.analysis_id is not None:
+        return Analysis.id == command.analysis_id
+    return and_(Analysis.image_id == command.image_id, Analysis.profile == command.profile)
+
+
+async def _fenced(connection: AsyncConnection, held: Claim, **values: Any) -> AnalysisRow:
+    mine = update(Analysis).where(Analysis.id == held.analysis.id, Analysis.fence == held.fence)
+    mine = mine.where(Analysis.status == "running").values(**values)
+    row = (await connection.execute(mine.returning(*Analysis.__table__.columns))).one_or_none()
+    if row is None:
+        raise Stale(f"analysis {held.analysis.id} is past fence {held.fence}")
+    return row
+
+
+async def _set(connection: AsyncConnection, row: AnalysisRow, **values: Any) -> None:
+    await connection.execute(update(Analysis).where(Analysis.id == row.id).values(**values))
+    await analyses.summarize(connection, row.image_id)
+
+
+def _told(image: ImageRow, facts: Facts) -> dict[str, Any]:
+    """What of the facts is new to the image: tags add up, texts replace each other."""
+    told: dict[str, Any] = {"caption": facts.caption, "alt_text": facts.alt_text}
+    tags = list(dict.fromkeys([*facts.tags, *(image.tags or [])]))[:MOST_TAGS]
+    return {name: text for name, text in told.items() if text is not None} | ({"tags": tags} if facts.tags else {})

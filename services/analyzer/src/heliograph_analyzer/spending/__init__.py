@@ -1,0 +1,1 @@
+"""What asking costs: the budgets of a day, and the ledger of calls."""

@@ -1,0 +1,1 @@
+"""Sends analyses as their turns come, and finds those that nothing would move."""
