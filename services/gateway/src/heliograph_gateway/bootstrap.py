@@ -53,6 +53,7 @@ from heliograph_gateway.food.port import UserService
 from heliograph_gateway.food.user_service import HttpUserService
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.images.search.filling import SearchFilling
 from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.queue.gauges import observe_lag
 from heliograph_gateway.queue.service import Queue
@@ -69,6 +70,7 @@ _STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
 _ORPHANS_EVERY = 3600.0
 _CHECK_EVERY = 1.0
+_SEARCH_EVERY = 5.0
 _CHECK_DUE_EVERY = 300.0
 
 
@@ -177,6 +179,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
         Periodic("food-entries", interval=settings.food.deliver_seconds, function=diary.deliver_left),
+        Periodic("search", interval=_SEARCH_EVERY, function=SearchFilling(database).advance),
         Periodic("checks", interval=_CHECK_EVERY, function=checks.advance),
         Periodic("checks-due", interval=_CHECK_DUE_EVERY, function=check_when_due),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),
