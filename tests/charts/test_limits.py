@@ -21,7 +21,7 @@ def test_by_default_they_are_the_gateways_own(render: Render, monkeypatch: pytes
     settings = _read(render(), monkeypatch)
 
     assert settings.limits == GatewaySettings.model_fields["limits"].default
-    assert settings.gateway.analysis_profiles == []
+    assert settings.gateway.analysis_profiles == ["describe", "food"]
 
 
 def test_they_can_be_set(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
