@@ -32,6 +32,7 @@ from heliograph_common.settings import DatabaseSettings
 from heliograph_gateway.http import cursor as cursors
 from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter
+from heliograph_gateway.images.search.queries import page_of_matches, understood
 from heliograph_gateway.images.similarity.queries import Similar, similar_page
 from heliograph_local.services import GATEWAY
 
@@ -40,6 +41,20 @@ AIM = 1.5
 _ROUNDS = 60
 _IDS = 200
 _PAGE = 50
+
+_SEARCHES = {
+    "a word of every picture": "jpg",
+    "a word of old pictures only": "snow",
+    "a word of five pictures": '"heron"',
+    "a common and a rare word": "jpg heron",
+    "two common words": "indoors blue",
+    "two common words, never together": '"indoors" "outdoors"',
+    "a word that is nowhere": "nowhere",
+    "the beginning of thousands of words": "thing",
+    "a phrase of common words": '"outdoors picture"',
+    "an excluded word": "-jpg",
+}
+"""What is searched for, in the pictures of ``growth``."""
 
 Statement = Callable[[AsyncConnection], Awaitable[object]]
 
@@ -138,8 +153,12 @@ def _lookups(picture: bytes) -> list[LookUp]:
             lambda _: "/v1/images?source=urls&status=complete",
             page(ImageFilter(source="urls", status="complete")),
         ),
-        LookUp("list, text in the name, many", lambda _: "/v1/images?q=picture", page(ImageFilter(q="picture"))),
-        LookUp("list, text in the name, none", lambda _: "/v1/images?q=nowhere", page(ImageFilter(q="nowhere"))),
+        LookUp("list, text in the name, many", lambda _: "/v1/images?name=picture", page(ImageFilter(name="picture"))),
+        LookUp("list, text in the name, none", lambda _: "/v1/images?name=nowhere", page(ImageFilter(name="nowhere"))),
+        *(
+            LookUp(f"search, {kind}", partial(_search_path, q=q), partial(_search_of, q=q, owner=owner))
+            for kind, q in _SEARCHES.items()
+        ),
         LookUp(
             "list, created before",
             lambda _: f"/v1/images?created_before={quote(half_a_year)}",
@@ -161,6 +180,20 @@ def _lookups(picture: bytes) -> list[LookUp]:
 
 async def _page(connection: AsyncConnection, wanted: ImageFilter, before: UUID | None, limit: int, owner: str) -> None:
     found = await queries.page_of_images(connection, owner, wanted, before=before, limit=limit)
+    await queries.renditions_by_image(connection, [row.id for row in found.rows])
+
+
+def _search_path(_: Side, q: str) -> str:
+    return f"/v1/images?q={quote(q)}"
+
+
+def _search_of(_: str, q: str, owner: str) -> Statement:
+    return partial(_search, q=q, owner=owner)
+
+
+async def _search(connection: AsyncConnection, q: str, owner: str) -> None:
+    search = await understood(connection, q)
+    found = await page_of_matches(connection, owner, search, ImageFilter(q=q), before=None, limit=_PAGE)
     await queries.renditions_by_image(connection, [row.id for row in found.rows])
 
 

@@ -34,8 +34,8 @@ _WORDS = {
     str: "text",
     int: "integer",
     float: "number",
-    Decimal: "number",
     bool: "`true` or `false`",
+    Decimal: "number",
     Path: "path",
     SecretStr: "secret",
 }

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from tests.workers import workers
 
-from heliograph_common.setting_sources import PREFIX
+from heliograph_common.setting_sources import OLDER_VARIABLES, PREFIX
 from heliograph_common.settings import ServiceSettings
 
 pytest_plugins = ["tests.backends.plugin"]
@@ -22,6 +22,9 @@ _Settings = TypeVar("_Settings", bound=ServiceSettings)
 
 # structlog's own default renders exceptions with all their locals, which takes a busy machine seconds a piece.
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
+
+for _variable in OLDER_VARIABLES:  # a developer's own key, or level of logs, is none of the tests' business
+    os.environ.pop(_variable, None)
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 

@@ -64,13 +64,14 @@ BAD_QUERIES = {
         "created_after=0000-01-01T00:00:00Z", "created_before=294277-01-01T00:00:00Z", "taken_after=1e400",
         "created_after=10000-01-01T00:00:00Z", "created_after=2026-02-30T00:00:00Z", "taken_after=nan",
         "created_after=2026-01-01T25:00:00Z", "taken_before=-62135596801", "taken_before=99999999999999",
-        "q=" + "x" * 256, "access_token=x", "cursor=%00A",
+        "q=" + "x" * 256, "name=", "name=%00", "name=" + "x" * 256, "access_token=x", "cursor=%00A",
     ),
     "invalid-cursor": ("cursor=", "cursor=%ff", "cursor=" + "A" * 5000, "cursor=W10", "cursor=WzEsMiwzXQ"),
 }  # fmt: skip
 
 FINE_QUERIES = (
-    "q=%ff", "q=%ed%a0%80", "q=%25%5f%5c", "&&&", "limit=200", "created_after=0001-01-01T00:00:00%2B23:59",
+    "q=%ff", "q=%ed%a0%80", "q=%25%5f%5c", "name=%ff", "name=%ed%a0%80", "name=%25%5f%5c", "&&&",
+    "limit=200", "created_after=0001-01-01T00:00:00%2B23:59",
     "created_before=9999-12-31T23:59:59-23:59", "taken_after=0001-01-01T00:00:00%2B14:00",
     "taken_before=9999-12-31T23:59:59.999999-12:00", "source=nowhere",
 )  # fmt: skip

@@ -124,6 +124,7 @@ def test_a_complaint_does_not_quote_values() -> None:
         pytest.param(answer("", finish="too_long"), id="nothing-left-for-the-answer"),
         pytest.param(answer({**FOOD, "ingredients": ["salt"] * 1_000}), id="too-many"),
         pytest.param(answer({**FOOD, "name": "n" * 10_000}), id="over-long"),
+        pytest.param(answer({**FOOD, "name": "n" * 200_000}), id="beyond-what-is-kept"),
     ],
 )
 def test_answers_that_are_too_long_fail_as_such(told: Answer) -> None:

@@ -130,7 +130,7 @@ class OlderVariables(EnvSettingsSource):
 def secret_path(group: str, field: str) -> Path | None:
     """The file that ``group.field`` is read from, whether it is there yet or not; ``None`` where its variable is set.
 
-    It is looked up anew each time: a file may come by another of its names.
+    It is looked up again each time: a file may come by another of its names.
     """
     name = f"{group}__{field}"
     variables = {variable.lower(): value for variable, value in os.environ.items()}

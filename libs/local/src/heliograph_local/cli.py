@@ -49,7 +49,10 @@ def up(
     only_servers: Annotated[bool, typer.Option("--only-servers", help="Start only NATS, PostgreSQL and S3.")] = False,
     with_doubles: Annotated[
         bool,
-        typer.Option("--with-doubles", help="Start test doubles of Google Drive and Dropbox, to try imports."),
+        typer.Option(
+            "--with-doubles",
+            help="Start test doubles of Google Drive, Dropbox, OpenAI and a user service, to try imports and analyses.",
+        ),
     ] = False,
 ) -> None:
     """Start the stack and process a sample image."""
@@ -178,7 +181,7 @@ async def _show_first_picture(connection: Connection) -> None:
 
 
 async def _show_doubles(url: str) -> None:
-    """What there is to import."""
+    """What there is to import, and who analyzes it."""
     import httpx2  # noqa: PLC0415
 
     async with httpx2.AsyncClient(timeout=5, trust_env=False) as client:
@@ -187,6 +190,7 @@ async def _show_doubles(url: str) -> None:
     _say(f"        heliograph import drive {found['google_drive']} --wait")
     _say(f"        heliograph import dropbox {found['dropbox']!r} --wait")
     _say(f"        heliograph import urls {found['urls'][0]!r} --wait")
+    _say("Analysis: a test double stands in for OpenAI; what it says about pictures is made up, and says so.")
 
 
 def _picture_table(picture: FirstPicture) -> Table:

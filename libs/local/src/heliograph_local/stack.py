@@ -42,7 +42,7 @@ from heliograph_local.process import Process
 from heliograph_local.servers.nats import Account, Nats
 from heliograph_local.servers.postgres import Postgres
 from heliograph_local.servers.s3 import S3, S3Ports
-from heliograph_local.services import GATEWAY, IMPORTER, NOTIFIER, PROVISION, SERVICES, Service, check_installed
+from heliograph_local.services import GATEWAY, NOTIFIER, PROVISION, SERVICES, Service, check_installed
 from heliograph_local.supervisor import Report, Supervisor
 from heliograph_local.unprivileged import binaries, data_folder, server_account
 
@@ -59,7 +59,7 @@ class Stack:
     ``accounts`` are NATS accounts beside the stack's own; ``nats_max_file_store`` is JetStream's disk in bytes;
     ``provision`` is the module that is run between servers and services; ``overrides`` are variables of the services that
     win over the stack's own, such as the address of a proxy before a server; ``doubles``: the test doubles of the
-    providers run too, and importers ask them; ``report`` gets one line for everything worth telling. Entering raises
+    providers run too, and services ask them; ``report`` gets one line for everything worth telling. Entering raises
     AlreadyRunning, StartFailed or LocalError.
     """
 
@@ -152,8 +152,8 @@ class Stack:
                     ours["HELIOGRAPH_HTTP__PORT"] = str(self._ports.take(replica))
                 if service.name == NOTIFIER.name:  # the page that connects to it is the gateway's
                     ours["HELIOGRAPH_SOCKETS__ORIGINS"] = json.dumps([self._address("http", GATEWAY)])
-                if service.name == IMPORTER.name and self.doubles_url is not None:
-                    ours |= addresses.importer_environment(self.doubles_url)
+                if self.doubles_url is not None:
+                    ours |= addresses.environment(service.name, self.doubles_url)
         return {"HELIOGRAPH_LOG__FORMAT": "console", **os.environ, **ours, **self._overrides}
 
     async def _start(self) -> None:

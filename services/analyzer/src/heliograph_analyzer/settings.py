@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
 
 from heliograph_analyzer.prices import DEFAULT_PRICES, Price
+from heliograph_common.setting_sources import LATE
 from heliograph_common.settings import LimitSettings, ServiceSettings
 
 
@@ -32,13 +32,10 @@ class OpenAISettings(BaseModel):
         pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$",
         description="Base URL of the API, with its version.",
     )
-    api_key: Annotated[SecretStr | None, BeforeValidator(_key)] = Field(
+    api_key: Annotated[SecretStr | None, BeforeValidator(_key), LATE] = Field(
         None,
         description="API key. Without one, analyses wait. For servers that need none, any text. Set it from a file: a key "
         "that appears or changes in the file is used without a restart.",
-    )
-    api_key_file: Path | None = Field(
-        None, description="Path of the file with the API key. It is read again while the service runs."
     )
     api: Literal["responses", "chat"] = Field(
         "responses",

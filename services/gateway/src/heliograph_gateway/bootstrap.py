@@ -49,6 +49,7 @@ from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.display_sizes.service import SizeRuns
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
+from heliograph_gateway.images.search.filling import SearchFilling
 from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.queue.gauges import observe_lag
 from heliograph_gateway.queue.service import Queue
@@ -65,6 +66,7 @@ _STREAMS_EVERY = 5.0
 _CLEAN_EVERY = 300.0
 _ORPHANS_EVERY = 3600.0
 _CHECK_EVERY = 1.0
+_SEARCH_EVERY = 5.0
 _CHECK_DUE_EVERY = 300.0
 
 
@@ -160,6 +162,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
+        Periodic("search", interval=_SEARCH_EVERY, function=SearchFilling(database).advance),
         Periodic("checks", interval=_CHECK_EVERY, function=checks.advance),
         Periodic("checks-due", interval=_CHECK_DUE_EVERY, function=check_when_due),
         Periodic("idempotency-keys", interval=_CLEAN_EVERY, function=idempotency_keys.forget),

@@ -67,13 +67,13 @@ FILTERS: list[tuple[str, list[str]]] = [
     ("status=complete&source=upload", ["mid"]),
     ("source=dropbox", ["old"]),
     ("source=none", []),
-    ("q=MID", ["mid"]),
-    ("q=%25_", ["new"]),
-    ("q=_", ["new"]),
+    ("name=MID", ["mid"]),
+    ("name=%25_", ["new"]),
+    ("name=_", ["new"]),
     ("taken_after=2005-01-01T00:00:00Z", ["mid"]),
     ("taken_before=2005-01-01T00:00:00%2B02:00", ["old"]),
     ("created_before=2005-01-01T00:00:00Z", []),
-    ("created_after=2005-01-01T00:00:00Z&q=png", ["new", "mid", "old"]),
+    ("created_after=2005-01-01T00:00:00Z&name=png", ["new", "mid", "old"]),
     ("created_after=0001-01-01T00:00:00Z&created_before=9999-12-31T23:59:59Z", ["new", "mid", "old"]),
 ]
 
@@ -91,7 +91,7 @@ async def test_a_filter_that_matches_rarely_leads_on_from_short_pages(ann: httpx
     await many(db, "ann", 2 * EXAMINED + 10, rare)
     names: list[str] = []
     lengths: list[int] = []
-    url: str | None = "/v1/images?q=rare&limit=2"
+    url: str | None = "/v1/images?name=rare&limit=2"
     while url is not None:
         page = (await ann.get(url)).json()
         names += [image["name"] for image in page["images"]]
@@ -100,7 +100,7 @@ async def test_a_filter_that_matches_rarely_leads_on_from_short_pages(ann: httpx
 
     assert names == [f"rare-{number}" for number in sorted(rare, reverse=True)]
     assert lengths == [1, 2, 1]
-    assert (await ann.get("/v1/images?q=nowhere")).json()["next"] is not None
+    assert (await ann.get("/v1/images?name=nowhere")).json()["next"] is not None
 
 
 async def test_a_page_reads_only_its_owners_index(db: Database) -> None:
@@ -113,7 +113,7 @@ async def test_a_page_reads_only_its_owners_index(db: Database) -> None:
             ImageFilter(),
             ImageFilter(status="pending"),
             ImageFilter(source="upload"),
-            ImageFilter(q="com"),
+            ImageFilter(name="com"),
         ):
             statements: list[tuple[str, Any]] = []
 

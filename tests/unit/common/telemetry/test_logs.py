@@ -78,3 +78,11 @@ def test_secrets_do_not_get_through_even_in_exceptions(form: str) -> None:
     assert "hunter2" not in stream.getvalue()
     assert "cannot sign" in stream.getvalue()
     assert "RuntimeError" in stream.getvalue()
+
+
+def test_requests_of_models_are_in_no_log() -> None:
+    """The SDK's "debug" has whole requests, with prompt and picture."""
+    stream = io.StringIO()
+    setup_logs("analyzer", LogSettings(level="debug"), stream=stream)
+    logging.getLogger("openai._base_client").debug("Request options: %s", {"json_data": "picture"})
+    assert lines(stream) == []

@@ -62,7 +62,7 @@ class Analysis(Base):
     waiting_reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     source: Mapped[str | None]
     model: Mapped[str | None]
     detail: Mapped[str | None]
@@ -95,7 +95,7 @@ class AnalysisResult(Base):
     holder: Mapped[UUID | None]
     leased_until: Mapped[datetime | None]
     answers: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     error_code: Mapped[str | None]
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -179,6 +179,6 @@ class FoodEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]
     analysis_id: Mapped[UUID | None] = mapped_column(ForeignKey("analyses.id", ondelete="SET NULL"))
-    entry: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    entry: Mapped[dict[str, Any]] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     delivered_at: Mapped[datetime | None]

@@ -3,6 +3,8 @@ batch at a time, wherever it was left; one at a time fills, the others find noth
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,24 +24,31 @@ SELECT owner, unnest(tsvector_to_array(words)) AS word, image_id FROM made JOIN 
 ORDER BY owner, word, image_id
 ON CONFLICT DO NOTHING
 """)
-_POSITION = select(SearchFill.before).where(SearchFill.finished_at.is_(None)).with_for_update(skip_locked=True)
-_NEXT = (
-    select(Image.id)
-    .where(Image.id < bindparam("before"))
-    .order_by(Image.id.desc())
-    .limit(bindparam("batch"))
-    .subquery()
-)
+_POSITION = select(SearchFill.before, SearchFill.finished_at).with_for_update(skip_locked=True)
+_NEXT = select(Image.id).where(Image.id < bindparam("before")).order_by(Image.id.desc()).limit(bindparam("batch"))
 
 
-async def fill(connection: AsyncConnection, *, batch: int) -> bool:
-    """Fills up to ``batch`` images; whether there may be more."""
-    before = (await connection.execute(_POSITION)).scalar_one_or_none()
-    if before is None:
-        return False
-    ids = (await connection.execute(select(_NEXT.c.id), {"before": before, "batch": batch})).scalars().all()
+class Filled(Enum):
+    """What a call of ``fill`` found."""
+
+    SOME = auto()
+    ALL = auto()
+    """There is none left."""
+    OTHERS = auto()
+    """Somebody else fills."""
+
+
+async def fill(connection: AsyncConnection, *, batch: int) -> Filled:
+    """Fills up to ``batch`` images."""
+    position = (await connection.execute(_POSITION)).one_or_none()
+    if position is None:
+        return Filled.OTHERS
+    if position.finished_at is not None:
+        return Filled.ALL
+    ids = (await connection.execute(_NEXT, {"before": position.before, "batch": batch})).scalars().all()
+    if not ids:
+        await connection.execute(update(SearchFill).values(finished_at=func.now()))
+        return Filled.ALL
     await connection.execute(_FILL, {"ids": list(ids)})
-    more = len(ids) == batch
-    moved = update(SearchFill).values(before=ids[-1] if ids else before)
-    await connection.execute(moved if more else moved.values(finished_at=func.now()))
-    return more
+    await connection.execute(update(SearchFill).values(before=ids[-1]))
+    return Filled.SOME

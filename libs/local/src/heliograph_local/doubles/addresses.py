@@ -1,4 +1,4 @@
-"""Where the doubles answer, and what an importer must be told to ask them in place of the providers. Needs none of their
+"""Where the doubles answer, and what services must be told to ask them in place of the providers. Needs none of their
 dependencies."""
 
 from __future__ import annotations
@@ -45,6 +45,20 @@ def importer_environment(base_url: str) -> dict[str, str]:
 def analyzer_environment(base_url: str) -> dict[str, str]:
     """Variables of an analyzer that asks the double of OpenAI at ``base_url``."""
     return {"HELIOGRAPH_OPENAI__BASE_URL": f"{base_url}{OPENAI}/v1", "HELIOGRAPH_OPENAI__API_KEY": OPENAI_KEY}
+
+
+def gateway_environment(base_url: str) -> dict[str, str]:
+    """Variables of a gateway that saves food entries in the double of a user service at ``base_url``."""
+    return {
+        "HELIOGRAPH_FOOD__USER_SERVICE_URL": f"{base_url}{USER_SERVICE}",
+        "HELIOGRAPH_FOOD__USER_SERVICE_TOKEN": USER_SERVICE_TOKEN,
+    }
+
+
+def environment(service: str, base_url: str) -> dict[str, str]:
+    """Variables of a service, by its name, that asks the doubles at ``base_url``; those of most are none."""
+    told = {"gateway": gateway_environment, "importer": importer_environment, "analyzer": analyzer_environment}
+    return told[service](base_url) if service in told else {}
 
 
 def check_installed() -> None:

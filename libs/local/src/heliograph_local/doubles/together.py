@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, OPENAI, WEB
+from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, OPENAI, USER_SERVICE, WEB
 from heliograph_local.doubles.dropbox import demo as dropbox_demo
 from heliograph_local.doubles.google_drive import ANYONE, DriveDouble, add_demo
 from heliograph_local.doubles.openai import OpenAIDouble
+from heliograph_local.doubles.user_service import UserServiceDouble
 from heliograph_local.doubles.web.double import WebDouble
 
 PICTURES_ID = "1HeliographPicturesOfThisMachine0"
@@ -28,6 +29,7 @@ class Doubles:
         self.dropbox = dropbox_demo.demo()
         self.web = WebDouble.with_demo_pictures()
         self.openai = OpenAIDouble()
+        self.user_service = UserServiceDouble()
         self._links = {"google_drive": add_demo(self.drive.tree), "dropbox": dropbox_demo.LINK}
         if pictures is not None:
             self._links["pictures"] = _add_folder(self.drive, pictures)
@@ -38,6 +40,7 @@ class Doubles:
                 Mount(DROPBOX, self.dropbox.app),
                 Mount(WEB, self.web.app),
                 Mount(OPENAI, self.openai.app),
+                Mount(USER_SERVICE, self.user_service.app),
             ]
         )
 

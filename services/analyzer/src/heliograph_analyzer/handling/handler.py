@@ -18,7 +18,7 @@ import structlog
 from heliograph_analyzer import waits
 from heliograph_analyzer.answers import queries as answers
 from heliograph_analyzer.answers.queries import Asked, Key, Known
-from heliograph_analyzer.asking import Ask, Done, Failed, next_step, question
+from heliograph_analyzer.asking import MOST_QUESTIONS, Ask, Done, Failed, next_step, question
 from heliograph_analyzer.handling import queries
 from heliograph_analyzer.handling.conclusions import announce_failure, completed, failed
 from heliograph_analyzer.handling.queries import Claim
@@ -131,7 +131,7 @@ class AnalyzeHandler:
     async def _analyze(self, job: Job, held: Claim, profile: Profile) -> None:
         key = self._key(held, profile)
         picture: bytes | None = None
-        while True:
+        for _ in range(MOST_QUESTIONS + 1):
             async with job.transaction() as transaction:
                 found = await answers.take(
                     transaction.connection,
@@ -153,6 +153,7 @@ class AnalyzeHandler:
             picture = picture or await self._picture(held)
             if not await self._ask(job, held, key, profile, step, picture):
                 return None
+        raise RuntimeError("answers were given and not kept")  # never go on to pay for what is lost
 
     async def _known(self, job: Job, held: Claim, profile: Profile, key: Key, known: Known) -> None:
         if known.result is not None:

@@ -15,25 +15,33 @@ State = Literal["configured", "missing credentials", "refused"]
 
 
 class Credentials:
-    """The key that ``file`` has now, or the fixed ``key`` where there is no file to read.
+    """The key in the file that ``file`` names, or the fixed ``key`` until there is such a file.
 
-    The file is read again at most once a second, and its content compared, not its time: volumes of Kubernetes exchange
-    symbolic links, and times may be the same. A key that was refused counts as refused until another takes its place.
+    The file is looked up and read again at most once a second, and its content compared, not its time: volumes of Kubernetes
+    exchange symbolic links, and times may be the same. A key that was refused counts as refused until another takes its
+    place.
     """
 
     def __init__(
-        self, key: str | None = None, *, file: Path | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        key: str | None = None,
+        *,
+        file: Callable[[], Path | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = (key or "").strip() or None
         self._file = file
+        self._in_file = False
         self._clock = clock
         self._checked: float | None = None
         self._refused: str | None = None
 
     def current(self) -> str | None:
         """The key, also if it was refused; ``None`` if there is none."""
-        if self._file is not None and self._due():
-            self._key = _read(self._file)
+        if self._due():
+            found = _read(self._file)
+            if found is not None or self._in_file:  # a key that is taken out of its file is not used any more
+                self._key, self._in_file = found, True
         return self._key
 
     def state(self) -> State:
@@ -58,7 +66,7 @@ class Credentials:
 
     def __repr__(self) -> str:
         """Without the key."""
-        return f"Credentials(file={self._file}, {'none' if self._key is None else 'hidden'})"
+        return "Credentials(none)" if self._key is None else "Credentials(hidden)"
 
     def _due(self) -> bool:
         now = self._clock()
@@ -68,9 +76,12 @@ class Credentials:
         return True
 
 
-def _read(file: Path) -> str | None:
-    """The key in ``file``; ``None`` where it is missing, unreadable, empty, or too large to be one."""
+def _read(find: Callable[[], Path | None]) -> str | None:
+    """The key in a file; ``None`` where it is missing, unreadable, empty, or too large to be one."""
     try:
+        file = find()
+        if file is None:
+            return None
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_FILE + 1)
         text = content.decode().strip()

@@ -95,7 +95,7 @@ def reported(code: str | None, message: str | None, key: str) -> HeliographError
 
 def _status(error: openai.APIStatusError, key: str) -> HeliographError:
     status, codes = error.status_code, {error.code or "", error.type or ""}
-    told = _line(error.message, key)
+    told = _line(_message(error), key)
     if codes & _MODEL or status == httpx2.codes.NOT_FOUND:
         return QuestionRejected(
             f"The model's server does not have this model or API{told}: check HELIOGRAPH_OPENAI__MODEL, and {_ADDRESS}",
@@ -122,6 +122,12 @@ def _limited(error: openai.APIStatusError, *, spent: bool) -> RateLimited:
         message = "The account at the model's provider has no credit left: add credit, or raise its limit"
         return RateLimited(message, delay=delay, spent=True)
     return RateLimited("The model's provider limits questions: analyses go on later", delay=delay)
+
+
+def _message(error: openai.APIStatusError) -> str | None:
+    """What the server said. The error's own text has the whole body in it."""
+    message = error.body.get("message") if isinstance(error.body, dict) else None
+    return message if isinstance(message, str) else None
 
 
 def _line(message: str | None, key: str) -> str:

@@ -101,6 +101,8 @@ class Answer:
 
     def __post_init__(self) -> None:
         """Bounds and cleans texts here, so that what is judged now and what is read after a crash are the same."""
+        if self.finish == "complete" and len(self.text) > LONGEST_ANSWER:
+            object.__setattr__(self, "finish", "too_long")
         object.__setattr__(self, "text", _storable(self.text, LONGEST_ANSWER))
         object.__setattr__(self, "model", _storable(self.model, _LONGEST_NAME))
         object.__setattr__(self, "response_id", _storable(self.response_id, _LONGEST_NAME))

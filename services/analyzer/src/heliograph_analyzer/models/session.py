@@ -50,6 +50,7 @@ class Session:
         timeout = httpx2.Timeout(settings.timeout_seconds, connect=min(CONNECT_SECONDS, settings.timeout_seconds))
         self._http = httpx2.AsyncClient(
             timeout=timeout,
+            trust_env=False,
             follow_redirects=False,  # so that no key goes elsewhere
             event_hooks={"response": [_bounded]},
         )

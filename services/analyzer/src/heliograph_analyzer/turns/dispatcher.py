@@ -77,7 +77,7 @@ class Dispatcher:
             # Where the provider fails, one call at a time tells when it no longer does.
             window = 1 if state.failing else self._window
             owners = await queries.owners(connection, after=self._after, window=window, limit=_OWNERS)
-            self._after = owners[-1].owner if len(owners) == _OWNERS else ""
+            self._after = owners[-1].owner if len(owners) >= _OWNERS else ""
             rows = await queries.send(connection, _granted(owners, window))
             await analysis.send(transaction, rows)
         return len(rows)

@@ -65,28 +65,28 @@ async def fail(connection: AsyncConnection, row: Row[Any], *, code: str, reason:
 
 # Owners one by one through the index, however many analyses each has.
 _OWNERS = text("""
-    WITH RECURSIVE some AS (
+    WITH RECURSIVE ready AS (
         (SELECT owner, 1 AS number FROM analyses
          WHERE status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL AND owner > :after
          ORDER BY owner LIMIT 1)
         UNION ALL
-        SELECT following.owner, number + 1 FROM some CROSS JOIN LATERAL (
+        SELECT following.owner, number + 1 FROM ready CROSS JOIN LATERAL (
             SELECT owner FROM analyses
-            WHERE status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL AND owner > some.owner
+            WHERE status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL AND owner > ready.owner
             ORDER BY owner LIMIT 1
         ) AS following WHERE number < :limit
     ), under_way AS (
         SELECT owner, count(*)::integer AS number FROM analyses
         WHERE status IN ('queued', 'running') AND sent_at IS NOT NULL GROUP BY owner
     )
-    SELECT coalesce(some.owner, under_way.owner) AS owner, coalesce(under_way.number, 0) AS under_way,
-        CASE WHEN some.owner IS NULL OR state.paused_until > now() THEN 0 ELSE (SELECT count(*) FROM (
+    SELECT coalesce(ready.owner, under_way.owner) AS owner, coalesce(under_way.number, 0) AS under_way,
+        CASE WHEN ready.owner IS NULL OR state.paused_until > now() THEN 0 ELSE (SELECT count(*) FROM (
             SELECT FROM analyses
-            WHERE analyses.owner = some.owner AND status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL
+            WHERE analyses.owner = ready.owner AND status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL
               AND (not_before IS NULL OR not_before <= now()) LIMIT :window) AS due) END::integer AS waiting
-    FROM some FULL JOIN under_way ON under_way.owner = some.owner
-    LEFT JOIN provider_states AS state ON state.budget = :budget || some.owner
-    ORDER BY some.owner NULLS FIRST
+    FROM ready FULL JOIN under_way ON under_way.owner = ready.owner
+    LEFT JOIN provider_states AS state ON state.budget = :budget || ready.owner
+    ORDER BY ready.owner NULLS FIRST
 """).bindparams(bindparam("after", type_=Text), bindparam("budget", type_=Text))
 _SEND = text("""
     WITH chosen AS (

@@ -38,7 +38,6 @@ from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter
 from heliograph_gateway.images.schemas import ImagePage, NearPage
 from heliograph_gateway.images.search.queries import page_of_matches, understood
-from heliograph_gateway.images.search.words import Clause
 from heliograph_gateway.images.similarity.queries import FARTHEST, Position, Similar, similar_page
 
 router = APIRouter(tags=[IMAGES], dependencies=[Depends(known_parameters)])
@@ -68,7 +67,8 @@ def _filter(
             max_length=255,
             description="Only images with these words in the name, the caption, the alternative text or the tags, "
             'whatever their case and accents. `"red car"` searches for words that follow one another, `-beach` excludes a '
-            "word, `cat or dog` searches for either. The last word also matches the beginning of a word.",
+            "word, `cat or dog` searches for either. The last word also matches the beginning of a word. A text without "
+            "letters and digits finds nothing.",
             examples=["beach sunset -people"],
         ),
     ] = None,
@@ -164,16 +164,8 @@ async def _page(
 ) -> queries.PageOfImages:
     if wanted.q is None:
         return await queries.page_of_images(connection, owner, wanted, before=before, limit=limit)
-    search = await _search(connection, wanted.q)
+    search = await understood(connection, wanted.q)
     return await page_of_matches(connection, owner, search, wanted, before=before, limit=limit)
-
-
-async def _search(connection: Connection, q: str) -> list[Clause]:
-    search = await understood(connection, q)
-    if not search:
-        errors = [{"parameter": "q", "detail": "Must contain a word or a number"}]
-        raise Problem(INVALID_PARAMETER, "`q`: Must contain a word or a number", extra={"errors": errors})
-    return search
 
 
 async def _list_similar(
@@ -189,7 +181,7 @@ async def _list_similar(
     after = None if cursor is None else _similar_position(cursors.decode(cursor, query))
     async with database.transaction() as connection:
         to = await _hashed(connection, owner, near)
-        search = None if wanted.q is None else await _search(connection, wanted.q)
+        search = None if wanted.q is None else await understood(connection, wanted.q)
         rows = await similar_page(connection, owner, to, wanted, search, after=after, limit=limit + 1)
         page = rows[:limit]
         renditions = await queries.renditions_by_image(connection, [row.id for row in page])

@@ -98,6 +98,7 @@ LARGE = sample_picture(1025, 100)
         ("stream", True, "stream"),
         ("max_output_tokens", "many", "'many' is not"),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 async def test_a_request_that_should_not_be_made(
     client: httpx2.AsyncClient, double: OpenAIDouble, path: str, value: object, what: str
@@ -120,6 +121,7 @@ async def test_a_request_that_should_not_be_made(
         ("response_format.json_schema.newer", 1, "'newer' was unexpected"),
         ("response_format", {"type": "json_object"}, "takes no 'json_object'"),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 async def test_a_chat_request_that_should_not_be_made(
     client: httpx2.AsyncClient, double: OpenAIDouble, path: str, value: object, what: str

@@ -31,7 +31,7 @@ from heliograph_local.doubles.openai.schema import CHAT, LIST, RESPONSES, RETRIE
 KEY = OPENAI_KEY
 MISSING_MODEL = "no-such-model"
 _REFUSED: tuple[Kind, ...] = ("rate_limited", "quota", "error", "html")
-_MODELS = ("gpt-5.6-mini", "gpt-5.6")
+_MODELS = ("gpt-4.1-mini", "gpt-5.6-mini")
 _SINCE = 1_767_225_600  # the start of 2026
 
 

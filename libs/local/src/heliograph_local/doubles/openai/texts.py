@@ -86,7 +86,7 @@ def known(names: Set[str], seed: str) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if "calories" in plain.values():
         told = dict(_DISHES[_number(seed, len(_DISHES))])
-        told["suggestions"] = told["mealsuggestions"]
+        told |= {"isfood": True, "suggestions": told["mealsuggestions"]}
     elif {"caption", "alttext"} & set(plain.values()):
         told = _NO_TEXT | _SCENES[_number(seed, len(_SCENES))]
         told["tags"] = ["made-up", *told["tags"]]

@@ -78,7 +78,10 @@ async def page_of_matches(
     before: UUID | None,
     limit: int,
 ) -> PageOfImages:
-    """Up to ``limit`` images older than the image ``before`` that ``search`` finds, of at most ``EXAMINED`` looked at."""
+    """Up to ``limit`` images older than the image ``before`` that ``search`` finds, of at most ``EXAMINED`` looked at. An
+    empty search finds none."""
+    if not search:
+        return PageOfImages([], None)
     await connection.execute(text("SET LOCAL jit = off"))
     leads = await _leads(connection, owner, search, span(wanted, before))
     if leads == []:

@@ -1,5 +1,7 @@
-"""What analyses tell of images, and the words that images are searched by. Triggers write the words, so that images which
-the previous version of the services takes in have theirs too; images that are older get them from ``db.search.fill``.
+"""What analyses tell of images, and the words that images are searched by
+
+Triggers write the words, so that images which the previous version of the services takes in have theirs too; images that
+are older get them from ``db.search.fill``.
 
 Revision ID: 0009
 Revises: 0008
@@ -32,7 +34,7 @@ _DOCUMENT = r"""
 CREATE FUNCTION search_document(name text, caption text, alt_text text, tags text[]) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT coalesce(string_agg('''' || word || ''':' || place, ' ') FILTER (WHERE word <> E'\x01'), '')::tsvector
-FROM search_tokens(concat_ws(E'\x01', name, caption, alt_text, array_to_string(tags, E'\x01')))
+FROM search_tokens(concat_ws(E'\x01', name, array_to_string(tags, E'\x01'), caption, alt_text))
     WITH ORDINALITY AS tokens (word, place)
 $$
 """
