@@ -70,9 +70,7 @@ FOLDER = {"source": "google_drive", "url": "https://drive.google.com/drive/folde
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
-def _path(
-    template: str, image_id: str, upload_id: str, tus_id: str, import_id: str, analysis_id: str
-) -> str:
+def _path(template: str, image_id: str, upload_id: str, tus_id: str, import_id: str, analysis_id: str) -> str:
     upload = tus_id if template.startswith(TUS) else upload_id
     ids = {
         "image_id": image_id,

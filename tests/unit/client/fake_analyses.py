@@ -20,7 +20,8 @@ USED = {"calls": 1, "input_tokens": 1400, "output_tokens": 180, "cost_usd": 0.00
 
 class FakeAnalyses:
     """``ends`` is the end of analyses that are read; ``requests`` is what was asked: the body or the form, the query
-    and the preference. ``usage`` is the report of what was used."""
+    and the preference. Unless it
+    ``moves``, an analysis stays as it is. ``usage`` is the report of what was used."""
 
     ROUTES = (
         ("POST", "/v1/analyses", "analyze"),
@@ -35,6 +36,7 @@ class FakeAnalyses:
         self.missing: set[str] = set()
         self.ends: dict[str, Any] = {"status": "completed", "result": MEAL, "source": "api", "usage": USED}
         self.begins: dict[str, Any] = {}
+        self.moves = True
         self.usage = report()
 
     def add(self, image_id: str, profile: str, **more: Any) -> dict[str, Any]:
@@ -62,12 +64,14 @@ class FakeAnalyses:
         found = self.add(asked.get("image_id", str(uuid.uuid4())), asked["profile"])
         if prefer is not None:
             found |= {**self.ends, "completed_at": TIME}
-            return JSONResponse(found, 200, {"ETag": '"1"', "Preference-Applied": prefer})
+            return JSONResponse(found, 200, {"Preference-Applied": prefer})
         return JSONResponse(found, 202, {"Location": f"/v1/analyses/{found['id']}", "Retry-After": "1"})
 
     def get(self, request: Request, _body: bytes) -> Response:
         found = self.all[request.path_params["analysis_id"]]
         answer = JSONResponse(found, headers={"ETag": '"1"'})
+        if not self.moves:
+            return answer
         if found["status"] == "queued":
             found |= {"status": "running", "started_at": TIME, "waiting": None}
         elif found["status"] == "running":

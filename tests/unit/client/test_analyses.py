@@ -80,12 +80,12 @@ async def test_what_is_refused(fake: FakeServer, client: AsyncClient) -> None:
 
 
 async def test_a_wait_has_an_end_that_tells_what_is_waited_for(fake: FakeServer, client: AsyncClient) -> None:
-    waits = {"waiting": {"reason": "missing credentials", "until": None}}
-    fake.analyses.ends = {"status": "queued", **waits}
-    fake.analyses.begins = waits
+    fake.analyses.begins = {"waiting": {"reason": "missing credentials", "until": None}}
+    fake.analyses.moves = False
     made = await client.analyze(IMAGE)
     with pytest.raises(WaitTimeout, match=r"missing credentials.*it goes on"):
         await client.wait_for_analysis(made.id, 0.9)
+    fake.analyses.moves = True
     fake.analyses.ends = {"status": "failed", "error": {"code": "refused", "reason": "it declined"}}
     failed = await client.wait_for_analysis(made.id, 20)
     assert failed.error is not None

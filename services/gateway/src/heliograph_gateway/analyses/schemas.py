@@ -94,7 +94,7 @@ class AnalysisShape(Shape):
     source: Annotated[
         Literal["api", "cache"] | None,
         Field(
-            description="`api` if a model was asked for this analysis, `cache` if the result for an equal image was "
+            description="`api` if a model was called for this analysis, `cache` if the result for an equal image was "
             "known. Null until completed.",
             examples=["api"],
         ),

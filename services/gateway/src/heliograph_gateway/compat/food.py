@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from heliograph_common.db.analyses import AnalysisRow
@@ -42,8 +42,6 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.responses import add_problem, json_response, problems
 from heliograph_gateway.http.services import Settings, provided
 
-router = APIRouter()
-
 PROFILE = "food"
 PARTS = ("image",)
 
@@ -58,7 +56,7 @@ _SENT_WRONG = (
     EMPTY_IMAGE,
 )
 _FAILED = (ANALYSIS_FAILED, ANALYSIS_UNAVAILABLE, USER_SERVICE_FAILED, BLOBS_UNAVAILABLE)
-_BODY: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One image, as a part named `image`. Other parts are ignored.",
@@ -84,7 +82,9 @@ def _responses() -> dict[int | str, dict[str, Any]]:
     return told
 
 
-@router.post("/analyze-food", summary="Analyze a meal", responses=_responses(), openapi_extra=_BODY)
+RESPONSES = _responses()
+
+
 async def analyze_food_old(
     request: Request,
     service: AnalysisService,

@@ -299,4 +299,11 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-router.include_router(food.router)
+router.add_api_route(
+    "/analyze-food",
+    food.analyze_food_old,
+    methods=["POST"],
+    summary="Analyze a meal",
+    responses=food.RESPONSES,
+    openapi_extra=food.BODY,
+)

@@ -153,7 +153,9 @@ class FormUploads:
                 elif not others:
                     raise _unknown(part.name, (*names, *fields))
             if spooled_or_none is None:
-                raise Problem(MISSING_FILE, f"No part is named {' or '.join(f'`{each}`' for each in names)}.")
+                named = " or ".join(f"`{each}`" for each in names)
+                remedy = {"remedy": f"Send one image as a part named {named}."}
+                raise Problem(MISSING_FILE, f"No part is named {named}.", extra=remedy)
             yield Received(spooled_or_none, name, values)
 
     async def take(self, received: Received, owner: str, analyze: Wanted) -> Accepted:
