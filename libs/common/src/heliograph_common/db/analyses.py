@@ -161,6 +161,11 @@ async def analysis_configured(connection: AsyncConnection) -> bool:
     return (await _credentials(connection)) is None
 
 
+async def unconfigured(connection: AsyncConnection) -> str | None:
+    """Why no analyzer can ask its model; ``None``: one can."""
+    return await _credentials(connection)
+
+
 async def waiting_of(connection: AsyncConnection, row: AnalysisRow) -> Waiting | None:
     """What an analysis that is queued waits for; ``None``: its turn, or it is not queued."""
     if row.status != "queued":
