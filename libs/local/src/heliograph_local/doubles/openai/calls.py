@@ -1,4 +1,4 @@
-"""The record of what the double was asked: one entry a request that was accepted; in a file, if it is to outlast the double."""
+"""The record of what the double was asked: one entry a request that was accepted; in a file, if it is to outlast it."""
 
 from __future__ import annotations
 
