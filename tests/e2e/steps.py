@@ -42,8 +42,8 @@ with ThreadPoolExecutor(len(targets)) as pool:
         print(host, state)
 """
 PUBLIC = ("93.184.215.14", 80)
-"""An address of the internet, at the port of the model's double. The lab has no way there, and says so at once to those whom the
-policies let through."""
+"""An address of the internet, at the port of the model's double. The lab has no way there, and says so at once to those whom
+the policies let through."""
 NOT_PUBLIC = {"metadata": ("169.254.169.254", 80), "private": ("192.168.1.1", 443), "node": ("10.245.0.1", 443)}
 CONFINED = """
 import os
