@@ -62,8 +62,9 @@ SELECT id, to_tsvector('simple', concat_ws(' ', translate(name, '-.', '  '), cap
 """
 _WORDS = """
 INSERT INTO image_words (owner, word, image_id)
-SELECT owner, unnest(tsvector_to_array(words)) AS word, image_id FROM image_documents JOIN images ON id = image_id
-ORDER BY owner, word COLLATE "C", image_id
+SELECT owner, word COLLATE "C" AS word, image_id
+FROM image_documents JOIN images ON id = image_id, unnest(tsvector_to_array(words)) AS word
+ORDER BY 1, 2, 3
 """
 _RENDITIONS = """
 INSERT INTO renditions (image_id, name, kind, width, height, format, bytes, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.integration.analyzer.support import World, digest
 
-from heliograph_local.doubles.faults import Fault
+from heliograph_local.doubles.faults import Fault, Kind
 
 
 @pytest.mark.parametrize("urgent", [True, False])
@@ -85,7 +85,7 @@ async def test_what_is_known_is_not_asked_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["prose", "missing_key", "wrong_type", "empty", "too_long"])
-async def test_an_answer_that_is_none_is_repaired_once(world: World, kind: str) -> None:
+async def test_an_answer_that_is_none_is_repaired_once(world: World, kind: Kind) -> None:
     world.double.behaviour.misbehave(Fault(kind=kind))
     async with world.analyzer():
         [row] = await world.ended(await world.asked(1))
@@ -104,7 +104,7 @@ async def test_an_answer_that_is_none_is_repaired_once(world: World, kind: str) 
     ],
 )
 async def test_what_no_repair_mends_fails_and_can_be_asked_again(
-    world: World, kind: str, code: str, calls: int
+    world: World, kind: Kind, code: str, calls: int
 ) -> None:
     world.double.behaviour.misbehave(Fault(kind=kind, times=-1))
     image_id = await world.image(1)

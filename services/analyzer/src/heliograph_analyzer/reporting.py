@@ -52,7 +52,8 @@ class Reporter:
             log.info("credentials of the vision model", state=state)
         reason = {"configured": None, "refused": _REFUSED}.get(state, analyses.MISSING_CREDENTIALS)
         async with self._database.transaction() as connection:
-            await analyses.report(connection, configured=state == "configured", reason=reason)
+            retracted = self._told == "configured" != state
+            await analyses.report(connection, configured=state == "configured", reason=reason, retracted=retracted)
             paused = await provider_states.state_of(connection, analyses.BUDGET)
             oldest = await queries.oldest_age(connection)
         metrics.analysis_paused.set(paused.paused)

@@ -215,9 +215,13 @@ async def test_pages_of_many_images_leave_none_out(grown: int, ann: httpx2.Async
     assert len(await _names(ann, "even", limit="200")) == grown // 2
     assert len(await _names(ann, "even or rare", limit="200")) == grown // 2 + 2
     assert len(await _names(ann, "common or rare or even", limit="200")) == grown
+    assert await _names(ann, "common or rare", name="rare") == rare[::-1]
     assert await _names(ann, '"even" "odd"') == []
     one = (await ann.get('/v1/images?q="rare"')).json()
     assert (len(one["images"]), one["next"]) == (4, None)
+    for q in ("even rare-3", "rare even", '"rare" "even"'):  # from the rarer word, whichever comes first
+        one = (await ann.get("/v1/images", params={"q": q})).json()
+        assert one["next"] is None, q
     full = (await ann.get("/v1/images?q=common")).json()
     assert len(full["images"]) == 50
 
@@ -243,14 +247,16 @@ async def test_images_that_are_older_than_the_search(gateway: Gateway, ann: http
         await connection.execute(update(SearchFill).values(finished_at=None, before="f" * 32))
     assert await _names(ann, "old") == ["old-8"]
 
-    found = []
-    for _ in range(4):
-        async with db.transaction() as connection:
-            found.append(await search.fill(connection, batch=10))
-    assert found == [Filled.SOME, Filled.SOME, Filled.SOME, Filled.ALL]
+    async with db.transaction() as connection:
+        assert await search.fill(connection, batch=10) is Filled.SOME
+    assert await _names(ann, "old") == [f"old-{n}" for n in range(24, 14, -1)] + ["old-8"]
+    filling = SearchFilling(db, batch=10, slice_seconds=60)
+    assert await filling.advance() is False
     assert len(await _names(ann, "old")) == 24
     assert await _names(ann, "told old") == ["old-8"]
-    assert await SearchFilling(db).advance() is False
+    async with db.transaction() as connection:
+        assert await search.fill(connection, batch=10) is Filled.ALL
+    assert await filling.advance() is False
 
 
 async def test_one_fills_at_a_time(db: Database) -> None:

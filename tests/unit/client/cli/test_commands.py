@@ -128,7 +128,9 @@ def test_images_ls(fake: FakeServer, run: Run) -> None:
     ]
     assert len(lines(run("images", "ls", "--json", "--all"))) == 5
     assert len(lines(run("images", "ls", "--json", "--all", "--status", "failed"))) == 2
-    assert run("images", "ls", "-q", "x", "--source", "upload").exit_code == 0
+    assert run("images", "ls", "--search", "x -y", "--name", "z", "--source", "upload").exit_code == 0
+    assert {key: fake.requests[-1].query[key] for key in ("q", "name")} == {"q": "x -y", "name": "z"}
+    assert run("images", "ls", "-q", "x").exit_code == 0
     assert fake.requests[-1].query["q"] == "x"
     table = run("images", "ls").stdout.splitlines()
     assert len(table) == 6

@@ -51,7 +51,7 @@ def test_json_is_all_there_is_on_standard_output(fake: FakeServer, environment: 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["images", "ls", "--nope"], 2, "No such option: --nope; see: "),
+        (["images", "ls", "--zzz"], 2, "No such option: --zzz; see: "),
         (["images", "ls", "--limit", "0"], 2, "greater than or equal to 1; see: "),
         (["upload"], 2, "Missing argument 'FILE'; see: "),
         (["uplaod", "x"], 2, "unknown command 'uplaod'; did you mean 'upload'?; see: "),

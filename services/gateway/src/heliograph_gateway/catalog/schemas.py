@@ -150,20 +150,22 @@ class ImageShape(Shape):
     caption: Annotated[
         str | None,
         Field(
-            description="What the picture shows, according to its analysis. Null until an analysis tells.",
+            description="What the image shows, according to its analysis. Null until it has been analyzed.",
             examples=["A dog runs along a beach at sunset."],
         ),
     ]
     alt_text: Annotated[
         str | None,
         Field(
-            description="Alternative text for readers who do not see the picture. Null until an analysis tells.",
+            description="Alternative text for readers who cannot see the image. Null until it has been analyzed.",
             examples=["A brown dog running on wet sand, the low sun behind it"],
         ),
     ]
     tags: Annotated[
         list[str] | None,
-        Field(description="Tags of what the picture shows. Null until an analysis tells.", examples=[["beach", "dog"]]),
+        Field(
+            description="Tags of what the image shows. Null until it has been analyzed.", examples=[["beach", "dog"]]
+        ),
     ]
     status: Annotated[State, Field(description="Overall processing state.", examples=["processing"])]
     progress: Annotated[int, Field(description="Processing progress in percent, from 0 to 100.", examples=[60])]

@@ -29,11 +29,14 @@ class SearchFilling:
         if self._done:
             return False
         until = time.monotonic() + self._slice
-        while True:
+        images = 0
+        while time.monotonic() < until:
             async with self._database.transaction() as connection:
                 filled = await search.fill(connection, batch=self._batch)
             if filled is not search.Filled.SOME:
                 self._done = filled is search.Filled.ALL
+                if self._done and images:
+                    log.info("all images can be searched")
                 return not self._done
-            if time.monotonic() > until:
-                return True
+            images += self._batch
+        return True

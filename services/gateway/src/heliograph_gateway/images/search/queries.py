@@ -49,8 +49,8 @@ class _Candidates:
     """Where a page's images are read from. ``ids``: newest first. ``last``: the oldest that was read of those that have more
     behind them, which is where the next page begins; all ids are read down to there."""
 
-    ids: Select[tuple[UUID]]
-    last: Select[tuple[UUID]]
+    ids: Select[UUID]
+    last: Select[UUID]
 
 
 async def understood(connection: AsyncConnection, q: str) -> list[Clause]:
@@ -130,7 +130,7 @@ def _with_words(owner: str, leads: Sequence[str], ids: tuple[UUID, UUID]) -> _Ca
     )
 
 
-def _having(owner: str, word: Any, ids: tuple[UUID, UUID]) -> Select[tuple[UUID]]:
+def _having(owner: str, word: Any, ids: tuple[UUID, UUID]) -> Select[UUID]:
     """The images with a word, newest first: a range of the primary key."""
     return (
         select(ImageWord.image_id)
@@ -179,7 +179,7 @@ async def _count(
         return {}
     word = func.unnest(literal(known, ARRAY(Text))).table_valued("word").render_derived()
     up_to = max(1, min(_COUNTED, _COUNTED_IN_ALL // len(known)))
-    some = _having(owner, word.c.word, ids).limit(up_to).subquery()
-    number = select(func.count()).select_from(some).scalar_subquery()
-    rows = (await connection.execute(select(word.c.word, number.label("images")))).all()
+    some = _having(owner, word.c.word, ids).limit(up_to).lateral("some")
+    images = select(word.c.word, func.count(some.c.image_id).label("images")).group_by(word.c.word)
+    rows = (await connection.execute(images.select_from(word.outerjoin(some, true())))).all()
     return {row.word: row.images for row in rows}
