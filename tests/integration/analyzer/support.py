@@ -48,7 +48,7 @@ def digest(number: int) -> str:
 
 
 @dataclass
-class World:
+class Analyses:
     """Images and analyses in the test's database, a double of OpenAI, and analyzers."""
 
     backbone: Backbone

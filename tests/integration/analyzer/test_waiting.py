@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text, update
-from tests.integration.analyzer.support import World, digest
+from tests.integration.analyzer.support import Analyses, digest
 from tests.polling import until
 
 from heliograph_analyzer.turns.dispatcher import Dispatcher
@@ -18,7 +18,7 @@ from heliograph_local.doubles.addresses import OPENAI_KEY
 from heliograph_local.doubles.faults import Fault
 
 
-async def waiting_of(world: World, analysis_id: object) -> Waiting | None:
+async def waiting_of(world: Analyses, analysis_id: object) -> Waiting | None:
     """What clients are told that an analysis waits for."""
     async with world.backbone.database.transaction() as connection:
         row = await analyses.find_analysis(connection, analysis_id)  # type: ignore[arg-type]
@@ -26,13 +26,13 @@ async def waiting_of(world: World, analysis_id: object) -> Waiting | None:
         return await analyses.waiting_of(connection, row)
 
 
-async def configured(world: World) -> bool:
+async def configured(world: Analyses) -> bool:
     """What the other services know."""
     async with world.backbone.database.transaction() as connection:
         return await analyses.analysis_configured(connection)
 
 
-async def test_without_a_key_work_waits_until_one_appears(world: World, tmp_path: Path) -> None:
+async def test_without_a_key_work_waits_until_one_appears(world: Analyses, tmp_path: Path) -> None:
     file = tmp_path / "key"
     urgent, background = await world.asked(1), await world.asked(2, urgent=False)
     async with world.analyzer(key=None, key_file=file) as health:
@@ -49,7 +49,7 @@ async def test_without_a_key_work_waits_until_one_appears(world: World, tmp_path
     assert [(row.status, row.attempts) for row in rows] == [("completed", 0)] * 2
 
 
-async def test_a_key_that_is_refused_waits_for_another(world: World, tmp_path: Path) -> None:
+async def test_a_key_that_is_refused_waits_for_another(world: Analyses, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("sk-wrong-key")
     async with world.analyzer(key=None, key_file=file):
@@ -64,7 +64,7 @@ async def test_a_key_that_is_refused_waits_for_another(world: World, tmp_path: P
     assert await world.charged() == row.input_tokens + row.output_tokens
 
 
-async def not_configured(world: World) -> bool:
+async def not_configured(world: Analyses) -> bool:
     return not await configured(world)
 
 
@@ -76,7 +76,7 @@ async def not_configured(world: World) -> bool:
         (Fault(kind="error", status=500, times=2), "cannot be reached"),
     ],
 )
-async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: World, fault: Fault, reason: str) -> None:
+async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: Analyses, fault: Fault, reason: str) -> None:
     world.double.behaviour.misbehave(fault)
     async with world.analyzer(slots=1):
         rows = await world.ended(*[await world.asked(number) for number in range(3)])
@@ -87,7 +87,7 @@ async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: World
     assert not state.paused
 
 
-async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: World) -> None:
+async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: Analyses) -> None:
     world.double.behaviour.misbehave(Fault(kind="cut_off"))
     async with world.analyzer():
         [row] = await world.ended(await world.asked(1))
@@ -98,7 +98,7 @@ async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: 
     assert broken.charged >= sum(call.input_tokens + call.output_tokens for call in world.double.calls[:1])
 
 
-async def test_while_calls_are_paused_nothing_is_asked(world: World) -> None:
+async def test_while_calls_are_paused_nothing_is_asked(world: Analyses) -> None:
     async with world.backbone.database.transaction() as connection:
         await provider_states.pause(connection, BUDGET, reason="the model cannot be reached", seconds=60)
     async with world.analyzer():
@@ -115,7 +115,7 @@ async def test_while_calls_are_paused_nothing_is_asked(world: World) -> None:
     assert [row.status for row in rows] == ["completed"] * 2
 
 
-async def test_a_question_that_fails_by_itself_ends(world: World) -> None:
+async def test_a_question_that_fails_by_itself_ends(world: Analyses) -> None:
     world.double.behaviour.misbehave(
         Fault(kind="error", status=500, call="responses.create", times=-1, about=digest(1))
     )
@@ -128,7 +128,7 @@ async def test_a_question_that_fails_by_itself_ends(world: World) -> None:
     assert len([call for call in world.double.calls if call.picture == digest(1)]) <= 2
 
 
-async def test_the_budget_of_an_owner_is_spent(world: World) -> None:
+async def test_the_budget_of_an_owner_is_spent(world: Analyses) -> None:
     async with world.analyzer(owner_tokens_per_day=1):
         [first] = await world.ended(await world.asked(1))
         second = await world.asked(2)
@@ -152,7 +152,7 @@ async def test_the_budget_of_an_owner_is_spent(world: World) -> None:
     assert (second_row.status, second_row.attempts) == ("completed", 0)
 
 
-async def test_the_budget_of_the_installation_is_spent(world: World) -> None:
+async def test_the_budget_of_the_installation_is_spent(world: Analyses) -> None:
     async with world.analyzer(installation_tokens_per_day=1, slots=4):
         asked = [await world.asked(number, owner=f"owner-{number}") for number in range(4)]
 
@@ -167,7 +167,7 @@ async def test_the_budget_of_the_installation_is_spent(world: World) -> None:
     assert reasons <= {"the installation's daily token budget is spent", None}
 
 
-async def test_what_waits_for_too_long_fails(world: World) -> None:
+async def test_what_waits_for_too_long_fails(world: Analyses) -> None:
     analysis_id = await world.asked(1, urgent=False)
     async with world.backbone.database.transaction() as connection:
         await connection.execute(text("UPDATE analyses SET requested_at = now() - interval '31 days'"))
@@ -180,7 +180,7 @@ async def test_what_waits_for_too_long_fails(world: World) -> None:
     assert event["code"] == "expired"
 
 
-async def test_what_is_stuck_is_moved(world: World) -> None:
+async def test_what_is_stuck_is_moved(world: Analyses) -> None:
     lost, unshown = await world.asked(1), await world.asked(2, shown=False)
     async with world.backbone.database.transaction() as connection:
         await connection.execute(text("DELETE FROM work"))
@@ -195,7 +195,7 @@ async def test_what_is_stuck_is_moved(world: World) -> None:
     assert str((await world.row(unshown)).image_id).encode() in (asked.data or b"")
 
 
-async def test_owners_take_turns(world: World) -> None:
+async def test_owners_take_turns(world: Analyses) -> None:
     many = [await world.asked(number, owner="many", urgent=False) for number in range(30)]
     one = await world.asked(40, owner="one", urgent=False)
     world.double.behaviour.misbehave(Fault(kind="slow", seconds=0.05, times=-1))

@@ -13,7 +13,7 @@ from tests.integration.gateway.support import Gateway, change, count, problem, r
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
-from heliograph_common.contracts.messages import AnalyzeImage, ImageStored
+from heliograph_common.contracts.messages import ImageStored
 from heliograph_common.db.engine import Database
 from heliograph_gateway.catalog.schemas import ImageShape
 from heliograph_gateway.settings import GatewaySettings
