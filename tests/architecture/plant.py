@@ -45,7 +45,9 @@ def _facts(result: Mapping[str, Any]) -> Facts:
     return Facts(caption=species, alt_text=species, tags=["plant", species] if species else [])
 
 
-PROFILE = Profile(name="garden-plant", version=1, prompt=_PROMPT, result=GardenPlant, max_output_tokens=500, facts=_facts)
+PROFILE = Profile(
+    name="garden-plant", version=1, prompt=_PROMPT, result=GardenPlant, max_output_tokens=500, facts=_facts
+)
 ''',
     SHOWN: '''"""A picture is analyzed by the new profile, which the gateway's settings name."""
 
@@ -55,13 +57,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.integration.analyzer.support import World
+from tests.integration.analyzer.support import Analyses
 
 from heliograph_gateway.settings import GatewaySettings
 
 
 @pytest.mark.parametrize("api", ["responses", "chat"])
-async def test_a_picture_of_a_plant(world: World, make_settings: Callable[..., Any], api: str) -> None:
+async def test_a_picture_of_a_plant(world: Analyses, make_settings: Callable[..., Any], api: str) -> None:
     named = make_settings(GatewaySettings, gateway={"analysis_profiles": ["describe", "food", "garden-plant"]})
     async with world.analyzer(openai={"api": api}):
         [row] = await world.ended(await world.asked(1, named.gateway.analysis_profiles[-1]))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import func, update
-from tests.integration.analyzer.support import World
+from tests.integration.analyzer.support import Analyses
 
 from heliograph_analyzer.turns import queries
 from heliograph_common.db.analysis_models import Analysis
 
 
-async def _age(world: World) -> float:
+async def _age(world: Analyses) -> float:
     async with world.backbone.database.transaction() as connection:
         return await queries.oldest_age(connection)
 
 
-async def test_the_oldest_of_those_that_are_queued_counts(world: World) -> None:
+async def test_the_oldest_of_those_that_are_queued_counts(world: Analyses) -> None:
     assert await _age(world) == 0
     older, younger = [await world.asked(number, urgent=False) for number in (1, 2)]
     for analysis_id, hours in ((older, 5), (younger, 2)):
