@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url, select
-from tests.integration.analyzer.support import World
+from tests.integration.analyzer.support import Analyses
 from tests.polling import until
 
 from heliograph_analyzer.models.port import Usage
@@ -32,13 +32,13 @@ Kill = Callable[[], None]
 
 
 @pytest.fixture
-async def quick_redelivery(world: World, settings: ServiceSettings) -> None:
+async def quick_redelivery(world: Analyses, settings: ServiceSettings) -> None:
     """What a killed analyzer had in hand comes again after two seconds."""
     await provision(world.backbone.bus.jetstream, settings.nats.model_copy(update={"ack_wait": _ACK_WAIT}))
 
 
 @pytest.fixture
-def environment(world: World, heliograph_environment: Mapping[str, str]) -> dict[str, str]:
+def environment(world: Analyses, heliograph_environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of an analyzer that is a process."""
     return {
         **os.environ,
@@ -66,26 +66,26 @@ async def process(environment: Mapping[str, str], log: Path) -> AsyncIterator[Ki
 
 
 @asynccontextmanager
-async def held_back(world: World, image_id: UUID) -> AsyncIterator[None]:
+async def held_back(world: Analyses, image_id: UUID) -> AsyncIterator[None]:
     """While the block runs, nothing about an image can be concluded."""
     async with world.backbone.database.transaction() as connection:
         await connection.execute(select(Image.id).where(Image.id == image_id).with_for_update())
         yield
 
 
-async def asked_once(world: World) -> None:
+async def asked_once(world: Analyses) -> None:
     """Returns once the double has been asked."""
     await until(lambda: world.double.calls, 60)
 
 
-async def outcomes(world: World) -> list[str | None]:
+async def outcomes(world: Analyses) -> list[str | None]:
     """How the calls of the ledger ended, the first first."""
     return [call.outcome for call in await world.ledger()]
 
 
 @pytest.mark.usefixtures("quick_redelivery")
 async def test_an_answer_that_is_kept_is_not_asked_for_again(
-    world: World, environment: dict[str, str], tmp_path: Path
+    world: Analyses, environment: dict[str, str], tmp_path: Path
 ) -> None:
     world.double.behaviour.misbehave(Fault(kind="slow", seconds=1))
     image_id = await world.image(1)
@@ -109,7 +109,7 @@ async def test_an_answer_that_is_kept_is_not_asked_for_again(
 
 @pytest.mark.usefixtures("quick_redelivery")
 async def test_a_call_under_way_at_a_crash_is_made_once_more_and_stays_charged(
-    world: World, environment: dict[str, str], tmp_path: Path
+    world: Analyses, environment: dict[str, str], tmp_path: Path
 ) -> None:
     world.double.behaviour.misbehave(Fault(kind="slow", seconds=5))
     analysis_id = await world.asked(1)
@@ -130,7 +130,7 @@ async def test_a_call_under_way_at_a_crash_is_made_once_more_and_stays_charged(
     await world.no_work()
 
 
-async def test_an_answer_is_kept_until_postgresql_is_back(world: World) -> None:
+async def test_an_answer_is_kept_until_postgresql_is_back(world: Analyses) -> None:
     database = world.settings.database
     url = make_url(database.url.get_secret_value())
     away, refused = False, 0
@@ -144,7 +144,7 @@ async def test_an_answer_is_kept_until_postgresql_is_back(world: World) -> None:
     async with TcpProxy(upstream) as between:
         hidden = SecretStr(url.set(host="127.0.0.1", port=between.port).render_as_string(hide_password=False))
         by_proxy = world.settings.model_copy(update={"database": database.model_copy(update={"url": hidden})})
-        async with World(world.backbone, by_proxy, world.double, world.url).analyzer():
+        async with Analyses(world.backbone, by_proxy, world.double, world.url).analyzer():
             analysis_id = await world.asked(1)
             await asked_once(world)
             away = True
@@ -162,7 +162,7 @@ async def test_an_answer_is_kept_until_postgresql_is_back(world: World) -> None:
     assert await world.charged() == row.input_tokens + row.output_tokens
 
 
-async def test_what_a_call_used_is_written_once(world: World) -> None:
+async def test_what_a_call_used_is_written_once(world: Analyses) -> None:
     """The first time may have been committed although PostgreSQL went away before it said so."""
     analysis: Any = await world.row(await world.asked(1))
     async with world.backbone.database.transaction() as connection:
@@ -184,5 +184,5 @@ async def test_what_a_call_used_is_written_once(world: World) -> None:
     assert await world.charged() == await world.charged("ann") == 1_100
 
 
-async def _are(world: World, wanted: list[str | None]) -> bool:
+async def _are(world: Analyses, wanted: list[str | None]) -> bool:
     return await outcomes(world) == wanted
