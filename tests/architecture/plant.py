@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tests.architecture.support import write
 
-PROFILE = "services/analyzer/src/heliograph_analyzer/profiles/house_plant.py"
-SHOWN = "tests/integration/analyzer/test_house_plant.py"
+PROFILE = "services/analyzer/src/heliograph_analyzer/profiles/garden_plant.py"
+SHOWN = "tests/integration/analyzer/test_garden_plant.py"
 
 WRITTEN = {
-    PROFILE: '''"""``house-plant``: which plant a picture shows, and how it does."""
+    PROFILE: '''"""``garden-plant``: which plant a picture shows, and how it does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pydantic import Field
 from heliograph_analyzer.profiles.port import RULES, Facts, Profile, Result
 
 _PROMPT = f"""\\
-You tell owners of house plants which plant a picture shows, and how it does.
+You tell owners of garden plants which plant a picture shows, and how it does.
 
 - species: the common name of the plant; empty if no plant can be seen.
 - health: how the plant looks.
@@ -32,7 +32,7 @@ You tell owners of house plants which plant a picture shows, and how it does.
 {RULES}"""
 
 
-class HousePlant(Result):
+class GardenPlant(Result):
     """A plant on a picture."""
 
     species: str = Field(max_length=100, description="Common name.")
@@ -45,7 +45,9 @@ def _facts(result: Mapping[str, Any]) -> Facts:
     return Facts(caption=species, alt_text=species, tags=["plant", species] if species else [])
 
 
-PROFILE = Profile(name="house-plant", version=1, prompt=_PROMPT, result=HousePlant, max_output_tokens=500, facts=_facts)
+PROFILE = Profile(
+    name="garden-plant", version=1, prompt=_PROMPT, result=GardenPlant, max_output_tokens=500, facts=_facts
+)
 ''',
     SHOWN: '''"""A picture is analyzed by the new profile, which the gateway's settings name."""
 
@@ -55,17 +57,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.integration.analyzer.support import World
+from tests.integration.analyzer.support import Analyses
 
 from heliograph_gateway.settings import GatewaySettings
 
 
 @pytest.mark.parametrize("api", ["responses", "chat"])
-async def test_a_picture_of_a_plant(world: World, make_settings: Callable[..., Any], api: str) -> None:
-    named = make_settings(GatewaySettings, gateway={"analysis_profiles": ["describe", "food", "house-plant"]})
+async def test_a_picture_of_a_plant(world: Analyses, make_settings: Callable[..., Any], api: str) -> None:
+    named = make_settings(GatewaySettings, gateway={"analysis_profiles": ["describe", "food", "garden-plant"]})
     async with world.analyzer(openai={"api": api}):
         [row] = await world.ended(await world.asked(1, named.gateway.analysis_profiles[-1]))
-    assert (row.status, row.profile, row.profile_version) == ("completed", "house-plant", 1), row.error
+    assert (row.status, row.profile, row.profile_version) == ("completed", "garden-plant", 1), row.error
     assert row.result.keys() == {"species", "health", "needs"}
     assert row.result["health"] in {"good", "poor", "unknown"}
     image = await world.image_row(row.image_id)

@@ -26,5 +26,5 @@ def test_a_profile_costs_one_file(tmp_path: Path) -> None:
     found = copy.run(
         python, "-c", "from heliograph_analyzer.profiles.registry import PROFILES; print(*PROFILES)"
     ).split()
-    assert found == ["describe", "food", "house-plant"]
+    assert found == ["describe", "food", "garden-plant"]
     copy.run(pytest_here, "-q", "-n", "0", "-p", "no:cacheprovider", SUITE, plant.SHOWN)

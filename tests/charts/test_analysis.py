@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.charts.support import Manifest, Render, environment, pick, pod_of
+from tests.polling import until
 
+from heliograph_analyzer.models.connect import credentials_of
 from heliograph_analyzer.profiles.registry import PROFILES
 from heliograph_analyzer.settings import AnalyzerSettings
 
@@ -27,7 +30,7 @@ def analyzer(manifests: list[Manifest]) -> Manifest:
 
 def read(manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> AnalyzerSettings:
     for name, value in environment(analyzer(manifests)).items():
-        if name.removeprefix("HELIOGRAPH_").startswith(GROUPS):
+        if name.removeprefix("HELIOGRAPH_").startswith(GROUPS) and name != KEY_FILE:
             monkeypatch.setenv(name, value)
     return AnalyzerSettings()
 
@@ -50,10 +53,8 @@ def public(rules: list[Manifest]) -> list[Manifest]:
 def test_by_default_settings_are_the_analyzers_own(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(render(), monkeypatch)
 
-    for group in ("analyzer", "limits"):
+    for group in ("analyzer", "openai", "limits"):
         assert getattr(settings, group) == AnalyzerSettings.model_fields[group].default, group
-    own, expected = settings.openai.model_dump(), AnalyzerSettings.model_fields["openai"].default.model_dump()
-    assert own | {"api_key_file": None} == expected
 
 
 def test_settings_can_be_set(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,18 @@ def test_a_pod_starts_without_a_key_and_has_it_later(render: Render) -> None:
     # A mount by subPath would never be updated.
     assert not [mount for mount in pod_of(deployment)["containers"][0]["volumeMounts"] if "subPath" in mount]
     assert [source["name"] for source in sources(deployment) if source.get("optional")] == ["heliograph-openai"]
+
+
+async def test_the_key_is_taken_up_from_where_it_is_mounted(
+    render: Render, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounted = Path(environment(analyzer(render()))[KEY_FILE])
+    file = tmp_path / mounted.name
+    monkeypatch.setenv(KEY_FILE, str(file))
+    credentials = credentials_of(AnalyzerSettings().openai)  # does not wait for the file
+    assert credentials.state() == "missing credentials"
+    file.write_text("sk-late\n", encoding="utf-8")
+    await until(lambda: credentials.current() == "sk-late")
 
 
 def test_the_key_is_the_analyzers_alone_and_in_no_variable(render: Render) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -244,7 +244,7 @@ async def get_analysis_usage(
     if owner is not None and owner != caller.subject:
         caller.require(ADMIN)
     last = last or utc_now().date()
-    first = first or max(date.min + timedelta(days=_DAYS), last) - timedelta(days=_DAYS - 1)
+    first = first or date.fromordinal(max(1, last.toordinal() - _DAYS + 1))
     if not 0 <= (last - first).days < _LONGEST:
         detail = f"Must be at most {_LONGEST - 1} days before `to`, and not after it"
         errors = [{"parameter": "from", "detail": detail}]
