@@ -21,7 +21,7 @@ IMAGE = "01a1f930-91c4-7d0f-8a3b-5a7f2c60e1d4"
 
 def unavailable() -> Response:
     """What the server answers those who wait where there are no credentials."""
-    return problem(503, "analysis-unavailable", "missing credentials", {"Retry-After": "30"}, reason="missing")
+    return problem(503, "analysis-unavailable", "missing credentials", {"Retry-After": "0"}, reason="missing")
 
 
 async def test_an_image_is_analyzed(fake: FakeServer, client: AsyncClient) -> None:
