@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import simplejpeg
 from tests.integration.stack.support import Running
 from tests.polling import until
 
-from heliograph_client import Analysis, AsyncClient, Event, Image, RetryPolicy
+from heliograph_client import Analysis, AsyncClient, Event, Image, Reset, RetryPolicy
 from heliograph_client.events import EventStream
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -92,7 +93,7 @@ async def test_an_upload_is_described_and_found_by_its_tag(stack: Running) -> No
         assert (described.caption or "").startswith("Made up: ")
         found = [each.id async for each in client.list(q=f"made-up {described.tags[-1]}")]
         assert image.id in found
-        event = await until(lambda: next((each for each in heard if each.subject == str(image.id)), None), SECONDS)
+        event = await until(lambda: _of(image, heard), SECONDS)
     assert (event.data["result"], event.data["profile"]) == (analysis.result, "describe")
 
 
@@ -112,12 +113,12 @@ async def test_a_hundred_uploads_of_forty_pictures_cost_forty_calls(stack: Runni
         answers: dict[str, set[str]] = {}
         sources: Counter[str | None] = Counter()
         for number, image in enumerate(images):
-            (found,) = await until(lambda image=image: _completed(client, image), SECONDS, every=0.1)
+            (found,) = await until(partial(_completed, client, image), SECONDS, every=0.1)
             sources[found.source] += 1
             answers.setdefault(f"picture {number % PICTURES}", set()).add(json.dumps(found.result, sort_keys=True))
         spent = (await client.analysis_usage()).total
     made = calls(stack)[before:]
-    print(f"\n{UPLOADS} uploads of {PICTURES} pictures\n{stack.cli('costs').stdout}")
+    print(f"\n{UPLOADS} uploads of {PICTURES} pictures\n{stack.cli('costs').stdout}")  # noqa: T201
     assert len(made) == PICTURES
     assert set(Counter(call["picture"] for call in made).values()) == {1}
     assert sources == {"api": PICTURES, "cache": UPLOADS - PICTURES}
@@ -133,6 +134,11 @@ def test_what_was_asked_of_the_model_matches_its_schema(stack: Running) -> None:
     assert {call["detail"] for call in calls(stack)} <= {"low", "high"}
 
 
+def _of(image: Image, heard: Sequence[Event | Reset]) -> Event | None:
+    """The first event of an image."""
+    return next((each for each in heard if isinstance(each, Event) and each.subject == str(image.id)), None)
+
+
 async def _completed(client: AsyncClient, image: Image) -> Sequence[Analysis]:
     """The analyses of an image, once there are some and all have ended."""
     found = await client.analyses(image.id)
@@ -141,9 +147,9 @@ async def _completed(client: AsyncClient, image: Image) -> Sequence[Analysis]:
 
 
 @asynccontextmanager
-async def _events(client: AsyncClient) -> AsyncIterator[list[Event]]:
+async def _events(client: AsyncClient) -> AsyncIterator[list[Event | Reset]]:
     """What is heard of analyses that have ended, from now on."""
-    heard: list[Event] = []
+    heard: list[Event | Reset] = []
     connected = asyncio.Event()
     stream = EventStream(
         client.connection,
@@ -155,8 +161,7 @@ async def _events(client: AsyncClient) -> AsyncIterator[list[Event]]:
     async def listen() -> None:
         async with aclosing(stream.items()) as items:
             async for each in items:
-                if isinstance(each, Event):
-                    heard.append(each)
+                heard.append(each)  # noqa: PERF401 - others look at it meanwhile
 
     listening = asyncio.create_task(listen())
     try:

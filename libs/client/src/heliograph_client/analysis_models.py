@@ -29,7 +29,7 @@ class AnalysisFault(Model):
 
 
 class AnalysisWaiting(Model):
-    """What an analysis waits for; ``until`` is ``None`` where nobody knows, as with missing credentials."""
+    """What an analysis waits for; ``until`` is ``None`` where that is unknown, as with missing credentials."""
 
     reason: str
     until: datetime | None = None

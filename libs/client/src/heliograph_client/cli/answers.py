@@ -41,7 +41,7 @@ def tokens_of(found: Analysis) -> str:
 
 
 def cost_of(found: Analysis) -> str:
-    """Its cost; ``unknown`` where calls were made whose price nobody knows."""
+    """Its cost; ``unknown`` where calls were made whose price is unknown."""
     if found.usage.cost_usd is None:
         return "unknown" if found.usage.calls else ""
     return dollars(found.usage.cost_usd)
