@@ -64,26 +64,24 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
     return found
 
 
-async def analyses_through_the_api(connection: Connection, evidence: Evidence) -> None:
-    """Status and result of the analyses of all images that the owner has."""
+async def analyses_through_the_api(connection: Connection, evidence: Evidence, owned: Iterable[str]) -> None:
+    """Status and result of the analyses of the images that an owner has."""
+    analyzed = await _analyzed_images(connection)
     headers = {"Authorization": f"Bearer {connection.token}"}
-    owned = await _analyzed_images(connection)
     async with httpx2.AsyncClient(base_url=connection.api or "", headers=headers, timeout=20, trust_env=False) as http:
-        for image_id in owned:
+        for image_id in analyzed.intersection(owned):
             answer = await http.get(f"/v1/images/{image_id}/analyses")
-            if answer.status_code == httpx2.codes.NOT_FOUND:  # another owner's
-                continue
             for each in answer.raise_for_status().json()["analyses"]:
                 evidence.answered[each["id"]] = (each["status"], _text(each["result"]))
 
 
-async def _analyzed_images(connection: Connection) -> list[str]:
+async def _analyzed_images(connection: Connection) -> set[str]:
     async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
         known = await (await database.execute("SELECT to_regclass('analyses') IS NOT NULL")).fetchone()
         if known is None or not known[0]:
-            return []
+            return set()
         found = await database.execute("SELECT DISTINCT image_id::text FROM analyses")
-        return [row[0] for row in await found.fetchall()]
+        return {row[0] for row in await found.fetchall()}
 
 
 def _text(result: Any) -> str:
