@@ -133,7 +133,7 @@ async def _kill(world: World, least: int, asking: asyncio.Task[None]) -> None:
 
 
 class _Flights:
-    """Tells when the model is being asked. Calls that a kill has ended stay unfinished in its record, so each counts once."""
+    """Tells when the model is being asked. Calls that a kill has ended stay unfinished in its record: each counts once."""
 
     def __init__(self, world: World) -> None:
         assert world.model_calls is not None
