@@ -51,7 +51,7 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
         if not (await rows("SELECT to_regclass('analyses') IS NOT NULL"))[0][0]:
             return found
         for row in await rows(_ANALYSES):
-            values = [_text(value) if place == _RESULT else value for place, value in enumerate(row)]
+            values: list[Any] = [_text(value) if place == _RESULT else value for place, value in enumerate(row)]
             evidence.analyses.append(AnalysisRow(*values))
         found.calls = [CallRow(*row) for row in await rows(_CALLS)]
         found.budgets = {scope: tokens for scope, tokens in await rows(_BUDGETS) if tokens}
