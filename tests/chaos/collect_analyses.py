@@ -19,6 +19,7 @@ from heliograph_local.doubles.openai.calls import recorded
 _ANALYSES = """
     SELECT id::text, image_id::text, owner, status, result, source, calls, waiting_reason, error FROM analyses ORDER BY id
 """
+_RESULT = 4
 _CALLS = """
     SELECT pixel_hash, owner, outcome, charged, input_tokens + output_tokens, extract(epoch FROM began_at)::float,
            extract(epoch FROM ended_at)::float
@@ -50,7 +51,8 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
         if not (await rows("SELECT to_regclass('analyses') IS NOT NULL"))[0][0]:
             return found
         for row in await rows(_ANALYSES):
-            evidence.analyses.append(AnalysisRow(*row[:4], _text(row[4]), *row[5:]))
+            values: list[Any] = [_text(value) if place == _RESULT else value for place, value in enumerate(row)]
+            evidence.analyses.append(AnalysisRow(*values))
         found.calls = [CallRow(*row) for row in await rows(_CALLS)]
         found.budgets = {scope: tokens for scope, tokens in await rows(_BUDGETS) if tokens}
         [(found.usage_calls, found.usage_hits)] = await rows(_USAGE)

@@ -36,9 +36,10 @@ _CALL_SECONDS = 0.3
 _VICTIMS = ("analyzer-1", "postgres", "analyzer-2", "nats", "analyzer-1", "doubles", "analyzer-2", "gateway")
 _ENDS_CALLS = ("analyzer", "postgres", "doubles")
 _EVERY = (0.4, 1.2)
-_AIM_SECONDS = 4.0
+_AIM_SECONDS = 8.0
 _ENDED_WITHIN = 300.0
 _AT_ONCE = 4
+_AHEAD = 2
 
 Client = tuple[Connection, Sender]
 
@@ -46,12 +47,12 @@ Client = tuple[Connection, Sender]
 async def run(world: World, *, quick: bool) -> None:
     """Uploads, half of them with the wish for an analysis; the others are asked for by their image. One process after
     another is killed until all have been asked for, and as long as it takes for enough kills."""
-    count, different, least = (60, 36, 16) if quick else (200, 120, 56)
+    count, different, least = (60, 36, 12) if quick else (200, 120, 48)
     world.told_of = _shown
     world.standstill = _ENDED_WITHIN
     clients: list[Client] = [(world.connection, world.sender), *world.others]
     await _slow_down(world)
-    asking = asyncio.create_task(_ask(world, clients, list(_pictures(world.rng, count, different))))
+    asking = asyncio.create_task(_ask(world, clients, list(_pictures(world.rng, count, different)), least))
     killer = asyncio.create_task(_kill(world, least, asking))
     await asyncio.gather(asking, killer)
     last = time.monotonic()
@@ -75,12 +76,15 @@ def _pictures(rng: random.Random, count: int, different: int) -> Iterator[Pictur
         yield named(f"{original.name}-{index}.jpg", data, **shown)
 
 
-async def _ask(world: World, clients: list[Client], pictures: list[Picture]) -> None:
+async def _ask(world: World, clients: list[Client], pictures: list[Picture], least: int) -> None:
+    """Asks for all of them, in the course of so many kills."""
     left, told = iter(list(enumerate(pictures))), 0
 
     async def lane() -> None:
         nonlocal told
         for index, each in left:
+            while world.kills < least * index / len(pictures) - _AHEAD:  # so that each kill meets some
+                await asyncio.sleep(0.05)
             connection, sender = clients[index % len(clients)]
             if index % 2:
                 await sender.send(each)
@@ -90,7 +94,6 @@ async def _ask(world: World, clients: list[Client], pictures: list[Picture]) -> 
             told += 1
             if told % 20 == 0:
                 world.say(f"{told} of {len(pictures)} analyses asked for, after {world.kills} kills")
-            await asyncio.sleep(world.rng.uniform(0.1, 0.9))  # so that there is something to ask for until the end
 
     await asyncio.gather(*(lane() for _ in range(_AT_ONCE)))
 
@@ -133,7 +136,7 @@ async def _kill(world: World, least: int, asking: asyncio.Task[None]) -> None:
 
 
 class _Flights:
-    """Tells when the model is being asked. Calls that a kill has ended stay unfinished in its record, so each counts once."""
+    """Tells when the model is being asked. Calls that a kill has ended stay unfinished in its record: each counts once."""
 
     def __init__(self, world: World) -> None:
         assert world.model_calls is not None
