@@ -56,16 +56,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from tests.integration.analyzer.support import Analyses
 
 from heliograph_gateway.settings import GatewaySettings
 
 
-@pytest.mark.parametrize("api", ["responses", "chat"])
-async def test_a_picture_of_a_plant(world: Analyses, make_settings: Callable[..., Any], api: str) -> None:
+async def test_a_picture_of_a_plant(world: Analyses, make_settings: Callable[..., Any]) -> None:
     named = make_settings(GatewaySettings, gateway={"analysis_profiles": ["describe", "food", "garden-plant"]})
-    async with world.analyzer(openai={"api": api}):
+    async with world.analyzer():
         [row] = await world.ended(await world.asked(1, named.gateway.analysis_profiles[-1]))
     assert (row.status, row.profile, row.profile_version) == ("completed", "garden-plant", 1), row.error
     assert row.result.keys() == {"species", "health", "needs"}

@@ -11,7 +11,7 @@ from tests.architecture.support import Copy
 
 SUITE = "tests/unit/analyzer/profiles"
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("new-profile")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(600), pytest.mark.xdist_group("new-profile")]
 
 
 def test_a_profile_costs_one_file(tmp_path: Path) -> None:

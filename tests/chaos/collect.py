@@ -59,8 +59,9 @@ async def collect(
     await asyncio.to_thread(_objects, connection.s3, evidence)
     await _messages(connection, evidence)
     for each in (connection, *others):
+        already = len(evidence.listed)
         await _through_the_api(each, evidence, rng)
-        await analyses_through_the_api(each, evidence)
+        await analyses_through_the_api(each, evidence, [image.id for image in evidence.listed[already:]])
     evidence.bill = await bill(connection, evidence, model_calls)
     return evidence
 

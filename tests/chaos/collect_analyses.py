@@ -19,6 +19,7 @@ from heliograph_local.doubles.openai.calls import recorded
 _ANALYSES = """
     SELECT id::text, image_id::text, owner, status, result, source, calls, waiting_reason, error FROM analyses ORDER BY id
 """
+_RESULT = 4
 _CALLS = """
     SELECT pixel_hash, owner, outcome, charged, input_tokens + output_tokens, extract(epoch FROM began_at)::float,
            extract(epoch FROM ended_at)::float
@@ -50,7 +51,8 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
         if not (await rows("SELECT to_regclass('analyses') IS NOT NULL"))[0][0]:
             return found
         for row in await rows(_ANALYSES):
-            evidence.analyses.append(AnalysisRow(*row[:4], _text(row[4]), *row[5:]))
+            values: list[Any] = [_text(value) if place == _RESULT else value for place, value in enumerate(row)]
+            evidence.analyses.append(AnalysisRow(*values))
         found.calls = [CallRow(*row) for row in await rows(_CALLS)]
         found.budgets = {scope: tokens for scope, tokens in await rows(_BUDGETS) if tokens}
         [(found.usage_calls, found.usage_hits)] = await rows(_USAGE)
@@ -64,26 +66,24 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
     return found
 
 
-async def analyses_through_the_api(connection: Connection, evidence: Evidence) -> None:
-    """Status and result of the analyses of all images that the owner has."""
+async def analyses_through_the_api(connection: Connection, evidence: Evidence, owned: Iterable[str]) -> None:
+    """Status and result of the analyses of the images that an owner has."""
+    analyzed = await _analyzed_images(connection)
     headers = {"Authorization": f"Bearer {connection.token}"}
-    owned = await _analyzed_images(connection)
     async with httpx2.AsyncClient(base_url=connection.api or "", headers=headers, timeout=20, trust_env=False) as http:
-        for image_id in owned:
+        for image_id in analyzed.intersection(owned):
             answer = await http.get(f"/v1/images/{image_id}/analyses")
-            if answer.status_code == httpx2.codes.NOT_FOUND:  # another owner's
-                continue
             for each in answer.raise_for_status().json()["analyses"]:
                 evidence.answered[each["id"]] = (each["status"], _text(each["result"]))
 
 
-async def _analyzed_images(connection: Connection) -> list[str]:
+async def _analyzed_images(connection: Connection) -> set[str]:
     async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
         known = await (await database.execute("SELECT to_regclass('analyses') IS NOT NULL")).fetchone()
         if known is None or not known[0]:
-            return []
+            return set()
         found = await database.execute("SELECT DISTINCT image_id::text FROM analyses")
-        return [row[0] for row in await found.fetchall()]
+        return {row[0] for row in await found.fetchall()}
 
 
 def _text(result: Any) -> str:

@@ -71,7 +71,8 @@ class History:
     retried: Counter[str] = field(default_factory=Counter)
     """How many retries of an image were answered 202, by its id."""
     harmed: set[str] = field(default_factory=set)
-    """Ids of images of which the test itself took something away: they are rendered again, and told of again."""
+    """Ids of images of which the test itself took something away, or wanted one more rendition: they are rendered again, and
+    told of again."""
     erased: set[str] = field(default_factory=set)
     """Ids of the events that the test itself took out of the stream."""
     analyses: set[str] = field(default_factory=set)

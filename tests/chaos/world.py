@@ -234,8 +234,8 @@ async def world(
             await entered.enter_async_context(stack)
             connections = [stack.connection, *(_of_owner(stack, number) for number in range(2, owners + 1))]
             senders = [Sender(each, history, rng, patience=patience) for each in connections]
-            for each in senders:
-                entered.push_async_callback(each.aclose)
+            for sender in senders:
+                entered.push_async_callback(sender.aclose)
             for each in connections:
                 await entered.enter_async_context(listening(each, history))
             others = list(zip(connections, senders, strict=True))[1:]

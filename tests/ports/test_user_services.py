@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
-from tests.ports.user_services import HARNESSES, Harness, OverHttp
+from tests.ports.user_services import KEEPERS, HttpKeeper, Keeper
 
 from heliograph_gateway.food.port import EntryRefused, UserServiceFailed
 from heliograph_gateway.food.user_service import HttpUserService, retry_after
@@ -26,38 +26,38 @@ def entry(entry_id: object, **values: Any) -> dict[str, Any]:
     } | values  # fmt: skip
 
 
-@pytest.fixture(params=HARNESSES, ids=lambda kind: kind.name)
-async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+@pytest.fixture(params=KEEPERS, ids=lambda kind: kind.name)
+async def keeper(request: pytest.FixtureRequest) -> AsyncIterator[Keeper]:
     """Each, while it answers."""
     async with request.param().running() as running:
         yield running
 
 
-async def test_an_entry_is_kept_once(harness: Harness) -> None:
+async def test_an_entry_is_kept_once(keeper: Keeper) -> None:
     first, second = uuid4(), uuid4()
     for entry_id in (first, first, second):
-        await harness.service.put(entry_id, entry(entry_id))
-    assert harness.kept() == {str(each): entry(each) for each in (first, second)}
+        await keeper.service.put(entry_id, entry(entry_id))
+    assert keeper.kept() == {str(each): entry(each) for each in (first, second)}
 
 
-async def test_another_entry_of_the_same_id_is_refused(harness: Harness) -> None:
+async def test_another_entry_of_the_same_id_is_refused(keeper: Keeper) -> None:
     entry_id = uuid4()
-    await harness.service.put(entry_id, entry(entry_id))
+    await keeper.service.put(entry_id, entry(entry_id))
     with pytest.raises(EntryRefused):
-        await harness.service.put(entry_id, entry(entry_id, calories=1.0))
-    assert harness.kept() == {str(entry_id): entry(entry_id)}
+        await keeper.service.put(entry_id, entry(entry_id, calories=1.0))
+    assert keeper.kept() == {str(entry_id): entry(entry_id)}
 
 
 @pytest.mark.parametrize("delay", [None, 7.0])
-async def test_one_that_is_out_of_order(harness: Harness, delay: float | None) -> None:
+async def test_one_that_is_out_of_order(keeper: Keeper, delay: float | None) -> None:
     entry_id = uuid4()
-    harness.fail(delay=delay)
+    keeper.fail(delay=delay)
     with pytest.raises(UserServiceFailed) as failure:
-        await harness.service.put(entry_id, entry(entry_id))
+        await keeper.service.put(entry_id, entry(entry_id))
     assert failure.value.delay == delay
-    assert harness.kept() == {}
-    await harness.service.put(entry_id, entry(entry_id))
-    assert harness.kept() == {str(entry_id): entry(entry_id)}
+    assert keeper.kept() == {}
+    await keeper.service.put(entry_id, entry(entry_id))
+    assert keeper.kept() == {str(entry_id): entry(entry_id)}
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
@@ -78,14 +78,14 @@ async def test_an_answer_that_is_slow_or_not_there() -> None:
 
 
 async def test_an_answer_that_breaks_off_or_is_a_page() -> None:
-    harness, entry_id = OverHttp(), uuid4()
-    async with harness.running():
-        harness.double.behaviour.misbehave(Fault(kind="html"))
+    keeper, entry_id = HttpKeeper(), uuid4()
+    async with keeper.running():
+        keeper.double.behaviour.misbehave(Fault(kind="html"))
         with pytest.raises(UserServiceFailed, match="502"):
-            await harness.service.put(entry_id, entry(entry_id))
-        harness.double.behaviour.misbehave(Fault(kind="cut_off"))
-        await harness.service.put(entry_id, entry(entry_id))  # its status has said that it is kept
-    assert harness.kept() == {str(entry_id): entry(entry_id)}
+            await keeper.service.put(entry_id, entry(entry_id))
+        keeper.double.behaviour.misbehave(Fault(kind="cut_off"))
+        await keeper.service.put(entry_id, entry(entry_id))  # its status has said that it is kept
+    assert keeper.kept() == {str(entry_id): entry(entry_id)}
 
 
 @pytest.mark.parametrize("token", [None, SecretStr("another-secret")])

@@ -1,4 +1,4 @@
-"""Harnesses of user services: the adapter over HTTP with the double, and one in memory."""
+"""User services to test: the adapter over HTTP with the double, and one in memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MemoryUserService:
         """Nothing to end."""
 
 
-class Harness(ABC):
+class Keeper(ABC):
     """A user service and what it keeps."""
 
     name: ClassVar[str]
@@ -45,7 +45,7 @@ class Harness(ABC):
 
     @asynccontextmanager
     @abstractmethod
-    async def running(self) -> AsyncIterator[Harness]:
+    async def running(self) -> AsyncIterator[Keeper]:
         """While it answers."""
         yield self
 
@@ -58,7 +58,7 @@ class Harness(ABC):
         """Has the next request fail."""
 
 
-class InMemory(Harness):
+class MemoryKeeper(Keeper):
     """The fake."""
 
     name = "memory"
@@ -67,7 +67,7 @@ class InMemory(Harness):
         self.service = self.memory = MemoryUserService()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Harness]:
+    async def running(self) -> AsyncIterator[Keeper]:
         yield self
 
     def kept(self) -> dict[str, Mapping[str, Any]]:
@@ -77,7 +77,7 @@ class InMemory(Harness):
         self.memory.failures.append(UserServiceFailed("out of order", delay=delay))
 
 
-class OverHttp(Harness):
+class HttpKeeper(Keeper):
     """The adapter, with a user service that checks what it gets."""
 
     name = "http"
@@ -86,7 +86,7 @@ class OverHttp(Harness):
         self.double = UserServiceDouble()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Harness]:
+    async def running(self) -> AsyncIterator[Keeper]:
         async with served(self.double.app) as url:
             self.service = HttpUserService(url, SecretStr(TOKEN), seconds=10)
             yield self
@@ -101,4 +101,4 @@ class OverHttp(Harness):
         self.double.behaviour.misbehave(Fault(kind=kind, status=503, retry_after=delay))  # type: ignore[arg-type]
 
 
-HARNESSES: tuple[type[Harness], ...] = (InMemory, OverHttp)
+KEEPERS: tuple[type[Keeper], ...] = (MemoryKeeper, HttpKeeper)

@@ -21,6 +21,7 @@ from tests.chaos.pictures import named, picture
 from tests.chaos.world import World
 
 from heliograph_local.connection import Connection
+from heliograph_local.doubles.openai.calls import recorded
 
 NUMBER, TITLE = 22, "analyses with everything killed"
 ENVIRONMENT = {
@@ -33,9 +34,12 @@ WORLD = {"analyzers": 2, "owners": 3}
 _PROFILE = "describe"
 _CALL_SECONDS = 0.3
 _VICTIMS = ("analyzer-1", "postgres", "analyzer-2", "nats", "analyzer-1", "doubles", "analyzer-2", "gateway")
-_EVERY = (0.6, 1.4)
+_ENDS_CALLS = ("analyzer", "postgres", "doubles")
+_EVERY = (0.4, 1.2)
+_AIM_SECONDS = 8.0
 _ENDED_WITHIN = 300.0
 _AT_ONCE = 4
+_AHEAD = 2
 
 Client = tuple[Connection, Sender]
 
@@ -43,12 +47,12 @@ Client = tuple[Connection, Sender]
 async def run(world: World, *, quick: bool) -> None:
     """Uploads, half of them with the wish for an analysis; the others are asked for by their image. One process after
     another is killed until all have been asked for, and as long as it takes for enough kills."""
-    count, different, least = (60, 36, 16) if quick else (200, 120, 48)
+    count, different, least = (60, 36, 12) if quick else (200, 120, 48)
     world.told_of = _shown
     world.standstill = _ENDED_WITHIN
     clients: list[Client] = [(world.connection, world.sender), *world.others]
     await _slow_down(world)
-    asking = asyncio.create_task(_ask(world, clients, list(_pictures(world.rng, count, different))))
+    asking = asyncio.create_task(_ask(world, clients, list(_pictures(world.rng, count, different)), least))
     killer = asyncio.create_task(_kill(world, least, asking))
     await asyncio.gather(asking, killer)
     last = time.monotonic()
@@ -63,7 +67,8 @@ async def run(world: World, *, quick: bool) -> None:
 def _pictures(rng: random.Random, count: int, different: int) -> Iterator[Picture]:
     """So many files of fewer different pictures: some differ in a comment only."""
     originals = [picture(index, rng) for index in range(different)]
-    for index, original in enumerate(itertools.islice(itertools.cycle(originals), count)):
+    for index in range(count):
+        original = originals[index * different // count]  # equal ones come together, from several owners
         comment = f"copy {index}".encode()
         segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         data = original.data[:2] + segment + original.data[2:]
@@ -71,12 +76,15 @@ def _pictures(rng: random.Random, count: int, different: int) -> Iterator[Pictur
         yield named(f"{original.name}-{index}.jpg", data, **shown)
 
 
-async def _ask(world: World, clients: list[Client], pictures: list[Picture]) -> None:
+async def _ask(world: World, clients: list[Client], pictures: list[Picture], least: int) -> None:
+    """Asks for all of them, in the course of so many kills."""
     left, told = iter(list(enumerate(pictures))), 0
 
     async def lane() -> None:
         nonlocal told
         for index, each in left:
+            while world.kills < least * index / len(pictures) - _AHEAD:  # so that each kill meets some
+                await asyncio.sleep(0.05)
             connection, sender = clients[index % len(clients)]
             if index % 2:
                 await sender.send(each)
@@ -86,7 +94,6 @@ async def _ask(world: World, clients: list[Client], pictures: list[Picture]) -> 
             told += 1
             if told % 20 == 0:
                 world.say(f"{told} of {len(pictures)} analyses asked for, after {world.kills} kills")
-            await asyncio.sleep(world.rng.uniform(0.1, 0.9))  # so that there is something to ask for until the end
 
     await asyncio.gather(*(lane() for _ in range(_AT_ONCE)))
 
@@ -106,22 +113,47 @@ async def _analyze(world: World, connection: Connection, image_id: str) -> None:
                     break
             await asyncio.sleep(0.3)
     world.history.analyses.add(image_id)
+    world.history.harmed.add(image_id)  # a model is shown a rendition that it does not have
 
 
 async def _kill(world: World, least: int, asking: asyncio.Task[None]) -> None:
-    """Goes on until all is asked for, and for long enough."""
-    killed: Counter[str] = Counter()
+    """Goes on until all is asked for, and for long enough. What makes or keeps calls is killed while one is in flight."""
+    killed, flights = Counter[str](), _Flights(world)
+    slowing: set[asyncio.Task[None]] = set()
     for name in itertools.cycle(_VICTIMS):
         if world.kills >= least and asking.done():
             break
         await asyncio.sleep(world.rng.uniform(*_EVERY))
+        flying = name.startswith(_ENDS_CALLS) and await flights.one()
         if world.kill(name):
             killed[name] += 1
-            world.say(f"killed {name} ({world.kills})")
+            world.say(f"killed {name} ({world.kills}){', a call in flight' if flying else ''}")
         if name == "doubles":
-            await _slow_down(world)
+            slowing.add(asyncio.create_task(_slow_down(world)))
+    await asyncio.gather(*slowing)
     world.notes.append(", ".join(f"{each} {count}x" for each, count in killed.items()))
     world.require(world.kills >= least, "test", f"only {world.kills} kills")
+
+
+class _Flights:
+    """Tells when the model is being asked. Calls that a kill has ended stay unfinished in its record: each counts once."""
+
+    def __init__(self, world: World) -> None:
+        assert world.model_calls is not None
+        self._calls = world.model_calls
+        self._seen: set[str] = set()
+
+    async def one(self) -> bool:
+        """Returns once a call is in flight that was not when it was asked last, or after a while without any."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_AIM_SECONDS):
+                while True:
+                    now = {call.id for call in recorded(self._calls) if call.charged and not call.finished}
+                    if now - self._seen:
+                        self._seen |= now
+                        return True
+                    await asyncio.sleep(0.03)
+        return False
 
 
 async def _slow_down(world: World) -> None:
