@@ -7,7 +7,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
 
-.PHONY: help setup up down test coverage conformance check lock generate migration format e2e chaos bench clean
+.PHONY: help setup up down test recipes coverage conformance check lock generate migration format e2e chaos bench clean
 
 help: ## List all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,9 +24,12 @@ down: setup ## Stop Heliograph started with `make up ARGS=--detach`
 test: setup ## Run unit, port and integration tests (ARGS=path::test to select)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+recipes: setup ## Follow the recipes of CONTRIBUTING for a service, a source and a profile in a copy of the tree
+	@$(BIN)/pytest -m recipe -n $(WORKERS) --dist loadgroup tests/architecture $(ARGS)
+
 coverage: setup ## Run the tests and fail if coverage drops below the threshold
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest -m "not unmeasured" -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
+	@$(BIN)/coverage run -m pytest -m "not unmeasured and not recipe" -n $(WORKERS) --dist loadgroup tests/unit tests/contracts tests/architecture tests/ports tests/integration $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

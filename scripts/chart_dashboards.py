@@ -23,12 +23,14 @@ def quantile(of: str, by: str, matchers: str, share: float = 0.95) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) (rate({of}_bucket{{{matchers}}}[$__rate_interval])))"
 
 
-STAGE, HTTP, MESSAGE, IMPORTS = (
+STAGE, HTTP, MESSAGE, IMPORTS, ANALYSIS = (
     "heliograph_stage_latency_seconds",
     "heliograph_http_request_duration_seconds",
     "heliograph_message_duration_seconds",
     "heliograph_import",
+    "heliograph_analysis",
 )
+ANSWERS = f"rate({ANALYSIS}_answers_total{{$ns}}[$__rate_interval])"
 
 PIPELINE: list[Panel | str] = [
     ("Images ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
@@ -84,6 +86,64 @@ PIPELINE: list[Panel | str] = [
         f"sum by (source, reason) (increase({IMPORTS}_waits_total{{$ns}}[$__rate_interval]))",
         "{{source}} {{reason}}",
     ),
+    "Analysis",
+    (
+        "Analyses by outcome",
+        "ops",
+        "sum by (profile, outcome) (rate(heliograph_analyses_total{$ns}[$__rate_interval]))",
+        "{{profile}} {{outcome}}",
+    ),
+    (
+        "Analyses: share answered by source",
+        "percentunit",
+        f"sum by (source) ({ANSWERS}) / scalar(sum({ANSWERS}))",
+        "{{source}}",
+    ),
+    (
+        "Analyses: calls by outcome",
+        "ops",
+        f"sum by (model, outcome) (rate({ANALYSIS}_calls_total{{$ns}}[$__rate_interval]))",
+        "{{model}} {{outcome}}",
+    ),
+    (
+        "Analyses: duration of calls, median",
+        "s",
+        quantile(f"{ANALYSIS}_call_seconds", "model", "$ns", 0.5),
+        "{{model}}",
+    ),
+    (
+        "Analyses: duration of calls, 99th percentile",
+        "s",
+        quantile(f"{ANALYSIS}_call_seconds", "model", "$ns", 0.99),
+        "{{model}}",
+    ),
+    (
+        "Analyses: tokens per second",
+        "short",
+        f"sum by (model, kind) (rate({ANALYSIS}_tokens_total{{$ns}}[$__rate_interval]))",
+        "{{model}} {{kind}}",
+    ),
+    (
+        "Analyses: cost per hour",
+        "currencyUSD",
+        f"3600 * sum by (profile, model) (rate({ANALYSIS}_cost_dollars_total{{$ns}}[$__rate_interval]))",
+        "{{profile}} {{model}}",
+    ),
+    (
+        "Analyses: cost over the selected range",
+        "currencyUSD",
+        f"sum by (profile, model) (increase({ANALYSIS}_cost_dollars_total{{$ns}}[$__range]))",
+        "{{profile}} {{model}}",
+    ),
+    (
+        "Analyses: waits by reason",
+        "short",
+        f"sum by (reason) (increase({ANALYSIS}_waits_total{{$ns}}[$__rate_interval]))",
+        "{{reason}}",
+    ),
+    ("Analyses: oldest queued", "s", f"max({ANALYSIS}_oldest_age_seconds{{$ns}})", "age"),
+    ("Analyses: paused", "bool_yes_no", f"max({ANALYSIS}_paused{{$ns}})", "paused"),
+    ("Analyses: analyzers with credentials", "short", f"sum({ANALYSIS}_configured{{$ns}})", "analyzers"),
 ]
 SERVICE: list[Panel | str] = [
     (

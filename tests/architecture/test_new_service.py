@@ -36,7 +36,7 @@ for component in asyncio.run(build(settings, Health())):
     print(component.name)
 """
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.xdist_group("new-service")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("new-service")]
 
 
 def test_a_service_costs_at_most_eight_edits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

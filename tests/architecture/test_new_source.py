@@ -13,7 +13,7 @@ from tests.architecture.support import Copy
 MOST_FILES = 5
 CHECKED = ("services/importer", "libs/common/src/heliograph_common/contracts", "tests/ports", folder.IMPORT)
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("new-source")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(600), pytest.mark.xdist_group("new-source")]
 
 
 def test_a_source_costs_edits_of_at_most_five_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

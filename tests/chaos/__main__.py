@@ -29,6 +29,7 @@ from tests.chaos.checker import Finding
 from tests.chaos.mutants import Mutant, mutants
 from tests.chaos.network import isolation
 from tests.chaos.scenarios import (
+    analyses,
     burst,
     bus,
     disk,
@@ -71,12 +72,13 @@ SCENARIOS: tuple[ModuleType, ...] = (
     order,
     reupload,
     imports,
+    analyses,
 )
 
 _SHOWN = 12
 _LIMIT_QUICK, _LIMIT = 600.0, 1800.0
 _QUICK_JOBS = 3 if (os.cpu_count() or 2) >= 4 else 2
-_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20, 21)
+_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20, 21, 22)
 """What `--quick` runs unless it is told: what finds most in a time that every change can wait for."""
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 

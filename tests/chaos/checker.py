@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.chaos.bills import SIZE, analyses_wrong
 from tests.chaos.evidence import Evidence, Found, ImageRow, RenditionRow, Size
 from tests.chaos.history import History, Picture
 from tests.chaos.order import out_of_order
@@ -45,6 +46,7 @@ def judge(history: History, evidence: Evidence) -> list[Finding]:
         *(Finding("disordered", *found) for found in out_of_order(history, evidence)),
         *_socket(history, evidence),
         *_leftovers(history, evidence),
+        *(Finding(*found) for found in analyses_wrong(history, evidence)),
         *_api(evidence),
     ]
 
@@ -118,7 +120,7 @@ def _states(history: History, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _renditions(history: History, evidence: Evidence) -> Iterator[Finding]:
-    sizes = {size.name: size for size in evidence.sizes}
+    shown, plain = {row.image_id for row in evidence.analyses}, {size.name: size for size in evidence.sizes}
     rows: dict[str, dict[str, RenditionRow]] = defaultdict(dict)
     for row in evidence.renditions:
         rows[row.image_id][row.name] = row
@@ -127,6 +129,7 @@ def _renditions(history: History, evidence: Evidence) -> Iterator[Finding]:
         if picture is None:
             continue
         own = rows.get(image.id, {})
+        sizes = plain | {SIZE.name: SIZE} if image.id in shown else plain
         if image.processing == "complete":
             for missing in sorted(sizes.keys() - own.keys()):
                 yield Finding("lost", picture.name, f"no rendition {missing}")

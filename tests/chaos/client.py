@@ -105,7 +105,8 @@ class Sender:
     async def _attempt(self, picture: Picture) -> bool:
         loop, history = asyncio.get_running_loop(), self._history
         began = loop.time()
-        asked = {"name": picture.name, **({"priority": picture.priority} if picture.priority else {})}
+        more = {"priority": picture.priority, "analyze": picture.profile}
+        asked = {"name": picture.name, **{name: value for name, value in more.items() if value}}
         try:
             response = await self._http.post("/v1/images", params=asked, content=picture.data)
         except httpx2.HTTPError as error:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from tests.chaos.client import client_connection
+from tests.chaos.collect_analyses import analyses_through_the_api, bill, results_of
 from tests.chaos.evidence import Evidence, Found, ImageRow, Listed, Message, RenditionRow, Size
 from tests.chaos.pictures import inspect
 
@@ -39,7 +40,8 @@ _RENDITIONS = """
     FROM renditions r JOIN images ON images.id = image_id WHERE deleted_at IS NULL ORDER BY image_id, r.name
 """
 _UNFINISHED = """
-    SELECT count(*) FROM images WHERE processing_status IN ('pending', 'processing') AND deleted_at IS NULL
+    SELECT count(*) FROM images WHERE deleted_at IS NULL AND (processing_status IN ('pending', 'processing')
+        OR coalesce(to_jsonb(images) ->> 'analysis_status', '') IN ('pending', 'processing'))
 """
 _WAITING = "SELECT count(*) FROM outbox WHERE to_jsonb(outbox) ->> 'quarantined_at' IS NULL"
 _WORK_TABLE = "SELECT to_regclass('work') IS NOT NULL"
@@ -47,18 +49,26 @@ _WORK_ROWS = "SELECT count(*) FROM work"
 _DOWNLOADS = 40
 
 
-async def collect(connection: Connection, rng: random.Random) -> Evidence:
-    """All of it, once nothing moves any more (``settled``)."""
+async def collect(
+    connection: Connection, rng: random.Random, *, others: Sequence[Connection] = (), model_calls: Path | None = None
+) -> Evidence:
+    """All of it, once nothing moves any more (``settled``). ``others`` are the connections of further owners;
+    ``model_calls`` is the file in which the double of the model writes what it is asked."""
     evidence = Evidence()
     await _tables(connection, evidence)
     await asyncio.to_thread(_objects, connection.s3, evidence)
     await _messages(connection, evidence)
-    await _through_the_api(connection, evidence, rng)
+    for each in (connection, *others):
+        already = len(evidence.listed)
+        await _through_the_api(each, evidence, rng)
+        await analyses_through_the_api(each, evidence, [image.id for image in evidence.listed[already:]])
+    evidence.bill = await bill(connection, evidence, model_calls)
     return evidence
 
 
 async def unfinished(connection: Connection) -> tuple[int, int, int, int]:
-    """Images that are neither complete nor failed, rows of the outbox, rows of work, messages in WORK."""
+    """Images that are neither complete nor failed, or are being analyzed, rows of the outbox, rows of work, messages in
+    WORK."""
     async with await psycopg.AsyncConnection.connect(connection.postgres, autocommit=True) as database:
         images = await (await database.execute(_UNFINISHED)).fetchone()
         outbox = await (await database.execute(_WAITING)).fetchone()
@@ -144,10 +154,9 @@ def _objects(s3: S3Connection, evidence: Evidence) -> None:
 
 async def _messages(connection: Connection, evidence: Evidence) -> None:
     async with jetstream(connection) as stream:
-        evidence.events = [
-            Message(body["id"], body["type"], body["data"].get("image_id", ""))
-            for body in await messages_of(stream, "EVENTS")
-        ]
+        bodies = await messages_of(stream, "EVENTS")
+        evidence.events = [Message(body["id"], body["type"], body["data"].get("image_id", "")) for body in bodies]
+        evidence.analyzed = results_of(bodies)
         for letter in await messages_of(stream, "DEAD"):
             if image_id := _image_of(letter):
                 evidence.dead_images.append(image_id)

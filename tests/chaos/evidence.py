@@ -86,6 +86,59 @@ class Listed:
     renditions: frozenset[tuple[str, int, int, int]]
 
 
+@dataclass(frozen=True)
+class AnalysisRow:
+    """A row of ``analyses``; ``result`` as JSON with its keys in order, empty where there is none."""
+
+    id: str
+    image_id: str
+    owner: str
+    status: str
+    result: str
+    source: str | None
+    calls: int
+    waiting: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """A row of the ledger. ``outcome``: ``None`` where its analyzer died. ``tokens``: what it used, as far as that is known;
+    times are those of the clock, as seconds."""
+
+    pixels: str
+    owner: str
+    outcome: str | None
+    charged: int
+    tokens: int
+    began_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A call as the double of the model knows it: the digest of the picture that was shown, the tokens that it charges (0:
+    nothing), and whether the answer reached its end."""
+
+    picture: str
+    tokens: int
+    finished: bool
+
+
+@dataclass
+class Bill:
+    """What analyses cost, by everybody who counts: the ledger, the budgets (by owner, "" for all together), the usage of
+    the days, and the double, whose charges nobody here can change."""
+
+    calls: list[CallRow] = field(default_factory=list)
+    budgets: dict[str, int] = field(default_factory=dict)
+    usage_calls: int = 0
+    usage_hits: int = 0
+    charges: list[Charge] = field(default_factory=list)
+    pixels: dict[str, str] = field(default_factory=dict)
+    """The hash of the pixels of each picture that a model can be shown, by the digest of the rendition."""
+
+
 @dataclass
 class Evidence:
     """All of it. ``objects`` by key: everything under ``originals/`` and ``renditions/``."""
@@ -105,5 +158,11 @@ class Evidence:
     outbox: int = 0
     work_rows: int = 0
     """Rows that stand for work which has not ended."""
+    analyses: list[AnalysisRow] = field(default_factory=list)
+    analyzed: list[tuple[str, str]] = field(default_factory=list)
+    """Analyses by id, each with the result (as in ``AnalysisRow``) that an ``image.analyzed`` in the stream tells."""
+    answered: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Status and result of analyses by id, as the API shows them."""
+    bill: Bill = field(default_factory=Bill)
     events_dropped: int = 0
     """Events that the stream no longer holds because it was full."""

@@ -24,6 +24,8 @@ class Picture:
     must_fail: bool = False
     priority: str = ""
     """What the client asks for; empty leaves it to the gateway."""
+    profile: str = ""
+    """The analysis that the client asks for with the upload."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,14 @@ class History:
     retried: Counter[str] = field(default_factory=Counter)
     """How many retries of an image were answered 202, by its id."""
     harmed: set[str] = field(default_factory=set)
-    """Ids of images of which the test itself took something away: they are rendered again, and told of again."""
+    """Ids of images of which the test itself took something away, or wanted one more rendition: they are rendered again, and
+    told of again."""
     erased: set[str] = field(default_factory=set)
     """Ids of the events that the test itself took out of the stream."""
+    analyses: set[str] = field(default_factory=set)
+    """Ids of the images whose analysis was accepted, each by one profile."""
+    killed: list[tuple[float, str]] = field(default_factory=list)
+    """Processes that the test killed, by the clock."""
     events: list[Observed] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
     reset_at: float | None = None
@@ -87,6 +94,8 @@ class History:
         """Notes a 2xx."""
         self.accepted[picture.sha256].append(image_id)
         self.accepted_at.setdefault(picture.sha256, at)
+        if picture.profile:
+            self.analyses.add(image_id)
 
     def living(self, sha256: str) -> list[str]:
         """Ids under which this content was accepted and not deleted since."""

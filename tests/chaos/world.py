@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -18,19 +19,23 @@ import psutil
 import psycopg
 from nats.errors import Error as NatsError
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from tests.chaos.checker import Finding, judge
 from tests.chaos.client import Sender, listening
 from tests.chaos.collect import collect, unfinished
+from tests.chaos.evidence import Evidence
 from tests.chaos.history import History, Picture
 from tests.chaos.network import ProxiedStack, isolated, small_disk
 from tests.chaos.pictures import picture
 from tests.chaos.s3_faults import S3Faults
 
+from heliograph_common.auth.tokens import issue_token
+from heliograph_common.settings import AuthSettings
 from heliograph_local.connection import Connection
 from heliograph_local.doubles.addresses import Doubles
 from heliograph_local.errors import NotRunning
 from heliograph_local.faults import Faults
-from heliograph_local.services import GATEWAY, IMPORTER, NOTIFIER, THUMBNAILER, Service
+from heliograph_local.services import ANALYZER, GATEWAY, IMPORTER, NOTIFIER, THUMBNAILER, Service
 from heliograph_local.stack import Stack
 
 Say = Callable[[str], None]
@@ -61,7 +66,13 @@ class World:
     """What the double of Google Drive has, in one folder."""
     failures: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    told_of: Callable[[Evidence], list[str]] = lambda _evidence: []
+    """What the scenario tells of the evidence, for the table."""
     kills: int = 0
+    others: Sequence[tuple[Connection, Sender]] = ()
+    """Further owners, each with a client of its own."""
+    model_calls: Path | None = None
+    """The file in which the double of the model writes what it is asked."""
     standstill: float = _STANDSTILL
     """Seconds without any movement after which what is left counts as stuck."""
 
@@ -106,6 +117,7 @@ class World:
         with suppress(NotRunning, ProcessLookupError):
             self.faults.kill(name)
             self.kills += 1
+            self.history.killed.append((time.time(), name))
             return True
         return False
 
@@ -156,8 +168,10 @@ class World:
     async def judged(self) -> list[Finding]:
         """The checker's verdict on the whole run, together with what the scenario found."""
         self.say("collecting evidence")
-        evidence = await collect(self.connection, self.rng)
+        others = [connection for connection, _ in self.others]
+        evidence = await collect(self.connection, self.rng, others=others, model_calls=self.model_calls)
         self.say("judging")
+        self.notes += self.told_of(evidence)
         return [*judge(self.history, evidence), *self.failures]
 
 
@@ -171,6 +185,8 @@ async def world(
     environment: Mapping[str, str] | None = None,
     nats_max_file_store: int | None = None,
     importers: int = 0,
+    analyzers: int = 0,
+    owners: int = 1,
     provided: int = 0,
     nats_disk: int | None = None,
     s3_proxy: bool = False,
@@ -184,13 +200,17 @@ async def world(
     ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_max_file_store`` is JetStream's disk in bytes, and
     ``nats_disk`` the size of a file system of its own, where this machine lets us make one; ``s3_proxy``: services reach S3
     through ``World.s3_faults``; with ``importers``, so many run, and the double of a provider with ``provided``
-    pictures; ``proxied``: they reach every server through a proxy that can stand still (``network.py``); ``patience`` is
-    how many seconds the client waits for an answer."""
+    pictures; with ``analyzers``, so many, and the double of a model; ``owners`` is how many clients there are, each of an
+    owner of its own; ``proxied``: they reach every server through a proxy that can stand still (``network.py``);
+    ``patience`` is how many seconds the client waits for an answer."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
     services: tuple[Service, ...] = (GATEWAY, replace(THUMBNAILER, module=thumbnailer, replicas=thumbnailers), NOTIFIER)
     if importers:
         services = (*services, replace(IMPORTER, replicas=importers))
+    if analyzers:
+        services = (*services, replace(ANALYZER, replicas=analyzers))
+    model_calls = folder / "model-calls" if analyzers else None
     pictures = _provide(folder / "pictures", rng, provided) if provided else []
     before = dict(os.environ)
     os.environ.update({**_RATE_LIMITS, **(environment or {})})
@@ -204,7 +224,7 @@ async def world(
         nats_max_file_store=nats_max_file_store,
         overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
         report=lambda _line: None,
-        doubles=Doubles(folder / "pictures") if provided else None,
+        doubles=Doubles(folder / "pictures" if provided else None, model_calls) if provided or analyzers else None,
     )
     try:
         say("starting the stack")
@@ -212,12 +232,16 @@ async def world(
             entered.enter_context(disk)
             entered.enter_context(s3_faults.running())
             await entered.enter_async_context(stack)
-            sender = Sender(stack.connection, history, rng, patience=patience)
-            try:
-                async with listening(stack.connection, history):
-                    yield World(stack, Faults(folder), history, sender, rng, say, s3_faults, provided=pictures)
-            finally:
-                await sender.aclose()
+            connections = [stack.connection, *(_of_owner(stack, number) for number in range(2, owners + 1))]
+            senders = [Sender(each, history, rng, patience=patience) for each in connections]
+            for sender in senders:
+                entered.push_async_callback(sender.aclose)
+            for each in connections:
+                await entered.enter_async_context(listening(each, history))
+            others = list(zip(connections, senders, strict=True))[1:]
+            here = World(stack, Faults(folder), history, senders[0], rng, say, s3_faults, provided=pictures)
+            here.others, here.model_calls = others, model_calls
+            yield here
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -226,6 +250,19 @@ async def world(
         else:
             stack.folder.remove()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of_owner(stack: Stack, number: int) -> Connection:
+    """A connection with the token of another owner."""
+    told = stack.environment(GATEWAY.name)
+    auth = AuthSettings(
+        secret=SecretStr(told["HELIOGRAPH_AUTH__SECRET"]),
+        issuer=told["HELIOGRAPH_AUTH__ISSUER"],
+        audience=told["HELIOGRAPH_AUTH__AUDIENCE"],
+    )
+    scopes = ("images:read", "images:write")
+    token = issue_token(auth, subject=f"owner-{number}", scopes=scopes, lifetime=timedelta(hours=12))
+    return replace(stack.connection, token=token)
 
 
 def _provide(folder: Path, rng: random.Random, count: int) -> list[Picture]:

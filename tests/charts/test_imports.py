@@ -174,16 +174,18 @@ def test_ports_and_other_networks_can_be_set(render: Render) -> None:
     ]  # fmt: skip
 
 
-def test_more_rules_are_the_importers_alone(render: Render) -> None:
+def test_more_rules_are_those_of_components_that_reach_the_internet(render: Render) -> None:
     more = {"ports": [{"port": 3128}], "to": [{"podSelector": {"matchLabels": {"app": "proxy"}}}]}
     manifests = render({"networkPolicy": {"internet": {"extraEgress": [more]}}})
     with_it = [one["metadata"]["name"] for one in manifests if more in one.get("spec", {}).get("egress", ())]
-    assert with_it == ["heliograph-importer"]
+    assert with_it == ["heliograph-analyzer", "heliograph-importer"]
 
 
 def test_nothing_else_reaches_the_internet(render: Render) -> None:
     policies = [one for one in render() if one["kind"] == "NetworkPolicy"]
-    assert [one["metadata"]["name"] for one in policies if "0.0.0.0/0" in str(one)] == ["heliograph-importer"]
+    assert [one["metadata"]["name"] for one in policies if "0.0.0.0/0" in str(one)] == [
+        "heliograph-analyzer", "heliograph-importer",
+    ]  # fmt: skip
 
 
 def test_a_row_of_a_dashboard_begins_on_a_line_of_its_own() -> None:

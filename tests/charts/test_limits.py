@@ -21,15 +21,15 @@ def test_by_default_they_are_the_gateways_own(render: Render, monkeypatch: pytes
     settings = _read(render(), monkeypatch)
 
     assert settings.limits == GatewaySettings.model_fields["limits"].default
-    assert settings.gateway.analysis_profiles == []
+    assert settings.gateway.analysis_profiles == ["describe", "food"]
 
 
 def test_they_can_be_set(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"limits": {"waitingBeforeLow": 7}, "gateway": {"analysisProfiles": ["food", "describe"]}}
+    values = {"limits": {"waitingBeforeLow": 7}, "gateway": {"analysisProfiles": ["food"]}}
     settings = _read(render(values), monkeypatch)
 
     assert settings.limits.waiting_before_low == 7
-    assert settings.gateway.analysis_profiles == ["food", "describe"]
+    assert settings.gateway.analysis_profiles == ["food"]
 
 
 def _streams(manifests: list[Manifest], kind: str, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, int]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 from tests.charts.support import ROOT, Manifest, Render, pick
 
+from heliograph_analyzer.asking import Code
+from heliograph_analyzer.turns.dispatcher import EXPIRED
+from heliograph_common.db import analyses
 from heliograph_common.telemetry import metrics
 from heliograph_importer.sources.port import SourceError
 
@@ -65,6 +69,15 @@ def test_the_runbook_of_imports_has_its_alerts_and_every_code_of_a_source(render
     assert named == {"HeliographImportsWaiting", "HeliographImportsFailing"}
     codes = {error.code for error in SourceError.__subclasses__()}
     assert not [word for word in named | codes if f"`{word}`" not in page]
+
+
+def test_the_runbook_of_analyses_has_its_alerts_reasons_and_metrics(render: Render) -> None:
+    page = (ROOT / "docs/runbooks/analysis.md").read_text(encoding="utf-8")
+    named = {rule["alert"] for rule in rules(render(files=PRODUCTION)) if "Analyses" in rule.get("alert", "")}
+    assert len(named) == 3
+    codes = {*get_args(Code), analyses.IMAGE_FAILED, EXPIRED}
+    assert not [word for word in named | codes if f"`{word}`" not in page]
+    assert not unknown(page)
 
 
 def test_every_metric_of_a_dashboard_exists(render: Render) -> None:

@@ -26,7 +26,7 @@ def test_each_kind_reaches_what_it_needs_and_no_more(render: Render) -> None:
 def test_policies_follow_what_the_chart_says_that_a_component_needs(render: Render, name: str) -> None:
     servers = {"postgres": 5432, "nats": 4222, "s3": 8333}
     needs = COMPONENTS[name].needs
-    internet = {443, 80} if COMPONENTS[name].internet else set()
+    internet = {"importer": {443, 80}, "analyzer": {443}}[name] if COMPONENTS[name].internet else set()
     expected = {port for server, port in servers.items() if server in needs} | internet
     assert ports(pick(render(), "NetworkPolicy", f"heliograph-{name}")) == expected
 

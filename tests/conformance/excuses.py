@@ -29,7 +29,8 @@ class Excuse:
 
 _LISTS = ("listImages", "listImports", "listImportFiles", "listDeadLetters", "listQuarantine", "listChecks")
 _IMPORTS = ("startImport", "importGoogleDriveOld", "importDropboxOld")
-_UPLOADS = ("uploadImages", "uploadOld")
+_ANALYZED = ("analyzeImage", "analyzeFoodOld")
+_UPLOADS = ("uploadImages", "uploadOld", *_ANALYZED)
 _ANNOUNCED = ("createUpload", "createUploads", "createTusUpload")
 _SEVERAL = ("uploadImages", "createUploads", "completeUploads")
 _TUS = ("createTusUpload", "appendToTusUpload", "showTusOffset", "showTusUpload", "deleteTusUpload")
@@ -58,6 +59,10 @@ EXCUSES = (
     *(Excuse(_UPLOADS + _TUS, _REJECTED, kind, _PICTURE) for kind in ("unsupported-image", "bad-image", "empty-image")),
     Excuse(("uploadOld",), _REJECTED, "missing-file", "the part has one of three names"),
     Excuse(("uploadImages",), _REJECTED, "invalid-parameter", _PROFILES, "`analyze`"),
+    Excuse(("analyzeImage",), _REJECTED, "invalid-parameter", _PROFILES, "`profile`"),
+    Excuse(("analyzeImage",), _REJECTED, "invalid-body", _PROFILES, "`/profile`: (Must be|Not supported)"),
+    Excuse(_ANALYZED, "ServerError", "analysis-unavailable", "no analyzer runs beside these tests"),
+    Excuse(("getAnalysisUsage",), _REJECTED, "invalid-parameter", "no schema can order two days", "`from`: Must be"),
     *(Excuse(_SEVERAL, _ACCEPTED, status, _ENTRIES, '"problem":{') for status in (200, 201)),
     Excuse(_ANNOUNCED, _REJECTED, "invalid-body", _PROFILES, "analyze`: (Must be|Not supported)"),
     Excuse(_ANNOUNCED, _REJECTED, "image-too-large", _LIMITS, "Limit exceeded"),

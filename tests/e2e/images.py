@@ -33,7 +33,15 @@ class Release:
     @property
     def imports(self) -> bool:
         """Whether it has importers."""
-        return (self.chart / "components/importer.yaml").exists()
+        return self._has("importer")
+
+    @property
+    def analyses(self) -> bool:
+        """Whether it has analyzers."""
+        return self._has("analyzer")
+
+    def _has(self, component: str) -> bool:
+        return (self.chart / f"components/{component}.yaml").exists()
 
 
 def version_in(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import httpx2
@@ -53,7 +54,7 @@ async def _import_folders(site: Installation) -> str:
         await _check_refused(http, refused)
         async with where.client() as api:
             await client.finish(api, images)
-    said = await asyncio.to_thread(_violations, site)
+    said = await asyncio.to_thread(violations, site, (GOOGLE, DROPBOX))
     if any(said):
         raise Failed(f"the doubles saw requests that the providers would not take: {said}")
     return f"{len(images)} pictures of both providers imported and rendered in {time.monotonic() - began:.0f} s"
@@ -96,8 +97,9 @@ async def _check_refused(http: httpx2.AsyncClient, shown: dict[str, Any]) -> Non
         raise Failed(f"an address of the cluster must be refused, and the import is {shown}, its failures {codes}")
 
 
-def _violations(site: Installation) -> list[str]:
+def violations(site: Installation, doubles: Iterable[str]) -> list[str]:
+    """What the doubles at these paths were asked that the providers would not take."""
     [pod] = site.pods("doubles")
-    addresses = [f"http://127.0.0.1:{PORT}{path}" for path in (GOOGLE, DROPBOX)]
+    addresses = [f"http://127.0.0.1:{PORT}{path}" for path in doubles]
     lines = site.inside(pod["metadata"]["name"], VIOLATIONS.format(addresses=addresses)).splitlines()
     return [line for line in lines if line != "[]"]

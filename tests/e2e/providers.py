@@ -1,13 +1,15 @@
-"""The doubles of the providers as objects of a cluster, and an importer's values that lead to them."""
+"""The doubles of the providers as objects of a cluster, and the values that lead importers and analyzers to them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from heliograph_local.doubles.addresses import importer_environment
+from heliograph_local.doubles.addresses import OPENAI, OPENAI_KEY, importer_environment
 
 NAME = "heliograph-doubles"
 PORT = 8080
+MODEL_KEY = f"{NAME}-openai"
+"""The Secret with the key of the model, which a step creates while analyzers run."""
 _SECRET = f"{NAME}-credentials"
 _LABELS = {
     "app.kubernetes.io/name": NAME,
@@ -19,11 +21,15 @@ _SECRETS = {  # variables that go by a Secret, as an operator's would
     "HELIOGRAPH_DROPBOX__APP_KEY": ("dropbox-app-key", "dropboxAppKeyKey"),
     "HELIOGRAPH_DROPBOX__APP_SECRET": ("dropbox-app-secret", "dropboxAppSecretKey"),
 }
+_ANALYZER = {
+    "openai": {"baseUrl": f"http://{NAME}{OPENAI}/v1"},
+    "existingSecret": {"name": MODEL_KEY, "apiKeyKey": "api-key"},
+}
 _NOT_SET = "HELIOGRAPH_URLS__ALLOWED_NETWORKS"  # addresses of the cluster stay forbidden
 
 
-def values() -> dict[str, Any]:
-    """Of the chart: importers that ask the doubles, with credentials from a Secret."""
+def values(*, analyses: bool) -> dict[str, Any]:
+    """Of the chart: importers that ask the doubles, with credentials from a Secret; with ``analyses`` analyzers too."""
     told = importer_environment(f"http://{NAME}")
     plain = {name: value for name, value in told.items() if name not in {*_SECRETS, _NOT_SET}}
     to_doubles = {"ports": [{"port": PORT}], "to": [{"podSelector": {"matchLabels": _LABELS}}]}
@@ -33,13 +39,21 @@ def values() -> dict[str, Any]:
             "existingSecret": {"name": _SECRET, **{value: key for key, value in _SECRETS.values()}},
         },
         "networkPolicy": {"internet": {"extraEgress": [to_doubles]}},
+        **({"analyzer": _ANALYZER} if analyses else {}),
     }
 
 
+def model_key() -> dict[str, Any]:
+    """The Secret with the key that the double of OpenAI takes."""
+    return {**_object("v1", "Secret", MODEL_KEY), "stringData": {"api-key": OPENAI_KEY}}
+
+
 def objects(image: str, pull_policy: str) -> list[dict[str, Any]]:
-    """The doubles: Secret, Deployment, Service, and the policy that lets importers in and nothing out."""
+    """The doubles: Secret, Deployment, Service, and the policy that lets importers and analyzers in and nothing out."""
     told = importer_environment("")
-    importers = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "importer"}}}
+    callers = [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/component": name}}} for name in ("importer", "analyzer")
+    ]
     return [
         {
             **_object("v1", "Secret", _SECRET),
@@ -61,7 +75,7 @@ def objects(image: str, pull_policy: str) -> list[dict[str, Any]]:
             "spec": {
                 "podSelector": {"matchLabels": _LABELS},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"ports": [{"port": PORT}], "from": [importers]}],
+                "ingress": [{"ports": [{"port": PORT}], "from": callers}],
             },
         },
     ]

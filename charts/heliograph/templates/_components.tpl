@@ -2,14 +2,18 @@
 The components of this chart, by name: one file of components/ each, whose name is also that of the component's section in
 values.yaml, of its image, of its module and of its objects. Such a file has these keys:
 
-  needs      what it connects to: a list of "postgres", "nats", "s3", "auth"
-  clients    whether clients call it; it then has a Service, whose values are `service` in its section
-  internet   present if it connects to public addresses: a template of a JSON list of other networks that it may connect to too
-  limits     whether it reads `limits`, the limits of pictures
-  imports    whether it reads `imports`
-  env        environment variables of its own without the prefix HELIOGRAPH_; each value is a template
-  secrets    environment variables, likewise, whose values are in the Secret `existingSecret` of its section: each names the key
-             there that names the key of the Secret, which may be empty
+  needs        what it connects to: a list of "postgres", "nats", "s3", "auth"
+  clients      whether clients call it; it then has a Service, whose values are `service` in its section
+  internet     present if it connects to public addresses: a template of a JSON list of other networks that it may connect to too
+  ports        at which ports there: a template of a JSON list; `networkPolicy.internet.ports` if absent
+  instead      egress rules that take the place of those to public addresses: a template of a JSON list, which may be empty
+  egress       further egress rules, likewise
+  limits       whether it reads `limits`, the limits of pictures
+  imports      whether it reads `imports`
+  env          environment variables of its own without the prefix HELIOGRAPH_; each value is a template; `unset` leaves it out
+  secrets      environment variables, likewise, whose values are in the Secret `existingSecret` of its section: each names the key
+               there that names the key of the Secret, which may be empty
+  lateSecrets  as `secrets`, for files that the service reads again while it runs: pods start without the Secret or its key
 
 Workloads, network policies, monitoring, guards and notes go over this map; so do scripts/chart_values.py and the tests.
 */}}
@@ -41,8 +45,8 @@ IMPORTS__KEEP_DAYS: {{ .Values.imports.keepDays | quote }}
 {{- end }}
 
 {{/*
-What a component has in Secrets of its own, beside those of its connections: a JSON list of variable, Secret and key. Takes
-(list root name component).
+What a component has in Secrets of its own, beside those of its connections: a JSON list of variable, Secret, key, and whether
+it may come late. Takes (list root name component).
 */}}
 {{- define "heliograph.secrets" -}}
 {{- $values := (first .).Values }}{{ $component := last . }}{{ $found := list }}
@@ -55,6 +59,11 @@ What a component has in Secrets of its own, beside those of its connections: a J
 {{- range $variable, $key := $component.secrets }}
 {{- with index $secret $key }}
 {{- $found = append $found (dict "variable" $variable "name" $secret.name "key" .) }}
+{{- end }}
+{{- end }}
+{{- if $secret.name }}
+{{- range $variable, $key := $component.lateSecrets }}
+{{- $found = append $found (dict "variable" $variable "name" $secret.name "key" (index $secret $key) "late" true) }}
 {{- end }}
 {{- end }}
 {{- toJson $found }}

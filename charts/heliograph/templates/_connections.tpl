@@ -139,10 +139,13 @@ auth-secret: {{ .auth.secret | b64enc }}
 {{- end }}
 {{- end }}
 
-{{/* One source of the projected volume. Takes (list secret key path). */}}
+{{/* One source of the projected volume. Takes (list secret key path), and whether it may come late. */}}
 {{- define "heliograph.connections.source" -}}
 - secret:
     name: {{ index . 0 }}
+    {{- if and (gt (len .) 3) (index . 3) }}
+    optional: true # the file appears in the pod when the key does
+    {{- end }}
     items:
       - key: {{ index . 1 }}
         path: {{ index . 2 }}
@@ -191,7 +194,7 @@ auth-secret: {{ .auth.secret | b64enc }}
 {{- end }}
 {{- end }}
 {{- range .secrets }}
-{{ include "heliograph.connections.source" (list .name .key (include "heliograph.connections.file" .variable)) }}
+{{ include "heliograph.connections.source" (list .name .key (include "heliograph.connections.file" .variable) .late) }}
 {{- end }}
 {{- end }}
 

@@ -54,6 +54,12 @@
 {{- $problems = append $problems (printf "thumbnailer.resources.limits.memory (%s) must be at least thumbnailer.render.memoryMiB (%v) plus 512 Mi: raise the limit or lower render.memoryMiB." $limit .thumbnailer.render.memoryMiB) }}
 {{- end }}
 {{- end }}
+{{- if le (float64 .analyzer.drainSeconds) (float64 .analyzer.openai.timeoutSeconds) }}
+{{- $problems = append $problems (printf "analyzer.drainSeconds (%v) must exceed analyzer.openai.timeoutSeconds (%v): otherwise rollouts discard answers that are paid for." .analyzer.drainSeconds .analyzer.openai.timeoutSeconds) }}
+{{- end }}
+{{- if not (regexMatch "^https?://[^/ ?#@]+(/[^ ?#]*)?$" .analyzer.openai.baseUrl) }}
+{{- $problems = append $problems (printf "analyzer.openai.baseUrl %q is invalid: use a URL with the version of the API, such as https://api.openai.com/v1." .analyzer.openai.baseUrl) }}
+{{- end }}
 {{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
 {{- $problems = append $problems "httpRoute.parentRefs is required: set it to your Gateway, such as [{name: public, namespace: gateways}]." }}
 {{- end }}
@@ -75,7 +81,12 @@
 {{- if and $keys (not $secret.name) }}
 {{- $problems = append $problems (printf "%s.existingSecret.name is required: set it to the Secret with the keys %s." $name (join ", " $keys)) }}
 {{- end }}
-{{- if and $secret.name (not $keys) }}
+{{- range $component.lateSecrets }}
+{{- if and $secret.name (not (index $secret .)) }}
+{{- $problems = append $problems (printf "%s.existingSecret.%s is required: set it to the key that the Secret %s has or will have." $name . $secret.name) }}
+{{- end }}
+{{- end }}
+{{- if and $secret.name (not $keys) (not $component.lateSecrets) }}
 {{- $problems = append $problems (printf "%s.existingSecret.name is set without a key: set the values below it to the keys that the Secret has, such as %[1]s.existingSecret.%s." $name (first (values $component.secrets | sortAlpha))) }}
 {{- end }}
 {{- $image := (index $.Values $name).image }}

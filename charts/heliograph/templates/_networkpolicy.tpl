@@ -1,7 +1,7 @@
 {{/*
 One NetworkPolicy of a component: in from whom it serves, out to what it needs. Takes a dict: root, component, needs, and
-maybe annotations, clients (whether it serves any), service (whether it has metrics and traces), internet (as in components/),
-extraEgress (a list of rules).
+maybe annotations, clients (whether it serves any), service (whether it has metrics and traces), internet, ports and instead (as
+in components/), extraEgress (a list of rules).
 */}}
 {{- define "heliograph.networkpolicy" -}}
 {{- $root := .root }}{{ $needs := .needs }}{{ $p := .root.Values.networkPolicy -}}
@@ -59,17 +59,20 @@ spec:
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .telemetry.otlpEndpoint)) $p.otlp) | nindent 4 }}
     {{- end }}
     {{- end }}
-    {{- if .internet }}
-    {{- include "heliograph.networkpolicy.internet" (list $p.internet (fromJsonArray (tpl .internet .root))) | nindent 4 }}
+    {{- $rules := fromJsonArray (tpl (.instead | default "[]") .root) }}
+    {{- if and .internet (not $rules) }}
+    {{- $ports := empty .ports | ternary $p.internet.ports (fromJsonArray (tpl (.ports | default "[]") .root)) }}
+    {{- include "heliograph.networkpolicy.internet" (list $p.internet $ports (fromJsonArray (tpl .internet .root))) | nindent 4 }}
+    {{- $rules = $p.internet.extraEgress }}
     {{- end }}
-    {{- with concat (.extraEgress | default list) (empty .internet | ternary list $p.internet.extraEgress) $p.extraEgress }}
+    {{- with concat (.extraEgress | default list) $rules $p.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
 
 {{/*
 Out to public addresses: all of IPv4, and what is assigned to hosts of IPv6, but for the networks that are not public. Takes
-(list values networks), the networks that may be connected to nevertheless.
+(list values ports networks), the networks that may be connected to nevertheless.
 */}}
 {{- define "heliograph.networkpolicy.internet" -}}
 {{- $values := first . }}{{ $peers := list }}
@@ -80,7 +83,7 @@ Out to public addresses: all of IPv4, and what is assigned to hosts of IPv6, but
 {{- $peers = append $peers (dict "ipBlock" $block) }}
 {{- end }}
 {{- range last . }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
-{{- include "heliograph.networkpolicy.rule" (list $values.ports $peers) }}
+{{- include "heliograph.networkpolicy.rule" (list (index . 1) $peers) }}
 {{- end }}
 
 {{/* Takes (list ports peers). */}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.components import started
-from tests.integration.analyzer.support import World
+from tests.integration.analyzer.support import Analyses
 
 from heliograph_analyzer.settings import AnalyzerSettings
 from heliograph_common.bus.provision import provision
@@ -19,11 +19,11 @@ from heliograph_local.doubles.serving import served
 
 
 @pytest.fixture
-async def world(settings: ServiceSettings, make_settings: Callable[..., Any]) -> AsyncIterator[World]:
+async def world(settings: ServiceSettings, make_settings: Callable[..., Any]) -> AsyncIterator[Analyses]:
     """Everything but an analyzer. What OpenAI would not have accepted fails the test."""
     backbone, double = Backbone.connect("test", settings, Health()), OpenAIDouble()
     async with started(backbone.components), served(double.app) as url:
         await backbone.bus.wait_connected()
         await provision(backbone.bus.jetstream, settings.nats)
-        yield World(backbone, make_settings(AnalyzerSettings), double, url)
+        yield Analyses(backbone, make_settings(AnalyzerSettings), double, url)
     assert double.behaviour.violations == []

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import simplejpeg
-from pydantic import SecretStr
+from nats.js.errors import NotFoundError
 from sqlalchemy import func, insert, select
 from tests.components import started
 from tests.polling import until
 
 from heliograph_analyzer.bootstrap import wire
-from heliograph_analyzer.models.connect import connect, credentials_of
+from heliograph_analyzer.models.connect import connect
+from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.settings import AnalyzerSettings
 from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db.analysis_models import Analysis, AnalysisBudget, AnalysisCall, AnalysisUsage
@@ -46,7 +48,7 @@ def digest(number: int) -> str:
 
 
 @dataclass
-class World:
+class Analyses:
     """Images and analyses in the test's database, a double of OpenAI, and analyzers."""
 
     backbone: Backbone
@@ -59,8 +61,7 @@ class World:
         self, *, key: str | None = OPENAI_KEY, key_file: Path | None = None, openai: Any = None, **own: Any
     ) -> AsyncIterator[Health]:
         """An analyzer in this process. ``own`` are fields of ``AnalyzerOwnSettings``."""
-        secret = SecretStr(key) if key else None
-        model = {"base_url": f"{self.url}/v1", "api_key": secret, "api_key_file": key_file} | (openai or {})
+        model = {"base_url": f"{self.url}/v1"} | (openai or {})
         settings = self.settings.model_copy(
             update={
                 "openai": self.settings.openai.model_copy(update=model),
@@ -68,7 +69,7 @@ class World:
             }
         )
         health = Health()
-        credentials = credentials_of(settings.openai)
+        credentials = Credentials(key, file=lambda: key_file)
         backbone = Backbone.connect("analyzer", settings, health)
         async with started([*wire(backbone, settings, health, credentials, connect(settings.openai, credentials))]):
             yield health
@@ -170,8 +171,6 @@ class World:
 
 async def events_of(backbone: Backbone, kind: str, count: int) -> list[dict[str, Any]]:
     """The first ``count`` events of a type."""
-    import msgspec
-    from nats.js.errors import NotFoundError
 
     async def told() -> Any:
         found, sequence = [], 1
@@ -185,6 +184,3 @@ async def events_of(backbone: Backbone, kind: str, count: int) -> list[dict[str,
 
     found: list[dict[str, Any]] = await until(told)
     return found
-
-
-Make = Callable[..., Any]

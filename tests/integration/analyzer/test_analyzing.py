@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.analyzer.support import World, digest
+from tests.integration.analyzer.support import Analyses, digest
 
-from heliograph_local.doubles.faults import Fault
+from heliograph_local.doubles.faults import Fault, Kind
 
 
 @pytest.mark.parametrize("urgent", [True, False])
 @pytest.mark.parametrize("api", ["responses", "chat"])
-async def test_an_image_is_described(world: World, urgent: bool, api: str) -> None:
+async def test_an_image_is_described(world: Analyses, urgent: bool, api: str) -> None:
     image_id = await world.image(1)
     async with world.analyzer(openai={"api": api}):
         analysis_id = await world.ask(image_id, urgent=urgent)
@@ -40,7 +40,7 @@ async def test_an_image_is_described(world: World, urgent: bool, api: str) -> No
     await world.no_work()
 
 
-async def test_several_profiles_of_one_image(world: World) -> None:
+async def test_several_profiles_of_one_image(world: Analyses) -> None:
     image_id = await world.image(1)
     async with world.analyzer():
         both = [await world.ask(image_id, profile, urgent=True) for profile in ("describe", "food")]
@@ -54,7 +54,7 @@ async def test_several_profiles_of_one_image(world: World) -> None:
     assert {tag.lower() for tag in described.result["tags"]} <= set(image.tags)
 
 
-async def test_ten_of_the_same_pixels_at_once_cost_one_call(world: World) -> None:
+async def test_ten_of_the_same_pixels_at_once_cost_one_call(world: Analyses) -> None:
     images = [await world.image(7, owner=f"owner-{n}") for n in range(10)]
     world.double.behaviour.misbehave(Fault(kind="slow", seconds=0.5, times=-1))
     async with world.analyzer(slots=4), world.analyzer(slots=4):
@@ -71,7 +71,7 @@ async def test_ten_of_the_same_pixels_at_once_cost_one_call(world: World) -> Non
     assert len(await world.ledger()) == 1
 
 
-async def test_what_is_known_is_not_asked_again(world: World) -> None:
+async def test_what_is_known_is_not_asked_again(world: Analyses) -> None:
     async with world.analyzer():
         [first] = await world.ended(await world.asked(1))
         [again] = await world.ended(await world.asked(1, owner="bob"))
@@ -85,7 +85,7 @@ async def test_what_is_known_is_not_asked_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["prose", "missing_key", "wrong_type", "empty", "too_long"])
-async def test_an_answer_that_is_none_is_repaired_once(world: World, kind: str) -> None:
+async def test_an_answer_that_is_none_is_repaired_once(world: Analyses, kind: Kind) -> None:
     world.double.behaviour.misbehave(Fault(kind=kind))
     async with world.analyzer():
         [row] = await world.ended(await world.asked(1))
@@ -104,7 +104,7 @@ async def test_an_answer_that_is_none_is_repaired_once(world: World, kind: str) 
     ],
 )
 async def test_what_no_repair_mends_fails_and_can_be_asked_again(
-    world: World, kind: str, code: str, calls: int
+    world: Analyses, kind: Kind, code: str, calls: int
 ) -> None:
     world.double.behaviour.misbehave(Fault(kind=kind, times=-1))
     image_id = await world.image(1)
@@ -128,7 +128,7 @@ async def test_what_no_repair_mends_fails_and_can_be_asked_again(
     assert (await world.image_row(image_id)).analysis_status == "complete"
 
 
-async def test_an_unknown_profile_fails_by_itself(world: World) -> None:
+async def test_an_unknown_profile_fails_by_itself(world: Analyses) -> None:
     async with world.analyzer():
         [row] = await world.ended(await world.asked(1, "poetry"))
     assert (row.status, row.error_code) == ("failed", "unknown_profile")
@@ -136,7 +136,7 @@ async def test_an_unknown_profile_fails_by_itself(world: World) -> None:
     assert world.double.calls == []
 
 
-async def test_a_rendition_that_is_missing_is_asked_for(world: World) -> None:
+async def test_a_rendition_that_is_missing_is_asked_for(world: Analyses) -> None:
     image_id = await world.image(1, shown=False)
     analysis_id = await world.ask(image_id, urgent=True)
     row = await world.row(analysis_id)
@@ -145,7 +145,7 @@ async def test_a_rendition_that_is_missing_is_asked_for(world: World) -> None:
     assert str(image_id).encode() in (message.data or b"")
 
 
-async def test_an_object_that_is_lost_fails_the_analysis(world: World) -> None:
+async def test_an_object_that_is_lost_fails_the_analysis(world: Analyses) -> None:
     image_id = await world.image(1)
     row = await world.image_row(image_id)
     await world.backbone.blobs.delete(f"renditions/{row.sha256}/1/analysis.jpg")

@@ -76,3 +76,25 @@ def test_a_token_without_the_scope_or_without_sense(heliograph: Callable[..., An
     for command in (["images", "ls"], ["watch"]):
         nobody = heliograph(*command, HELIOGRAPH_TOKEN="nonsense")
         assert (nobody.returncode, nobody.stdout, len(nobody.stderr.splitlines())) == (4, "", 1)
+
+
+def test_an_analysis_without_credentials_says_what_it_waits_for(
+    heliograph: Callable[..., Any], picture: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "meal.png"
+    file.write_bytes(picture(500))
+    asked = ("analyze", str(file), "--profile", "food")
+    waited = heliograph(*asked, "--wait", "--timeout", "3", "--json")
+    (line,) = lines(waited)
+    assert (waited.returncode, line["status"], line["waiting"]["reason"]) == (1, "timeout", "missing credentials")
+    assert waited.stderr == "heliograph: waiting: missing credentials\n"
+    assert "missing credentials" in line["error"]["reason"]
+    left = heliograph(*asked)
+    assert left.returncode == 0
+    assert f"queued, waiting: missing credentials; show with: heliograph analyses get {line['id']}" in left.stdout
+    shown = heliograph("analyses", "get", line["id"])
+    assert (shown.returncode, "waiting: missing credentials" in shown.stdout) == (0, True)
+    assert heliograph("costs").returncode == 0
+    refused = heliograph("analyze", str(file), "--profile", "horoscope")
+    assert refused.returncode == 1
+    assert "Must be one of" in refused.stdout

@@ -46,6 +46,7 @@ ADMIN_ONLY = {
 OWN = {
     ("GET", "/v1/images"),
     ("GET", "/v1/imports"),
+    ("GET", "/v1/analyses/usage"),
     ("GET", "/v1/queue"),
     ("GET", "/v1/settings/display-sizes"),
     ("GET", "/images"),
@@ -57,6 +58,8 @@ CREATES = {
     ("POST", "/v1/uploads/batch"),
     ("POST", "/v1/uploads/batch/complete"),
     ("POST", "/v1/imports"),
+    ("POST", "/v1/analyses"),
+    ("POST", "/analyze-food"),
     ("POST", "/api/images/upload"),
     ("POST", "/import/google-drive"),
     ("POST", "/import/dropbox"),
@@ -67,13 +70,14 @@ FOLDER = {"source": "google_drive", "url": "https://drive.google.com/drive/folde
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
-def _path(template: str, image_id: str, upload_id: str, tus_id: str, import_id: str) -> str:
+def _path(template: str, image_id: str, upload_id: str, tus_id: str, import_id: str, analysis_id: str) -> str:
     upload = tus_id if template.startswith(TUS) else upload_id
     ids = {
         "image_id": image_id,
         "task_id": image_id,
         "upload_id": upload,
         "import_id": import_id,
+        "analysis_id": analysis_id,
         "name": "original",
         "letter_id": "1",
         "message_id": NOBODYS,
@@ -96,11 +100,13 @@ async def test_another_owner_gets_nothing(
     tus = (await ann.post(TUS, headers={**VERSION, "Upload-Length": "7", **metadata(name="anns secret.png")})).headers
     tus_id = tus["location"].rpartition("/")[2]
     imported = (await ann.post("/v1/imports", json=FOLDER)).json()
+    analysis = (await ann.post("/v1/analyses", json={"image_id": image["id"]})).json()
+    image = (await ann.get(f"/v1/images/{image['id']}")).json()
     for method, path in _protected():
-        asked = _path(path, image["id"], direct["id"], tus_id, imported["id"])
+        asked = _path(path, image["id"], direct["id"], tus_id, imported["id"], analysis["id"])
         answer = await bob.request(method, asked, headers=SPOKEN if path.startswith(TUS) else {})
         route = f"{method} {path}"
-        if "{image_id}" in path or "{upload_id}" in path or "{import_id}" in path:
+        if any(f"{{{name}}}" in path for name in ("image_id", "upload_id", "import_id", "analysis_id")):
             assert answer.status_code == 404, route
         elif (method, path) in ADMIN_ONLY:
             assert answer.status_code == 403, route
@@ -108,7 +114,9 @@ async def test_another_owner_gets_nothing(
             assert answer.status_code == 200, route
         else:
             assert (method, path) in CREATES, f"say in this test what {route} may show to whom"
-        own = [each for each in (image["id"], direct["id"], tus_id, imported["id"]) if each not in asked]
+        own = [
+            each for each in (image["id"], direct["id"], tus_id, imported["id"], analysis["id"]) if each not in asked
+        ]
         secrets = ["anns secret", "anns-secret", image["sha256"], "5" * 64, *own]
         assert not [secret for secret in secrets if secret in answer.text], route
         unchanged: dict[str, Any] = (await ann.get(f"/v1/images/{image['id']}")).json()
@@ -117,6 +125,7 @@ async def test_another_owner_gets_nothing(
         assert still_open["state"] == "open", route
         assert (await ann.get(tus["location"])).json()["offset"] == 0, route
         assert (await ann.get(f"/v1/imports/{imported['id']}")).json() == imported, route
+        assert (await ann.get(f"/v1/analyses/{analysis['id']}")).json() == analysis, route
 
 
 async def test_what_looks_alike_is_looked_for_among_ones_own(
@@ -134,7 +143,7 @@ async def test_what_looks_alike_is_looked_for_among_ones_own(
 async def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:
     async with gateway.client(token="") as anyone:
         for method, path in _protected():
-            answer = await anyone.request(method, _path(path, NOBODYS, NOBODYS, NOBODYS, NOBODYS), headers=VERSION)
+            answer = await anyone.request(method, _path(path, *[NOBODYS] * 5), headers=VERSION)
             assert answer.status_code == 401, f"{method} {path}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import func, select
+from tests.integration.gateway.analyses.support import analysis_rows, analyze, show
 from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
 
 from heliograph_common.blobs import keys
@@ -168,20 +169,19 @@ async def test_a_retry_beside_a_deletion(anns: list[Client], db: Database, bus: 
 
 
 async def test_an_analysis_asked_for_by_several_at_once_is_queued_once(
-    gateway_settings: GatewaySettings, bus: Bus, db: Database, picture: Picture
+    anns: list[Client], bus: Bus, db: Database, picture: Picture
 ) -> None:
-    own = gateway_settings.gateway.model_copy(update={"analysis_profiles": ["food"]})
-    settings = gateway_settings.model_copy(update={"gateway": own})
-    async with running(settings) as one, running(settings) as two, one.client() as ann, two.client() as also_ann:
-        image = await upload(ann, picture())
-        await change(
-            db, image["id"], processing_status="complete", thumbnail_status="complete", variant_status="complete"
-        )
-        answers = await asyncio.gather(*(post((ann, also_ann)[n % 2], picture(), analyze="food") for n in range(6)))
+    image = await upload(anns[0], picture())
+    await change(db, image["id"], processing_status="complete", thumbnail_status="complete", variant_status="complete")
+    await show(db, image["id"])
+    answers = await asyncio.gather(*(post(anns[n % len(anns)], picture(), analyze="food") for n in range(6)))
 
-        assert [answer.status_code for answer in answers] == [200] * 6
-        assert {answer.json()["stages"]["analysis"] for answer in answers} == {"pending"}
-        assert await told(db, bus, "WORK", "work.analyze.food") == 1
-    async with db.transaction() as connection:
-        queued = select(func.count()).where(Image.analysis_queued_at.is_not(None))
-        assert (await connection.execute(queued)).scalar_one() == 1
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert {answer.json()["stages"]["analysis"] for answer in answers} == {"pending"}
+    (queued,) = await analysis_rows(db)
+    assert (queued.profile, queued.ready_at is not None, queued.sent_at) == ("food", True, None)
+    assert await told(db, bus, "WORK", "work.analyze.food") == 0, "the analyzer sends it in its turn"
+
+    hastened = await asyncio.gather(*(analyze(anns[n % len(anns)], image["id"], "food") for n in range(6)))
+    assert {(answer.status_code, answer.json()["id"]) for answer in hastened} == {(202, str(queued.id))}
+    assert await told(db, bus, "WORK", "work.analyze.food") == 1

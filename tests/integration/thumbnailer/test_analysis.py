@@ -1,4 +1,4 @@
-"""The command to analyse a picture goes out once, with its thumbnails, whatever becomes of the render."""
+"""An image that is to be analyzed gets a rendition for the model; then its analysis is ready, or sent if it is urgent."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, Rende
 from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.db import analyses
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
-from heliograph_common.ingest.analysis import wanted
+from heliograph_common.ingest.analysis import Wanted, wanted
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
 from heliograph_thumbnailer.sandbox.zygote import RenderCrashed
@@ -32,7 +33,7 @@ Picture = Callable[..., bytes]
 
 
 async def analysis_commands(library: Library) -> list[tuple[str, str, UUID, str]]:
-    """Subject, owner, image and profile of the commands to analyse that wait, oldest first."""
+    """Subject, owner, image and profile of the commands to analyze that wait, oldest first."""
     found: list[tuple[str, str, UUID, str]] = []
     sequence = 1
     with contextlib.suppress(NotFoundError):
@@ -43,6 +44,13 @@ async def analysis_commands(library: Library) -> list[tuple[str, str, UUID, str]
             found.append((message.subject or "", envelope.owner, body.image_id, body.profile))
             sequence = (message.seq or 0) + 1
     return found
+
+
+async def the_analysis(library: Library, image_id: UUID) -> Any:
+    """The only analysis of an image."""
+    async with library.database.transaction() as connection:
+        (row,) = await analyses.analyses_of(connection, image_id)
+    return row
 
 
 async def rendered(library: Library) -> None:
@@ -63,17 +71,19 @@ async def render_again(library: Library, image_id: UUID) -> None:
 
     async def all_there() -> bool:
         async with library.database.transaction() as connection:
-            return len(await renditions_of(connection, image_id)) == len(DEFAULT_SIZES)
+            return len(await renditions_of(connection, image_id)) == len(DEFAULT_SIZES) + 1
 
     await until(all_there)
     await rendered(library)
 
 
 @pytest.mark.usefixtures("thumbnailer")
-async def test_it_is_sent_with_the_thumbnails_and_not_again(library: Library, make_jpeg: Picture) -> None:
+async def test_what_somebody_waits_for_is_sent_with_the_thumbnails_and_not_again(
+    library: Library, make_jpeg: Picture
+) -> None:
     plain = (await library.accept(make_jpeg(seed=1))).row
     await library.finished(plain.id)
-    image = (await library.accept(make_jpeg(seed=2), analyze=wanted("food"))).row
+    image = (await library.accept(make_jpeg(2000, 1500, seed=2), analyze=Wanted("food", urgent=True))).row
     row = await library.finished(image.id)
     await rendered(library)
 
@@ -87,13 +97,41 @@ async def test_it_is_sent_with_the_thumbnails_and_not_again(library: Library, ma
     ready = await library.bus.jetstream.get_last_msg("EVENTS", "events.image.ready")
     told = [body_of(decode(thumbnails.data or b""), ThumbnailsReady), body_of(decode(ready.data or b""), ImageReady)]
     assert [(body.stages.analysis, body.progress) for body in told] == [("pending", 48), ("pending", 80)]
+    async with library.database.transaction() as connection:
+        renditions = {one.name: one for one in await renditions_of(connection, image.id)}
+        assert "analysis" not in {one.name for one in await renditions_of(connection, plain.id)}
+    assert (renditions["analysis"].width, renditions["analysis"].height) == (1024, 768)
 
     await render_again(library, image.id)
-    for status in ("complete", "failed"):
-        async with library.database.transaction() as connection:
-            await connection.execute(update(Image).where(Image.id == image.id).values(analysis_status=status))
-        await render_again(library, image.id)
     assert await analysis_commands(library) == [command]
+
+
+@pytest.mark.usefixtures("thumbnailer")
+async def test_what_nobody_waits_for_is_ready_for_its_turn(library: Library, make_jpeg: Picture) -> None:
+    image = (await library.accept(make_jpeg(), analyze=wanted("describe"))).row
+    assert (await the_analysis(library, image.id)).ready_at is None
+    await library.finished(image.id)
+    row = await the_analysis(library, image.id)
+    assert (row.status, row.ready_at is None, row.sent_at) == ("queued", False, None)
+    assert await analysis_commands(library) == []
+
+
+@pytest.mark.usefixtures("thumbnailer")
+async def test_an_image_keeps_its_thumbnails_while_one_for_the_model_is_rendered(
+    library: Library, make_jpeg: Picture
+) -> None:
+    image = (await library.accept(make_jpeg())).row
+    await library.finished(image.id)
+    again = (await library.accept(make_jpeg(), analyze=Wanted("food", urgent=True))).row
+    assert (again.id, again.thumbnail_status) == (image.id, "complete")
+
+    async def sent() -> bool:
+        row = await library.image(image.id)
+        assert row.thumbnail_status == "complete"
+        return bool(await analysis_commands(library))
+
+    await until(sent)
+    assert (await the_analysis(library, image.id)).sent_at is not None
 
 
 class CrashingAfterThumbnails:
@@ -117,7 +155,7 @@ async def test_it_is_sent_once_though_the_render_is_delivered_again(library: Lib
     pool = RenderPool(1)
     renderer = CrashingAfterThumbnails(pool)
     async with started([pool]), library.worker(renderer):
-        image = (await library.accept(make_jpeg(), analyze=wanted("food"))).row
+        image = (await library.accept(make_jpeg(), analyze=Wanted("food", urgent=True))).row
         row = await library.finished(image.id)
         await rendered(library)
 
@@ -134,12 +172,13 @@ async def test_it_is_asked_for_by_another_upload_of_the_bytes_meanwhile(
     if stage == "variants":
         gate.thumbnails.set()
         await state(library, image.id, "complete")
-    again = await library.accept(make_jpeg(), analyze=wanted("describe"))
+    again = await library.accept(make_jpeg(), analyze=Wanted("describe", urgent=True))
     before = len(await analysis_commands(library)) if stage == "thumbnails" else 0
     gate.thumbnails.set()
     gate.variants.set()
-    row = await library.finished(image.id)
+    await until(lambda: analysis_commands(library))
     await rendered(library)
+    row = await library.finished(image.id)
 
     assert (again.created, again.row.id, before) == (False, image.id, 0)
     assert (row.analysis_profile, row.analysis_status) == ("describe", "pending")
@@ -161,5 +200,10 @@ async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
         broken = (await library.accept(make_jpeg(900, 900)[:2500], analyze=wanted("food"))).row
         row = await library.finished(broken.id)
 
-    assert (row.processing_status, row.analysis_status) == ("failed", "pending")
+    assert (row.processing_status, row.analysis_status) == ("failed", "failed")
     assert await analysis_commands(library) == []
+    analysis = await the_analysis(library, broken.id)
+    assert (analysis.status, analysis.error_code) == ("failed", "image_failed")
+    assert row.processing_error in analysis.error
+    events = await event_types(library, broken.id)
+    assert events == ["image.stored", "image.failed", "image.analysis_failed"]

@@ -9,13 +9,26 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from tests.chaos.bills import ANALYZED, SIZE
 from tests.chaos.checker import COMPLETE_EVENTS, expected_pixels, judge
-from tests.chaos.evidence import Evidence, ImageRow, Listed, Message, RenditionRow, Size
+from tests.chaos.evidence import (
+    AnalysisRow,
+    Bill,
+    CallRow,
+    Charge,
+    Evidence,
+    ImageRow,
+    Listed,
+    Message,
+    RenditionRow,
+    Size,
+)
 from tests.chaos.history import Answer, History, Observed, Picture
 from tests.chaos.pictures import inspect, named, picture
 
 SIZES = [Size("150", 150, 150, "contain"), Size("1080x1920", 1080, 1920, "cover")]
 GOOD, BROKEN, REFUSED = 0, 1, 2
+ANSWERED = 1
 
 
 class Run:
@@ -35,11 +48,40 @@ class Run:
         self.evidence.dead_images = ["broken"]
         for size in SIZES:
             self._rendition(rng, size)
+        self._rendition(rng, SIZE)
         listed = frozenset((row.name, row.width, row.height, row.bytes) for row in self.evidence.renditions)
         self.evidence.listed = [
             Listed("good", self.good.sha256, "complete", listed),
             Listed("broken", self.broken.sha256, "failed", frozenset()),
         ]
+        self._analyze()
+
+    def _analyze(self) -> None:
+        """The good picture has been analyzed; a first call was in flight when its analyzer was killed."""
+        self.history.analyses.add("good")
+        self.history.killed.append((100.2, "analyzer-1"))
+        self.evidence.analyses.append(AnalysisRow("analysis", "good", "local", "completed", "{}", "api", 1, None, None))
+        self.evidence.analyzed.append(("analysis", "{}"))
+        self.evidence.answered["analysis"] = ("completed", "{}")
+        self.tell("good image.analyzed", "image.analyzed", "good")
+        lost = CallRow("pixels", "local", None, 3_000, 0, 100.0, None)
+        answered = CallRow("pixels", "local", "answered", 1_000, 1_000, 105.0, 105.3)
+        shown = self.evidence.objects[self.evidence.renditions[-1].key].sha256
+        self.evidence.bill = Bill(
+            [lost, answered], {"": 4_000, "local": 4_000}, 1, 0, [Charge(shown, 1_000, True)], {shown: "pixels"}
+        )
+
+    @property
+    def bill(self) -> Bill:
+        """What the analysis cost."""
+        return self.evidence.bill
+
+    def analysis(self, **changes: object) -> None:
+        self.evidence.analyses[0] = replace(self.evidence.analyses[0], **changes)  # type: ignore[arg-type]
+
+    def charge(self, times: int) -> None:
+        """The model charges the call so often more."""
+        self.bill.charges += [self.bill.charges[0]] * times
 
     def _image(self, name: str, shown: Picture, state: str, events: tuple[str, ...]) -> None:
         self.history.accept(shown, name, 0.0)
@@ -81,11 +123,12 @@ class Run:
         self.rendition(width=width, height=height)
 
     def retell(self, image: str, *told: tuple[str, int]) -> None:
-        """The image's events are these, with their revisions, and no others."""
-        for event in [event for event in self.history.events if event.subject == image]:
+        """The events of the image's render are these, with their revisions, and no others."""
+        for event in [each for each in self.history.events if each.subject == image and each.type != ANALYZED]:
             self.history.events.remove(event)
             self.history.told_by_client_library.remove(event.id)
-        self.evidence.events = [message for message in self.evidence.events if message.image_id != image]
+        kept = [each for each in self.evidence.events if each.image_id != image or each.type == ANALYZED]
+        self.evidence.events = kept
         for number, (kind, revision) in enumerate(told):
             self.tell(f"{image} {kind} {number}", kind, image, revision)
 
@@ -98,6 +141,10 @@ class Run:
 
     def delete(self) -> None:
         """The good picture was deleted when it was complete; its objects are still there."""
+        self.history.analyses.clear()
+        self.evidence.analyses.clear()
+        self.evidence.analyzed.clear()
+        self.evidence.bill = Bill()
         self.history.deleted.add("good")
         self.evidence.images.pop(GOOD)
         self.evidence.renditions.clear()
@@ -366,6 +413,66 @@ SPOILT: dict[str, tuple[Spoil, str, str]] = {
         "wrong",
         "0 renditions",
     ),
+    # analyses
+    "analysis lost": (lambda run: run.evidence.analyses.clear(), "lost", "0 analyses, and one was accepted"),
+    "analysis twice": (
+        lambda run: run.evidence.analyses.append(run.evidence.analyses[0]),
+        "duplicated",
+        "2 analyses, and one",
+    ),
+    "analysis of nobody": (lambda run: run.history.analyses.clear(), "duplicated", "that nobody asked for"),
+    "analysis stuck": (lambda run: run.analysis(status="queued"), "lost", "the analysis is still queued"),
+    "analysis failed": (lambda run: run.analysis(status="failed", error="x"), "lost", "the analysis failed"),
+    "no result": (lambda run: run.analysis(result=""), "lost", "has no result"),
+    "no rendition for the model": (lambda run: run.evidence.renditions.pop(), "lost", "no rendition analysis"),
+    "result not in the stream": (lambda run: run.evidence.analyzed.clear(), "lost", "is not in the stream"),
+    "two events": (
+        lambda run: run.evidence.analyzed.append(run.evidence.analyzed[0]),
+        "duplicated",
+        "is 2 times in the stream",
+    ),
+    "two results": (
+        lambda run: run.evidence.analyzed.append(("analysis", "other")),
+        "wrong",
+        "image.analyzed tells another result",
+    ),
+    "event of an unfinished one": (
+        lambda run: run.analysis(status="running"),
+        "wrong",
+        "image.analyzed of an analysis that is not complete",
+    ),
+    "result untold": (lambda run: run.unsay("good image.analyzed"), "lost", "image.analyzed was never told"),
+    "result not in the API": (lambda run: run.evidence.answered.clear(), "wrong", "the API shows another result"),
+    # what analyses cost
+    "two answers": (
+        lambda run: run.bill.calls.append(run.bill.calls[ANSWERED]),
+        "duplicated",
+        "2 answers were paid for",
+    ),
+    "paid twice": (lambda run: run.charge(2), "duplicated", "paid 3 times, with 1 calls in flight"),
+    "charged and not written down": (lambda run: run.charge(2), "lost", "charges 3 calls, and 2 are written down"),
+    "call of another picture": (lambda run: run.bill.pixels.clear(), "lost", "charges 1 calls, and 0 are written"),
+    "unknown without a kill": (lambda run: run.history.killed.clear(), "wrong", "nothing was killed meanwhile"),
+    "unknown of a kill that ends no call": (
+        lambda run: run.history.killed.__setitem__(0, (100.2, "gateway")),
+        "wrong",
+        "nothing was killed meanwhile",
+    ),
+    "unknown of a later kill": (
+        lambda run: run.history.killed.__setitem__(0, (200.0, "analyzer-1")),
+        "wrong",
+        "nothing was killed meanwhile",
+    ),
+    "budget of an owner": (
+        lambda run: run.bill.budgets.update(local=1),
+        "wrong",
+        "is charged 1 tokens, and the ledger",
+    ),
+    "budget of all": (lambda run: run.bill.budgets.update({"": 1}), "wrong", "is charged 1 tokens, and the ledger"),
+    "budget below the charges": (lambda run: run.charge(9), "wrong", "and the model charges"),
+    "usage counted twice": (lambda run: setattr(run.bill, "usage_calls", 2), "wrong", "2 calls are counted, and 1"),
+    "calls counted twice": (lambda run: run.analysis(calls=2), "wrong", "2 calls are counted, and 1 were answered"),
+    "hit not counted": (lambda run: run.analysis(source="cache"), "wrong", "0 analyses without a call are counted"),
 }
 
 

@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from tests.unit.client import documented
+from tests.unit.client.fake_analyses import FakeAnalyses
 from tests.unit.client.fake_answers import TIME, problem
 from tests.unit.client.fake_imports import FakeImports
 from websockets.asyncio.server import ServerConnection, serve
@@ -96,7 +97,7 @@ class FakeServer:
         self.findings: list[dict[str, Any]] = []
         self.content: dict[str, bytes] = {}
         self.fails: set[bytes] = set()
-        self.imports = FakeImports()
+        self.imports, self.analyses = FakeImports(), FakeAnalyses()
         self.page_size = 2
         self.processing_reads = 0  # an image is finished when it has been read so often; 0: never
         self._reads: dict[str, int] = defaultdict(int)
@@ -290,8 +291,9 @@ class FakeServer:
                 Route("/v1/admin/checks/{check_id}", self._route(self._check), methods=["GET"]),
                 Route("/v1/admin/checks/{check_id}/cancel", self._route(self._check), methods=["POST"]),
                 *(
-                    Route(path, self._route(self._imported(handler)), methods=[method])
-                    for method, path, handler in FakeImports.ROUTES
+                    Route(path, self._route(self._of(part, handler)), methods=[method])
+                    for part, routes in (("imports", FakeImports.ROUTES), ("analyses", FakeAnalyses.ROUTES))
+                    for method, path, handler in routes
                 ),
                 Route("/v1/settings/display-sizes", self._route(self._sizes), methods=["GET", "PUT"]),
             ]
@@ -334,9 +336,9 @@ class FakeServer:
         except KeyError:
             return problem(404, "not-found", "there is no such thing")
 
-    def _imported(self, handler: str) -> Callable[[Request, bytes], Response]:
-        def answer(request: Request, body: bytes) -> Response:  # of the imports that there are then: they are reset
-            found: Response = getattr(self.imports, handler)(request, body)
+    def _of(self, part: str, handler: str) -> Callable[[Request, bytes], Response]:
+        def answer(request: Request, body: bytes) -> Response:  # of those that there are then: they are reset
+            found: Response = getattr(getattr(self, part), handler)(request, body)
             return found
 
         return answer

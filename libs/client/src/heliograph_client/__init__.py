@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heliograph_client.analysis_models import Analysis as Analysis
     from heliograph_client.client import AsyncClient as AsyncClient
     from heliograph_client.connection import Connection as Connection
     from heliograph_client.connection import find_connection as find_connection
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from heliograph_client.sync import Client as Client
 
 _HOMES = {
+    "Analysis": "analysis_models",
     "AsyncClient": "client",
     "Client": "sync",
     "Connection": "connection",

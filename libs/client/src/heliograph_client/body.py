@@ -32,6 +32,7 @@ class Body:
         self._start = 0
         self.size: int | None = None
         self.repeatable = True
+        self.content_type = "application/octet-stream"
         self.name: str | None = None
         if isinstance(source, bytes):
             self.size = len(source)

@@ -17,6 +17,7 @@ from typing import Self
 from uuid import UUID
 
 from heliograph_client.administration import Administration
+from heliograph_client.analyses import Analyzing
 from heliograph_client.body import Body, Progress, Source
 from heliograph_client.connection import Connection, find_connection
 from heliograph_client.direct import upload_direct
@@ -47,7 +48,7 @@ from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
 
 
-class AsyncClient(Administration, Importing):
+class AsyncClient(Administration, Analyzing, Importing):
     """A client of one server; use it as a context manager, from one event loop.
 
     ``connection`` says where the server is; without one it is looked for as ``find_connection`` tells.
@@ -83,18 +84,19 @@ class AsyncClient(Administration, Importing):
         *,
         name: str | None = None,
         priority: Priority = "normal",
+        analyze: str | None = None,
         on_progress: Progress | None = None,
     ) -> Image:
         """Sends one picture, streamed; a path lends it its name. ``created`` of the answer is ``False`` when the same
         bytes were there already, which also makes a repeated upload safe. A stream that cannot be read again is not
-        tried again.
+        tried again. ``analyze`` is the analysis profile for it: ``analyses`` has the result.
 
         Raises:
             Rejected: the server does not take it: too large, broken, or no picture.
             OSError: the file cannot be read.
         """
         body = Body(source, on_progress)
-        params = {"name": name or body.name, "priority": priority}
+        params = {"name": name or body.name, "priority": priority, "analyze": analyze}
         response = await self._transport.request("POST", "/v1/images", params=params, body=body)
         image = parse(Image, response)
         return image.model_copy(update={"created": response.status_code == 201})
@@ -105,6 +107,7 @@ class AsyncClient(Administration, Importing):
         *,
         name: str | None = None,
         priority: Priority = "normal",
+        analyze: str | None = None,
         on_progress: Progress | None = None,
     ) -> Image:
         """As ``upload``, past the gateway: the file goes straight into the object store, and not at all where the server
@@ -115,7 +118,8 @@ class AsyncClient(Administration, Importing):
             ValueError: the source can be read only once.
             OSError: the file cannot be read.
         """
-        return await upload_direct(self._transport, source, name=name, priority=priority, on_progress=on_progress)
+        options = {"priority": priority} | ({"analyze": analyze} if analyze else {})
+        return await upload_direct(self._transport, source, name=name, options=options, on_progress=on_progress)
 
     async def get(self, image_id: UUID | str) -> Image:
         """One image.

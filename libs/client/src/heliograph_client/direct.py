@@ -7,11 +7,12 @@ what was read.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Literal
 
 from heliograph_client.body import Body, Progress, Source
 from heliograph_client.errors import UnexpectedAnswer
-from heliograph_client.models import Image, Model, Priority
+from heliograph_client.models import Image, Model
 from heliograph_client.transport import Transport, parse
 
 
@@ -32,9 +33,14 @@ class _DirectUpload(Model):
 
 
 async def upload_direct(
-    transport: Transport, source: Source, *, name: str | None, priority: Priority, on_progress: Progress | None
+    transport: Transport,
+    source: Source,
+    *,
+    name: str | None,
+    options: Mapping[str, str],
+    on_progress: Progress | None,
 ) -> Image:
-    """See ``AsyncClient.upload_direct``."""
+    """See ``AsyncClient.upload_direct``; ``options`` are its priority and its analysis profile."""
     first, second = Body(source), Body(source, on_progress)  # both, before either reads: they begin at the same place
     if first.size is None:
         raise ValueError(
@@ -44,7 +50,7 @@ async def upload_direct(
         "name": name or first.name or "unnamed",
         "bytes": first.size,
         "sha256": await _sha256(first),
-        "priority": priority,
+        **options,
     }
     made = parse(_DirectUpload, await transport.request("POST", "/v1/uploads", json=announced))
     if made.image is not None:

@@ -15,6 +15,7 @@ HeliographError
     ├── Conflict            409, 412: the state of the resource forbids the request
     ├── Rejected            400, 413, 415, 422: the input is invalid
     └── Unavailable         429, 5xx: try again later; this client has retried already
+        └── AnalysisUnavailable  503: no model is available for an analysis that is waited for; not retried
 """
 
 from __future__ import annotations
@@ -90,10 +91,16 @@ class Unavailable(ProblemError):
     """The server is busy or unavailable: try again later."""
 
 
+class AnalysisUnavailable(Unavailable):
+    """No model is available for an analysis that is waited for: leave out the wait, and it is queued."""
+
+
 def problem_error(problem: Problem) -> ProblemError:
     """The error of the class that fits ``problem``."""
     if problem.type.endswith("/not-rendered-yet"):
         return NotRendered(problem)
+    if problem.type.endswith("/analysis-unavailable"):
+        return AnalysisUnavailable(problem)
     if problem.status >= 500:
         return Unavailable(problem)
     return _BY_STATUS.get(problem.status, ProblemError)(problem)

@@ -5,16 +5,17 @@ Every method does what its namesake there does; a test holds the two to one sign
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 from uuid import UUID
 
+from heliograph_client.analyses import DEFAULT_PROFILE, OnLook
+from heliograph_client.analysis_models import Analysis, UsageReport
+from heliograph_client.background import Background
 from heliograph_client.body import Progress, Source
 from heliograph_client.client import AsyncClient
 from heliograph_client.connection import Connection
@@ -39,17 +40,13 @@ from heliograph_client.models import (
 from heliograph_client.retry import RetryPolicy
 from heliograph_client.waiting import OnStage
 
-Result = TypeVar("Result")
 
-
-class Client:
+class Client(Background):
     """A client of one server; use it as a context manager, from any thread. Callbacks run on the client's own thread."""
 
     def __init__(self, connection: Connection | None = None, *, policy: RetryPolicy | None = None) -> None:
+        super().__init__()
         self._client = AsyncClient(connection, policy=policy)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="heliograph-client", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -61,14 +58,7 @@ class Client:
 
     def close(self) -> None:
         """Closes all connections and ends the thread."""
-        if self._loop.is_closed():
-            return
-        self._run(self._client.aclose())
-        self._run(self._loop.shutdown_asyncgens())
-        self._run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._end(self._client.aclose)
 
     def upload(
         self,
@@ -76,10 +66,13 @@ class Client:
         *,
         name: str | None = None,
         priority: Priority = "normal",
+        analyze: str | None = None,
         on_progress: Progress | None = None,
     ) -> Image:
         """See ``AsyncClient.upload``."""
-        return self._run(self._client.upload(source, name=name, priority=priority, on_progress=on_progress))
+        return self._run(
+            self._client.upload(source, name=name, priority=priority, analyze=analyze, on_progress=on_progress)
+        )
 
     def upload_direct(
         self,
@@ -87,10 +80,13 @@ class Client:
         *,
         name: str | None = None,
         priority: Priority = "normal",
+        analyze: str | None = None,
         on_progress: Progress | None = None,
     ) -> Image:
         """See ``AsyncClient.upload_direct``."""
-        return self._run(self._client.upload_direct(source, name=name, priority=priority, on_progress=on_progress))
+        return self._run(
+            self._client.upload_direct(source, name=name, priority=priority, analyze=analyze, on_progress=on_progress)
+        )
 
     def get(self, image_id: UUID | str) -> Image:
         """See ``AsyncClient.get``."""
@@ -288,25 +284,41 @@ class Client:
         """See ``AsyncClient.wait_for_import``."""
         return self._run(self._client.wait_for_import(import_id, timeout, on_progress=on_progress))
 
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C in the caller's thread ends the request too
-            raise
+    def analyze(
+        self,
+        image_id: UUID | str | None = None,
+        *,
+        file: Source | None = None,
+        profile: str = DEFAULT_PROFILE,
+        name: str | None = None,
+        wait: float = 0,
+        on_progress: Progress | None = None,
+    ) -> Analysis:
+        """See ``AsyncClient.analyze``."""
+        return self._run(
+            self._client.analyze(image_id, file=file, profile=profile, name=name, wait=wait, on_progress=on_progress)
+        )
 
-    def _iterate(self, source: AsyncGenerator[Result, None]) -> Iterator[Result]:
-        async def following() -> Result:
-            return await anext(source)
+    def analysis(self, analysis_id: UUID | str) -> Analysis:
+        """See ``AsyncClient.analysis``."""
+        return self._run(self._client.analysis(analysis_id))
 
-        try:
-            while True:
-                try:
-                    item = self._run(following())
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            if not self._loop.is_closed():
-                self._run(source.aclose())
+    def analyses(self, image_id: UUID | str) -> Sequence[Analysis]:
+        """See ``AsyncClient.analyses``."""
+        return self._run(self._client.analyses(image_id))
+
+    def wait_for_analysis(
+        self,
+        analysis_id: UUID | str,
+        timeout: float | None = 300.0,
+        *,
+        on_look: OnLook | None = None,
+    ) -> Analysis:
+        """See ``AsyncClient.wait_for_analysis``."""
+        return self._run(self._client.wait_for_analysis(analysis_id, timeout, on_look=on_look))
+
+    def analysis_usage(
+        self, first: date | None = None, last: date | None = None, *, owner: str | None = None
+    ) -> UsageReport:
+        """See ``AsyncClient.analysis_usage``."""
+        return self._run(self._client.analysis_usage(first, last, owner=owner))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from heliograph_client.body import Body
 from heliograph_client.connection import Connection, is_loopback
 from heliograph_client.errors import (
+    AnalysisUnavailable,
     HeliographError,
     ProblemError,
     Unavailable,
@@ -25,12 +27,14 @@ from heliograph_client.errors import (
     Unreachable,
     problem_error,
 )
+from heliograph_client.form import Form
 from heliograph_client.models import Problem
 from heliograph_client.retry import RetryPolicy, retry_after
 
 log = logging.getLogger(__name__)
 
-_TIMEOUT = httpx2.Timeout(60.0, connect=10.0, pool=None)
+_SECONDS = 60.0
+_TIMEOUT = httpx2.Timeout(_SECONDS, connect=10.0, pool=None)
 _BUSY = frozenset({429, 503})
 _GATEWAY_FAULTS = frozenset({502, 504})
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
@@ -64,27 +68,31 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
-        body: Body | None = None,
+        body: Body | Form | None = None,
+        wait: float = 0,
         admin: bool = False,
         repeatable: bool = True,
     ) -> httpx2.Response:
         """The successful answer. Tried again when the server is busy or cannot be reached and, if ``repeatable``, when
-        the connection breaks after the request went out.
+        the connection breaks after the request went out. ``wait``: seconds that the server is
+        asked to wait for the result (RFC 7240).
 
         Raises:
             ProblemError: the server refused.
             Unreachable: nothing answers.
         """
-        headers = self._authorization(admin)
+        sent = self._authorization(admin) | ({"Prefer": f"wait={math.ceil(wait)}"} if wait > 0 else {})
         if body is not None:
-            headers |= {"Content-Type": "application/octet-stream"}
-            headers |= {} if body.size is None else {"Content-Length": str(body.size)}
+            sent |= {"Content-Type": body.content_type}
+            sent |= {} if body.size is None else {"Content-Length": str(body.size)}
             repeatable = body.repeatable
+
+        timeout = httpx2.Timeout(_SECONDS + wait, connect=10.0, pool=None) if wait > 0 else _TIMEOUT
 
         async def send() -> httpx2.Response:
             content = body.chunks() if body is not None else None
             return await self._http.request(
-                method, path, params=_present(params), json=json, content=content, headers=headers
+                method, path, params=_present(params), json=json, content=content, headers=sent, timeout=timeout
             )
 
         return await self._tried(send, method, path, self._unreachable, body=body, repeatable=repeatable)
@@ -117,7 +125,7 @@ class Transport:
         path: str,
         unreachable: Callable[[httpx2.HTTPError], Unreachable],
         *,
-        body: Body | None,
+        body: Body | Form | None,
         repeatable: bool,
     ) -> httpx2.Response:
         """Awaits ``send`` until it succeeds, fails for good, or the policy has had enough."""
@@ -137,6 +145,7 @@ class Transport:
                 failure = _refusal(response)
                 server_delay = retry_after(response.headers.get("Retry-After"))
                 again = _may_repeat(response.status_code, body, repeatable=repeatable)
+                again = again and not isinstance(failure, AnalysisUnavailable)  # who waits is to hear it at once
             failures += 1
             delay = self._policy.delay(failures, server_delay, answered=self._answered) if again else None
             if delay is None:
@@ -193,7 +202,7 @@ def parse(model: type[Parsed], response: httpx2.Response) -> Parsed:
         ) from error
 
 
-def _may_repeat(status: int, body: Body | None, *, repeatable: bool) -> bool:
+def _may_repeat(status: int, body: Body | Form | None, *, repeatable: bool) -> bool:
     if status in _BUSY:
         return body is None or body.repeatable
     return repeatable and status in _GATEWAY_FAULTS

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -157,10 +158,9 @@ async def _up(folder: Folder, *, only_servers: bool, with_doubles: bool) -> None
 async def _run(stack: Stack, began: float, started: asyncio.Event, stopping: asyncio.Event) -> None:
     async with stack:
         _say(f"Started in {time.monotonic() - began:.1f} s. Data folder: {stack.folder.path}")
-        if stack.connection.api:
-            await _show_first_picture(stack.connection)
+        image_id = await _show_first_picture(stack.connection) if stack.connection.api else None
         if stack.doubles_url:
-            await _show_doubles(stack.doubles_url)
+            await _show_doubles(stack.doubles_url, image_id)
         if sys.stdout.isatty():
             _say("Press Ctrl-C to stop.")
         _say(READY_LINE)
@@ -168,19 +168,24 @@ async def _run(stack: Stack, began: float, started: asyncio.Event, stopping: asy
         await stopping.wait()
 
 
-async def _show_first_picture(connection: Connection) -> None:
+async def _show_first_picture(connection: Connection) -> UUID | None:
+    """The image, if it was processed."""
     from heliograph_local.first_picture import send_first_picture  # noqa: PLC0415
 
+    image_id = None
     try:
-        _console.print(_picture_table(await send_first_picture(connection)))
+        picture = await send_first_picture(connection)
+        image_id = picture.image_id
+        _console.print(_picture_table(picture))
     except LocalError as error:
         _errors.print(f"[yellow]The sample image was not processed:[/] {error}")
     _say(f"Page:   {connection.api}/")
     _say(f"Token:  {connection.token}")
     _say("Next:   heliograph upload ~/Pictures/*.jpg --wait")
+    return image_id
 
 
-async def _show_doubles(url: str) -> None:
+async def _show_doubles(url: str, image_id: UUID | None) -> None:
     """What there is to import, and who analyzes it."""
     import httpx2  # noqa: PLC0415
 
@@ -190,7 +195,8 @@ async def _show_doubles(url: str) -> None:
     _say(f"        heliograph import drive {found['google_drive']} --wait")
     _say(f"        heliograph import dropbox {found['dropbox']!r} --wait")
     _say(f"        heliograph import urls {found['urls'][0]!r} --wait")
-    _say("Analysis: a test double stands in for OpenAI; what it says about pictures is made up, and says so.")
+    _say("Analysis: a test double stands in for OpenAI; what it says about pictures is made up, and says so. Try:")
+    _say(f"        heliograph analyze {image_id or '~/Pictures/*.jpg'} --profile food --wait")
 
 
 def _picture_table(picture: FirstPicture) -> Table:

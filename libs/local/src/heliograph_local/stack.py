@@ -272,13 +272,14 @@ class Stack:
             async with httpx2.AsyncClient(timeout=5, trust_env=False) as client:
                 (await client.get(url)).raise_for_status()
 
-        port, pictures = self._ports.take("doubles"), self._doubles and self._doubles.pictures
+        port, doubles = self._ports.take("doubles"), self._doubles or Doubles()
         return Process(
             name="doubles",
             port=port,
             command=[
                 *(sys.executable, "-m", "heliograph_local.doubles", "--host", HOST, "--port", str(port)),
-                *(["--pictures", str(pictures)] if pictures else []),
+                *(["--pictures", str(doubles.pictures)] if doubles.pictures else []),
+                *(["--calls", str(doubles.calls)] if doubles.calls else []),
             ],
             environment={**os.environ, "PYTHONUNBUFFERED": "1"},
             folder=self.folder.path,

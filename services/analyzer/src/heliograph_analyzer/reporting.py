@@ -9,6 +9,7 @@ import structlog
 
 from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import VisionModel
+from heliograph_analyzer.turns import queries
 from heliograph_common.db import analyses, provider_states
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError, Unavailable
@@ -51,9 +52,12 @@ class Reporter:
             log.info("credentials of the vision model", state=state)
         reason = {"configured": None, "refused": _REFUSED}.get(state, analyses.MISSING_CREDENTIALS)
         async with self._database.transaction() as connection:
-            await analyses.report(connection, configured=state == "configured", reason=reason)
+            retracted = self._told == "configured" != state
+            await analyses.report(connection, configured=state == "configured", reason=reason, retracted=retracted)
             paused = await provider_states.state_of(connection, analyses.BUDGET)
+            oldest = await queries.oldest_age(connection)
         metrics.analysis_paused.set(paused.paused)
+        metrics.analysis_oldest_age.set(oldest)
         self._told, self._told_at = state, time.monotonic()
 
     async def ready(self) -> None:

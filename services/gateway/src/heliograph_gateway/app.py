@@ -25,10 +25,12 @@ from heliograph_common.runtime import management
 from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry.asgi import CLIENT_GONE, TelemetryMiddleware
 from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.analyses import routes as analyses
 from heliograph_gateway.checks import routes as checks
 from heliograph_gateway.compat import routes as compat
 from heliograph_gateway.dead_letters import routes as dead_letters
 from heliograph_gateway.display_sizes import routes as display_sizes
+from heliograph_gateway.http import prefer
 from heliograph_gateway.http.guard import Guard
 from heliograph_gateway.http.problems import (
     INTERNAL,
@@ -66,6 +68,7 @@ ROUTERS = (
     direct_uploads.router,
     images.router,
     renditions.router,
+    analyses.router,
     imports.router,
     queue.router,
     dead_letters.router,
@@ -77,8 +80,11 @@ ROUTERS = (
 )
 API_ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 _PROBES = ("/livez", "/readyz")
-_ALLOWED = ["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "traceparent"]
-_EXPOSED = ["ETag", REPLAYED, "Link", "Location", "Retry-After", "Trace-Id", *RESPONSE_HEADERS, *rate_limits.HEADERS]
+_ALLOWED = ["Authorization", "Content-Type", HEADER, "If-Match", "If-None-Match", "Prefer", "traceparent"]
+_EXPOSED = [
+    *("ETag", REPLAYED, "Link", "Location", prefer.APPLIED, "Retry-After", "Trace-Id"),
+    *(*RESPONSE_HEADERS, *rate_limits.HEADERS),
+]
 
 
 def build_app(services: Services, health: Health, settings: GatewaySettings) -> ASGIApp:

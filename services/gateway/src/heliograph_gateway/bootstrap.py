@@ -35,6 +35,7 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.http_server import HttpServer
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_gateway.access.caller import Callers
+from heliograph_gateway.analyses.service import Analyses
 from heliograph_gateway.app import build_app
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.checks import queries as check_rows
@@ -47,13 +48,16 @@ from heliograph_gateway.checks.work.step import WorkRows
 from heliograph_gateway.compat.health import Polls
 from heliograph_gateway.dead_letters.ports import DeadLetterStore
 from heliograph_gateway.display_sizes.service import SizeRuns
+from heliograph_gateway.food.diary import Diary
+from heliograph_gateway.food.port import UserService
+from heliograph_gateway.food.user_service import HttpUserService
 from heliograph_gateway.http.services import Services
 from heliograph_gateway.idempotency.queries import IdempotencyKeys
 from heliograph_gateway.images.search.filling import SearchFilling
 from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.queue.gauges import observe_lag
 from heliograph_gateway.queue.service import Queue
-from heliograph_gateway.settings import GatewaySettings
+from heliograph_gateway.settings import FoodSettings, GatewaySettings
 from heliograph_gateway.uploads.collector import UploadCollector
 from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.form.service import FormUploads
@@ -78,6 +82,15 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     idempotency_keys = IdempotencyKeys(database)
     statements = SingleStatements(settings.database, application="heliograph-gateway-rate-limits")
     rate_limits = PostgresRateLimits(statements)
+    form_uploads = FormUploads(ingest, settings.limits, settings.gateway.analysis_profiles)
+    analyses = Analyses(
+        database,
+        messenger,
+        form_uploads,
+        waiting=settings.gateway.analysis_waits,
+        stopping=lambda: health.phase == "draining",
+    )
+    diary = Diary(database, _user_service(settings.food))
     queue = Queue(database, partial(lags, bus, CONSUMERS))
 
     async def configured() -> bool:
@@ -95,7 +108,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
                 IdempotencyKeys: idempotency_keys,
                 RateLimits: rate_limits,
                 Retries: Retries(messenger, blobs, before_low=settings.limits.waiting_before_low),
-                FormUploads: FormUploads(ingest, settings.limits, settings.gateway.analysis_profiles),
+                FormUploads: form_uploads,
+                Analyses: analyses,
+                Diary: diary,
                 ResumableUploads: ResumableUploads(database, ingest, blobs, settings.limits, settings.gateway),
                 DirectUploads: DirectUploads(
                     database,
@@ -154,6 +169,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     return [
         *backbone.components,
         Closing("rate-limits-database", statements.close),
+        Closing("user-service", diary.close),
         Periodic("reconciler", interval=settings.gateway.reconcile_seconds, function=reconcile),
         Periodic("streams", interval=_STREAMS_EVERY, function=keep_streams),
         Periodic("inbox", interval=_CLEAN_EVERY, function=partial(inbox.forget_old, database)),
@@ -162,6 +178,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("collector", interval=settings.gateway.collect_seconds, function=collector.run_once),
         Periodic("uploads", interval=settings.gateway.collect_seconds, function=upload_collector.collect_expired),
         Periodic("upload-orphans", interval=_ORPHANS_EVERY, function=upload_collector.collect_orphans),
+        Periodic("food-entries", interval=settings.food.deliver_seconds, function=diary.deliver_left),
         Periodic("search", interval=_SEARCH_EVERY, function=SearchFilling(database).advance),
         Periodic("checks", interval=_CHECK_EVERY, function=checks.advance),
         Periodic("checks-due", interval=_CHECK_DUE_EVERY, function=check_when_due),
@@ -169,3 +186,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
         Periodic("rate-limits", interval=_CLEAN_EVERY, function=rate_limits.forget),
         HttpServer("api", app, host=settings.http.host, port=settings.http.port),
     ]
+
+
+def _user_service(food: FoodSettings) -> UserService | None:
+    if not food.user_service_url:
+        return None
+    return HttpUserService(food.user_service_url, food.user_service_token, seconds=food.user_service_seconds)

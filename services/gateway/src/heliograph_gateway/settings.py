@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from heliograph_common.settings import AuthSettings, CompatSettings, ImportSettings, LimitSettings, ServiceSettings
 
@@ -19,9 +19,16 @@ class GatewayOwnSettings(BaseModel):
     )
     cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser.")
     analysis_profiles: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]] = Field(
-        [],
-        description="Analysis profiles that clients may request with `analyze`. List only profiles of a deployed analyzer: "
-        "otherwise their commands wait, and the progress of their images stays below 100.",
+        ["describe", "food"],
+        description="Analysis profiles that clients may request. Analyses wait while no analyzer has credentials of a "
+        "model, and the progress of their images stays below 100. List only profiles of the analyzer. An empty list "
+        "disables analyses.",
+    )
+    analysis_waits: int = Field(
+        200,
+        ge=0,
+        description="Maximum number of requests that wait for the end of an analysis at a time (`Prefer: wait`). Further "
+        "ones are answered at once.",
     )
     apply_waiting: int = Field(200, ge=1, description="Maximum number of waiting renders into new display sizes.")
     apply_seconds: float = Field(2.0, gt=0, description="Seconds between checks whether more renders may be queued.")
@@ -58,6 +65,30 @@ class GatewayCompatSettings(CompatSettings):
         if not value.isprintable():
             raise ValueError("must be printable, as a token's subject")
         return value
+
+
+class FoodSettings(BaseModel):
+    """Food diaries of clients of the older food service (docs/guides/older-clients.md)."""
+
+    wait_seconds: float = Field(
+        30.0, gt=0, le=120, description="Seconds for which `POST /analyze-food` waits for the end of the analysis."
+    )
+    user_service_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Base URL of the user service that keeps food entries (`PUT /entries/{id}`). Empty keeps them in the "
+        "database alone.",
+    )
+    user_service_token: SecretStr | None = Field(None, description="Bearer token for the user service.")
+    user_service_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Time limit of a request to the user service, in seconds. It is sent three times at most.",
+    )
+    deliver_seconds: float = Field(
+        30.0, gt=0, description="Seconds between deliveries of food entries that the user service has not received."
+    )
 
 
 class RatePolicy(BaseModel):
@@ -122,4 +153,5 @@ class GatewaySettings(ServiceSettings):
     imports: ImportSettings = ImportSettings()
     gateway: GatewayOwnSettings = GatewayOwnSettings()
     compat: GatewayCompatSettings = GatewayCompatSettings()
+    food: FoodSettings = FoodSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

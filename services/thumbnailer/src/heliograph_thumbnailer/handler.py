@@ -147,7 +147,8 @@ class RenderHandler:
     async def _thumbnails(self, job: Job, held: Claim, done: ThumbnailsDone) -> None:
         async with job.transaction() as transaction:
             row = await store.save_thumbnails(transaction.connection, held, done.renditions, done.facts)
-            if done.renditions:
+            # One that only a model is shown, made later than the others, is no news: they have been told of.
+            if any(one.name != ANALYSIS_SIZE.name for one in done.renditions):
                 transaction.event(_thumbnails_ready(row, done.renditions), owner=row.owner)
             if ANALYSIS_SIZE.name in held.plan.keys:
                 await analysis.send_ready(transaction, row)

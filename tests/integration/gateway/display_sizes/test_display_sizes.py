@@ -47,6 +47,7 @@ WRONG_SIZES: list[tuple[list[Any], str]] = [
     ([{**SIZE, "name": f"s{n}"} for n in range(21)], "/sizes"),
     ([{**SIZE, "name": "../up"}], "/sizes/0/name"),
     ([{**SIZE, "name": "original"}], "/sizes/0/name"),
+    ([SIZE, {**SIZE, "name": "analysis"}], "/sizes/1/name"),
     ([{**SIZE, "width": 0}], "/sizes/0/width"),
     ([{**SIZE, "height": 16_385}], "/sizes/0/height"),
     ([{**SIZE, "width": "100"}], "/sizes/0/width"),

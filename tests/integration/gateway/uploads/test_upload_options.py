@@ -7,12 +7,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.integration.gateway.analyses.support import analysis_rows, conclude, show
 from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import body_of, decode
-from heliograph_common.contracts.messages import AnalyzeImage, ImageStored
+from heliograph_common.contracts.messages import ImageStored
 from heliograph_common.db.engine import Database
 from heliograph_gateway.catalog.schemas import ImageShape
 from heliograph_gateway.settings import GatewaySettings
@@ -22,10 +23,9 @@ Picture = Callable[..., bytes]
 
 @pytest.fixture
 async def gateway(gateway_settings: GatewaySettings, bus: Bus) -> AsyncIterator[Gateway]:
-    """A gateway with two profiles, at which two pictures of an owner may wait before the next are low."""
-    own = gateway_settings.gateway.model_copy(update={"analysis_profiles": ["food", "describe"]})
+    """A gateway at which two pictures of an owner may wait before the next are low."""
     limits = gateway_settings.limits.model_copy(update={"waiting_before_low": 2})
-    async with running(gateway_settings.model_copy(update={"gateway": own, "limits": limits})) as found:
+    async with running(gateway_settings.model_copy(update={"limits": limits})) as found:
         yield found
 
 
@@ -144,7 +144,7 @@ async def test_a_profile_that_there_is_not(ann: httpx2.AsyncClient, picture: Pic
         answer = await ann.post("/v1/images", params={"analyze": value}, content=picture(), headers=PNG)
         assert answer.status_code == 400, value
         said = problem(answer, "invalid-parameter")
-        assert "food, describe" in said["detail"]
+        assert "describe, food" in said["detail"]
         assert said["errors"][0]["parameter"] == "analyze"
     files = {"file": ("a.png", picture(), "image/png")}
     problem(await ann.post("/v1/images", files=files, data={"analyze": "fod"}), "invalid-parameter")
@@ -154,7 +154,8 @@ async def test_a_profile_that_there_is_not(ann: httpx2.AsyncClient, picture: Pic
 async def test_without_profiles_nothing_can_be_asked_for(
     gateway_settings: GatewaySettings, bus: Bus, picture: Picture
 ) -> None:
-    async with running(gateway_settings) as plain, plain.client() as ann:
+    own = gateway_settings.gateway.model_copy(update={"analysis_profiles": []})
+    async with running(gateway_settings.model_copy(update={"gateway": own})) as plain, plain.client() as ann:
         answer = await ann.post("/v1/images?analyze=food", content=picture(), headers=PNG)
     assert answer.status_code == 400
     assert "this installation has no analysis profiles" in problem(answer, "invalid-parameter")["detail"]
@@ -169,26 +170,33 @@ async def test_an_analysis_asked_for_when_the_bytes_come_again(
     await change(
         db, rendered["id"], processing_status="complete", thumbnail_status="complete", variant_status="complete"
     )
+    assert await count(bus, "WORK", "work.render.normal", expected=2) == 2
     asked = await upload(ann, picture(seed=2), analyze="food")
     for _ in range(2):
         assert await upload(ann, picture(seed=2), analyze="food") == asked
         assert await upload(ann, picture(seed=2)) == asked
 
     assert again["id"] == waiting["id"]
-    assert again["stages"]["analysis"] == "pending"  # the thumbnailer sends it, with the thumbnails
+    assert again["stages"]["analysis"] == "pending"
     assert (asked["id"], asked["stages"]["analysis"], asked["progress"]) == (rendered["id"], "pending", 80)
-    assert await count(bus, "WORK", "work.analyze.food", expected=1) == 1
-    command = await last(bus, "WORK", "work.analyze.food")
-    assert command.owner == "ann"
-    assert str(body_of(command, AnalyzeImage).image_id) == rendered["id"]
+    assert await count(bus, "WORK", "work.render.normal", expected=3) == 3, "rendered for the model"
+    rows = await analysis_rows(db)
+    assert [(str(row.image_id), row.owner, row.profile) for row in rows] == [
+        (waiting["id"], "ann", "food"), (rendered["id"], "ann", "food"),
+    ]  # fmt: skip
+    assert {(row.urgent, row.ready_at, row.sent_at) for row in rows} == {(False, None, None)}
 
-    await change(db, rendered["id"], analysis_status="complete")
+    await conclude(db, str(rows[1].id))
     assert (await upload(ann, picture(seed=2), analyze="food"))["stages"]["analysis"] == "complete"
-    await change(db, rendered["id"], analysis_status="failed")
+    await conclude(db, str(rows[1].id), status="failed", result=None)
+    await show(db, rendered["id"])
     assert (await upload(ann, picture(seed=2), analyze="food"))["stages"]["analysis"] == "pending"
-    assert await count(bus, "WORK", "work.analyze.food", expected=2) == 2
     assert (await upload(ann, picture(seed=2), analyze="describe"))["stages"]["analysis"] == "pending"
-    assert await count(bus, "WORK", "work.analyze.describe", expected=1) == 1
+    shown = [row for row in await analysis_rows(db) if str(row.image_id) == rendered["id"]]
+    assert [(row.profile, row.ready_at is not None, row.sent_at) for row in shown] == [
+        ("food", True, None), ("describe", True, None),
+    ]  # fmt: skip
+    assert await count(bus, "WORK", "work.analyze.*", expected=0) == 0, "the analyzer sends them in their turns"
 
 
 # -- name --------------------------------------------------------------------------------------------------------------

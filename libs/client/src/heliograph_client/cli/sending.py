@@ -74,12 +74,13 @@ class Sender:
         bars: Bars,
         *,
         priority: Priority,
+        analyze: str | None,
         wait_seconds: float | None,
     ) -> None:
         self._client = client
         self._upload = upload
         self._bars = bars
-        self._priority = priority
+        self._options: dict[str, Any] = {"priority": priority, "analyze": analyze}
         self._wait_seconds = wait_seconds
         self._uploaded: dict[Candidate, Image] = {}
 
@@ -94,7 +95,7 @@ class Sender:
             began = time.monotonic()
             with self._bars.bar(str(candidate.path)) as bar:
                 try:
-                    image = await self._upload(candidate.path, priority=self._priority, on_progress=bar.sent)
+                    image = await self._upload(candidate.path, **self._options, on_progress=bar.sent)
                 except (Unauthorised, Unreachable):
                     raise
                 except (HeliographError, OSError) as error:

@@ -35,6 +35,10 @@ async def upload(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every image is complete or has failed.")] = False,
     priority: Annotated[Priority, typer.Option(help="Priority of rendering.")] = "normal",
     direct: Annotated[bool, typer.Option("--direct", help="Upload directly to the object store.")] = False,
+    analyze: Annotated[
+        str | None,
+        typer.Option(metavar="PROFILE", help="Analysis profile for the images. --wait does not wait for the analyses."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=32, help="Number of concurrent uploads.")] = 4,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that --wait waits for each image.")] = 600.0,  # noqa: ASYNC109
 ) -> int:
@@ -49,7 +53,8 @@ async def upload(
         if to_send := report.without_refused(found):
             async with session.client() as client:
                 sending = client.upload_direct if direct else client.upload
-                sender = Sender(client, sending, bars, priority=priority, wait_seconds=timeout if wait else None)
+                seconds = timeout if wait else None
+                sender = Sender(client, sending, bars, priority=priority, analyze=analyze, wait_seconds=seconds)
                 async with _all_reported(report, to_send, sender):
                     await _send_all(to_send, sender, report, concurrency)
     if not session.as_json:

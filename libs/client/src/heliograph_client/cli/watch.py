@@ -41,7 +41,7 @@ def _line(item: Event | Reset) -> str:
     at = item.time.astimezone().strftime("%H:%M:%S") if item.time else ""
     data = item.data
     parts = [at, f"{item.type:<24}", f"{data.get('progress', '')!s:>3} %", item.subject, data.get("name")]
-    parts += [data.get("reason")]
+    parts += [data.get("profile"), data.get("reason")]
     return "  ".join(str(part) for part in parts if part)
 
 

@@ -161,6 +161,11 @@ async def analysis_configured(connection: AsyncConnection) -> bool:
     return (await _credentials(connection)) is None
 
 
+async def unconfigured(connection: AsyncConnection) -> str | None:
+    """Why no analyzer can ask its model; ``None``: one can."""
+    return await _credentials(connection)
+
+
 async def waiting_of(connection: AsyncConnection, row: AnalysisRow) -> Waiting | None:
     """What an analysis that is queued waits for; ``None``: its turn, or it is not queued."""
     if row.status != "queued":
@@ -176,12 +181,13 @@ async def waiting_of(connection: AsyncConnection, row: AnalysisRow) -> Waiting |
     return None
 
 
-async def report(connection: AsyncConnection, *, configured: bool, reason: str | None) -> None:
-    """Notes that an analyzer runs, whether it has credentials, and why not."""
+async def report(connection: AsyncConnection, *, configured: bool, reason: str | None, retracted: bool = False) -> None:
+    """Notes that an analyzer runs, whether it has credentials, and why not. ``retracted``: it had some until now; others
+    that still have some say so soon."""
     statement = insert(AnalyzerState).values(id=1, configured_at=func.now() if configured else None, reason=reason)
     said = {"seen_at": func.now(), "reason": statement.excluded.reason}
-    if configured:
-        said["configured_at"] = func.now()
+    if configured or retracted:
+        said["configured_at"] = statement.excluded.configured_at
     await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
 
 

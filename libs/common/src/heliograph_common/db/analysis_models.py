@@ -174,7 +174,10 @@ class FoodEntry(Base):
     ``delivered_at``: when the user service took it; ``None`` where there is none, or it has not yet."""
 
     __tablename__ = "food_entries"
-    __table_args__ = (Index("ix_food_entries_owner_id", "owner", "id"),)
+    __table_args__ = (
+        Index("ix_food_entries_owner_id", "owner", "id"),
+        Index("ix_food_entries_undelivered", "id", postgresql_where=text("delivered_at IS NULL")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]

@@ -148,6 +148,10 @@ analysis_tokens = Counter(
 analysis_cost = Counter(
     "heliograph_analysis_cost_dollars_total", "Cost of vision models", ("profile", "model"), registry=REGISTRY
 )
+# Age of the oldest analysis that is queued, for whatever it waits; 0 when there is none.
+analysis_oldest_age = Gauge(
+    "heliograph_analysis_oldest_age_seconds", "Age of the oldest queued analysis", registry=REGISTRY
+)
 # How often an analysis had to wait: credentials, rate_limit, outage, budget.
 analysis_waits = Counter("heliograph_analysis_waits_total", "Analyses put back to wait", ("reason",), registry=REGISTRY)
 # 1 where this analyzer has credentials that were not refused.

@@ -16,13 +16,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="listen address (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, required=True, help="listen port")
     parser.add_argument("--pictures", type=Path, help="folder to serve as a folder of Google Drive, too")
+    parser.add_argument("--calls", type=Path, help="file to append calls to the model to, as lines of JSON")
     arguments = parser.parse_args()
     check_installed()
     from heliograph_local.doubles.together import Doubles  # noqa: PLC0415 - after the check
 
-    uvicorn.run(
-        Doubles(arguments.pictures).app, host=arguments.host, port=arguments.port, log_level="warning", lifespan="off"
-    )
+    doubles = Doubles(arguments.pictures, arguments.calls)
+    uvicorn.run(doubles.app, host=arguments.host, port=arguments.port, log_level="warning", lifespan="off")
 
 
 if __name__ == "__main__":

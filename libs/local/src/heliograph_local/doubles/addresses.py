@@ -23,9 +23,11 @@ _NEEDED = ("googleapiclient", "dropbox", "openai", "jsonschema", "starlette", "u
 
 @dataclass(frozen=True)
 class Doubles:
-    """That the doubles run. ``pictures``: a folder of this machine that one of them serves, too."""
+    """That the doubles run. ``pictures``: a folder of this machine that one of them serves, too. ``calls``: a file that gets
+    what the model was asked."""
 
     pictures: Path | None = None
+    calls: Path | None = None
 
 
 def importer_environment(base_url: str) -> dict[str, str]:

@@ -22,13 +22,13 @@ PICTURES_ID = "1HeliographPicturesOfThisMachine0"
 
 class Doubles:
     """Each double below a path of its own (``addresses``); ``GET /`` tells what there is to import. ``pictures``: a
-    folder of this machine, which is a folder of the Drive, too."""
+    folder of this machine, which is a folder of the Drive, too. ``calls``: a file that gets what OpenAI is asked."""
 
-    def __init__(self, pictures: Path | None = None) -> None:
+    def __init__(self, pictures: Path | None = None, calls: Path | None = None) -> None:
         self.drive = DriveDouble()
         self.dropbox = dropbox_demo.demo()
         self.web = WebDouble.with_demo_pictures()
-        self.openai = OpenAIDouble()
+        self.openai = OpenAIDouble(calls)
         self.user_service = UserServiceDouble()
         self._links = {"google_drive": add_demo(self.drive.tree), "dropbox": dropbox_demo.LINK}
         if pictures is not None:

@@ -27,7 +27,8 @@ async def completed(job: Job, held: Claim, profile: Profile, key: Key, result: d
     async with job.conclude() as transaction:
         connection = transaction.connection
         asked = {"model": key.model, "detail": key.detail, "profile_version": key.profile_version}
-        ended = await queries.complete(connection, held, profile.facts(result), result=result, **asked)
+        facts = profile.facts(result)
+        ended = await queries.complete(connection, held, facts, describes=profile.describes, result=result, **asked)
         await answers.conclude(connection, key, held.analysis.id, result=result, code=None, reason=None)
         if ended is None:
             return

@@ -208,8 +208,8 @@ class AnalyzeHandler:
         )
 
         async def keep(connection: Connection) -> None:
-            await answers.add_answer(connection, key, answer)
-            await spending.answered(connection, call, answer.usage, cost)
+            if await spending.answered(connection, call, answer.usage, cost):
+                await answers.add_answer(connection, key, answer)
             await provider_states.resume(connection, analyses.BUDGET)
 
         await self._keep(job, keep)
@@ -220,7 +220,8 @@ class AnalyzeHandler:
 
     async def _keep(self, job: Job, write: Callable[[Connection], object]) -> None:
         """Writes what a call came to. It is in memory only and paid for: PostgreSQL is waited for as long as the attempt
-        may take, and the question is not asked again for an outage."""
+        may take, and the question is not asked again for an outage. ``write`` may have been committed although PostgreSQL
+        went away before it said so: the second time, it must change nothing."""
         attempt = 0
         while True:
             try:

@@ -75,7 +75,7 @@ async def claim(transaction: Transaction, command: AnalyzeImage, fence: int) -> 
 
 
 async def complete(
-    connection: AsyncConnection, held: Claim, facts: Facts, **values: Any
+    connection: AsyncConnection, held: Claim, facts: Facts, *, describes: bool, **values: Any
 ) -> tuple[AnalysisRow, ImageRow] | None:
     """Writes a result, and what of it becomes part of the image; ``None``: the image is deleted.
 
@@ -96,7 +96,7 @@ async def complete(
         completed_at=func.now(),
         **values,
     )
-    return row, await analyses.summarize(connection, image.id, **_told(image, facts))
+    return row, await analyses.summarize(connection, image.id, **_told(image, facts, describes))
 
 
 async def fail(
@@ -164,8 +164,12 @@ async def _set(connection: AsyncConnection, row: AnalysisRow, **values: Any) -> 
     await analyses.summarize(connection, row.image_id)
 
 
-def _told(image: ImageRow, facts: Facts) -> dict[str, Any]:
-    """What of the facts is new to the image: tags add up, texts replace each other."""
-    told: dict[str, Any] = {"caption": facts.caption, "alt_text": facts.alt_text}
-    tags = list(dict.fromkeys([*facts.tags, *(image.tags or [])]))[:MOST_TAGS]
-    return {name: text for name, text in told.items() if text is not None} | ({"tags": tags} if facts.tags else {})
+def _told(image: ImageRow, facts: Facts, describes: bool) -> dict[str, Any]:
+    """What of the facts becomes the image's: tags add up; texts fill what is empty, or take its place."""
+    texts = {"caption": facts.caption, "alt_text": facts.alt_text}
+    told: dict[str, Any] = {
+        name: text for name, text in texts.items() if text is not None and (describes or getattr(image, name) is None)
+    }
+    if facts.tags:
+        told["tags"] = list(dict.fromkeys([*facts.tags, *(image.tags or [])]))[:MOST_TAGS]
+    return told

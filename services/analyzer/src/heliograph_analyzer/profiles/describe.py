@@ -60,4 +60,12 @@ def _facts(result: Mapping[str, Any]) -> Facts:
     return Facts(caption=result["caption"], alt_text=result["altText"], tags=result["tags"])
 
 
-PROFILE = Profile(name="describe", version=1, prompt=_PROMPT, result=Description, max_output_tokens=2_000, facts=_facts)
+PROFILE = Profile(
+    name="describe",
+    version=1,
+    prompt=_PROMPT,
+    result=Description,
+    max_output_tokens=2_000,
+    facts=_facts,
+    describes=True,
+)

@@ -56,7 +56,8 @@ class Facts:
 class Profile:
     """One kind of analysis. ``name`` is what the API calls it; ``version`` is raised with each change of what is sent
     (``digest``), because results are kept by it; ``prompt`` goes out as instructions and ``text`` beside the picture;
-    ``facts`` takes a result as it is stored, by the keys of the API."""
+    ``facts`` takes a result as it is stored, by the keys of the API. Where another profile has given the image its texts,
+    those of one that ``describes`` take their place, and others do not."""
 
     name: str
     version: int
@@ -65,6 +66,7 @@ class Profile:
     max_output_tokens: int
     facts: Callable[[Mapping[str, Any]], Facts]
     text: str = "Analyze this picture."
+    describes: bool = False
 
     def __post_init__(self) -> None:
         """Names end up in URLs and keys.

@@ -56,11 +56,12 @@ async def begin(
     return call
 
 
-async def answered(connection: AsyncConnection, call: Call, usage: Usage, cost: int | None) -> None:
+async def answered(connection: AsyncConnection, call: Call, usage: Usage, cost: int | None) -> bool:
     """Writes down what a call used and cost (millionths of a US dollar; ``None``: unknown), for itself, its analysis and
-    the day. Servers that do not count tokens leave the budget charged."""
+    the day; ``False``: it was written already. Servers that do not count tokens leave the budget charged."""
     used = usage.input_tokens + usage.output_tokens
-    await _end(connection, call, "answered", used or call.charged, usage, cost)
+    if not await _end(connection, call, "answered", used or call.charged, usage, cost):
+        return False
     tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
     statement = insert(AnalysisUsage).values(
         day=call.day, owner=call.owner, profile=call.profile, model=call.model, calls=1, cost_micros=cost or 0,
@@ -71,6 +72,7 @@ async def answered(connection: AsyncConnection, call: Call, usage: Usage, cost: 
     its = update(Analysis).where(Analysis.id == call.analysis_id)
     sums = {name: getattr(Analysis, name) + value for name, value in tokens.items()}
     await connection.execute(its.values(calls=Analysis.calls + 1, cost_micros=Analysis.cost_micros + cost, **sums))
+    return True
 
 
 async def failed(connection: AsyncConnection, call: Call, *, paid: bool) -> None:
@@ -98,15 +100,17 @@ async def forget(connection: AsyncConnection, *, keep: timedelta, limit: int) ->
 
 async def _end(
     connection: AsyncConnection, call: Call, outcome: str, charged: int, usage: Usage, cost: int | None
-) -> None:
+) -> bool:
     ended = update(AnalysisCall).where(AnalysisCall.id == call.id, AnalysisCall.outcome.is_(None))
     ended = ended.values(
         outcome=outcome, ended_at=func.now(), charged=charged, cost_micros=cost,
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens,
     )  # fmt: skip
-    if (await connection.execute(ended)).rowcount:
-        scopes = {"day": call.day, "scopes": [INSTALLATION, call.owner]}
-        await connection.execute(_CHARGE, scopes | {"tokens": charged - call.charged})
+    if not (await connection.execute(ended)).rowcount:
+        return False
+    scopes = {"day": call.day, "scopes": [INSTALLATION, call.owner]}
+    await connection.execute(_CHARGE, scopes | {"tokens": charged - call.charged})
+    return True
 
 
 def _added(statement: Any, names: tuple[str, ...]) -> Any:

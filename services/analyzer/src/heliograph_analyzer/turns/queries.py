@@ -46,6 +46,13 @@ async def expired(connection: AsyncConnection, *, longest: timedelta, limit: int
     return (await connection.execute(statement)).all()
 
 
+async def oldest_age(connection: AsyncConnection) -> float:
+    """Seconds since the oldest analysis that is queued was requested; 0 if there is none."""
+    requested = select(func.min(Analysis.requested_at)).where(Analysis.status == "queued").scalar_subquery()
+    age = func.coalesce(func.greatest(func.extract("epoch", func.now() - requested), 0), 0)
+    return float((await connection.execute(select(age))).scalar_one())
+
+
 async def fail(connection: AsyncConnection, row: Row[Any], *, code: str, reason: str) -> Row[Any]:
     """Marks an analysis that nobody has begun as failed; returns its image."""
     await connection.execute(select(Image.id).where(Image.id == row.image_id).with_for_update())

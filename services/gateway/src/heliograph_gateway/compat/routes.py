@@ -26,7 +26,7 @@ from heliograph_gateway.access.scopes import OldReader, OldWriter
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.catalog.schemas import IMAGE_ID, ImageId
-from heliograph_gateway.compat import shapes
+from heliograph_gateway.compat import food, shapes
 from heliograph_gateway.compat.health import Polls
 from heliograph_gateway.compat.schemas import (
     OldDuplicate,
@@ -297,3 +297,13 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+router.add_api_route(
+    "/analyze-food",
+    food.analyze_food_old,
+    methods=["POST"],
+    summary="Analyze a meal",
+    responses=food.RESPONSES,
+    openapi_extra=food.BODY,
+)

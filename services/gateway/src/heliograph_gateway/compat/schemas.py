@@ -155,6 +155,40 @@ class OldTask(Shape):
     ]
 
 
+class OldMeal(Shape):
+    """What a meal is made of. If nothing edible can be seen, all texts and lists are empty and all numbers are 0."""
+
+    name: Annotated[str, Field(description="Short name of the meal.", examples=["Spaghetti with tomato sauce"])]
+    calories: Annotated[float, Field(description="Kilocalories of the portion.", examples=[520])]
+    protein: Annotated[float, Field(description="Grams of protein in the portion.", examples=[18])]
+    carbs: Annotated[float, Field(description="Grams of carbohydrates in the portion.", examples=[80])]
+    fat: Annotated[float, Field(description="Grams of fat in the portion.", examples=[12.5])]
+    servingSize: Annotated[str, Field(description="Size of the portion.", examples=["1 plate (350 g)"])]  # noqa: N815 - theirs
+    ingredients: Annotated[list[str], Field(description="Ingredients.", examples=[["spaghetti", "tomato"]])]
+    confidence: Annotated[float, Field(description="Confidence of the model, from 0 to 1.", examples=[0.92])]
+    mealSuggestions: Annotated[  # noqa: N815 - theirs
+        list[str], Field(description="What would make the meal more balanced.", examples=[["Add a salad"]])
+    ]
+    entryId: Annotated[  # noqa: N815 - theirs
+        UUID,
+        Field(
+            default=None,
+            description="Id of the entry in the food diary. Only with `save`, and only if something edible can be seen.",
+            examples=[IMAGE_ID],
+        ),
+    ]
+
+
+class OldFood(Shape):
+    """The analysis of a meal."""
+
+    analysis: Annotated[OldMeal, Field(description="The meal.")]
+    source: Annotated[
+        Literal["cache", "api"],
+        Field(description="`cache` if the result was known, `api` if a model was asked.", examples=["api"]),
+    ]
+
+
 class OldQueue(Shape):
     """State of the work queue."""
 

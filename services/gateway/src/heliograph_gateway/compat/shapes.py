@@ -95,6 +95,14 @@ def import_task(task_id: str, row: Row[Any]) -> dict[str, Any]:
     return {"task_id": task_id, "status": status, "result": result}
 
 
+def food(result: Mapping[str, Any], source: str, entry_id: str | None) -> dict[str, Any]:
+    """The answer to a meal (``OldFood``); ``result`` is that of the profile ``food``, and has what that service told and
+    more."""
+    told = {name: result[name] for name in _MEAL}
+    entry = {} if entry_id is None else {"entryId": entry_id}
+    return {"analysis": told | entry, "source": source}
+
+
 def queue(state: Mapping[str, Any]) -> dict[str, Any]:
     """The queue (``OldQueue``) from ``queue.service``, which knows NATS' part."""
     counts = _counts(state)
@@ -144,6 +152,9 @@ def system_health(report: Report, state: Mapping[str, Any] | None, *, now: datet
 
 _OLDER_NAMES = {"nats": ("redis",), "blobs": ("minio",)}
 """What did for the older systems what our servers do."""
+_MEAL = (
+    "name", "calories", "protein", "carbs", "fat", "servingSize", "ingredients", "confidence", "mealSuggestions",
+)  # fmt: skip
 _COUNTED = ("waiting", "active", "completed", "failed")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db import statements
 from heliograph_common.db.rows import Connection
 from heliograph_common.http.problems import Problem
@@ -109,6 +110,11 @@ def _checked(wanted: DisplaySizes) -> DisplaySizes:
     wrong = [(f"/sizes/{at}/name", "Must be unique") for at, name in enumerate(names) if name in names[:at]]
     wrong += [
         (f"/sizes/{at}/name", "Is reserved for the uploaded file") for at, name in enumerate(names) if name == ORIGINAL
+    ]
+    wrong += [
+        (f"/sizes/{at}/name", "Is reserved for the rendition that models are shown")
+        for at, name in enumerate(names)
+        if name == ANALYSIS_SIZE.name
     ]
     if wrong:
         raise bodies.invalid(wrong)

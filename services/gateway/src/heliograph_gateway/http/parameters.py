@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 Cursor = Annotated[
@@ -38,6 +40,14 @@ def _moment(value: Any) -> Any:
 
 JsonMoment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 """A point in time in a JSON body, which is held strictly to its shape: there a text would be no time."""
+
+
+def _id(value: Any) -> Any:
+    return UUID(value) if isinstance(value, str) and _UUID.fullmatch(value) else value
+
+
+JsonId = Annotated[UUID, BeforeValidator(_id)]
+"""An id in a JSON body, which is held strictly to its shape: there a text would be no UUID."""
 
 
 def _whole(value: Any) -> Any:

@@ -179,6 +179,25 @@ INTERNAL = Kind(
     "Internal server error",
     "Report the `trace_id` to the administrator of this installation.",
 )
+ANALYSIS_FAILED = Kind(
+    "analysis-failed",
+    500,
+    "Analysis failed",
+    "Send the request again later. If it keeps failing, report the `trace_id` to the administrator of this installation.",
+)
+USER_SERVICE_FAILED = Kind(
+    "user-service-failed",
+    500,
+    "User service failed",
+    "Send the request again. The entry is kept, and delivered once.",
+)
+ANALYSIS_UNAVAILABLE = Kind(
+    "analysis-unavailable",
+    503,
+    "Analysis unavailable",
+    "Send the request without `Prefer: wait`: the analysis is queued and done once a model is available. For "
+    "`missing credentials`, ask an administrator to configure the analyzer's API key.",
+)
 BLOBS_UNAVAILABLE = Kind("object-store-unavailable", 503, "Object store unavailable", _SEND_AGAIN)
 DATABASE_UNAVAILABLE = Kind("database-unavailable", 503, "Database unavailable", _SEND_AGAIN)
 BUS_UNAVAILABLE = Kind("nats-unavailable", 503, "NATS unavailable", f"{_SEND_AGAIN} Uploads are not affected.")

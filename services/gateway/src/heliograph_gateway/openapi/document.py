@@ -48,6 +48,7 @@ HEADERS: dict[str, tuple[str, Object]] = {
     "Link": ('URL of the next page as `<…>; rel="next"`. Missing on the last page.', {}),
     "Location": ("URL of the created resource, or of the job that was started.", {"format": "uri-reference"}),
     "Retry-After": ("Number of seconds to wait before the request is sent again.", {"type": "integer", "minimum": 0}),
+    "Preference-Applied": ("The preference of `Prefer` that was applied, such as `wait=20` (RFC 7240).", {}),
     "WWW-Authenticate": ("Authentication scheme that the operation requires (RFC 6750).", {}),
     "Idempotency-Replayed": (
         "`true` if this is the stored response to an earlier request with the same key.",

@@ -138,7 +138,7 @@ CREATIONS: list[tuple[dict[str, str], bytes, str]] = [
     ({"Upload-Length": "10", "Upload-Concat": f"final;{ROOT}/{uuid4()}"}, b"", "invalid-parameter"),
     ({"Upload-Length": "10", "Upload-Metadata": "name ???"}, b"", "invalid-parameter"),
     ({"Upload-Length": "10", **metadata(priority="urgent")}, b"", "invalid-parameter"),
-    ({"Upload-Length": "10", **metadata(analyze="food")}, b"", "invalid-parameter"),
+    ({"Upload-Length": "10", **metadata(analyze="fod")}, b"", "invalid-parameter"),
     ({"Upload-Length": "10", "Upload-Checksum": "crc32 AAAA"}, b"0123", "invalid-parameter"),
     ({"Upload-Length": str(51 << 20)}, b"", "body-too-large"),
     ({"Upload-Length": "3"}, b"0123", "body-too-large"),
@@ -147,17 +147,9 @@ CREATIONS: list[tuple[dict[str, str], bytes, str]] = [
 ]
 
 
-@pytest.fixture
-def profiled(gateway_settings: GatewaySettings) -> GatewaySettings:
-    """Settings with a profile of analysis."""
-    own = gateway_settings.gateway.model_copy(update={"analysis_profiles": ["food"]})
-    return gateway_settings.model_copy(update={"gateway": own})
-
-
-async def test_an_analysis_can_be_asked_for(profiled: GatewaySettings, bus: Bus, picture: Picture) -> None:
-    async with running(profiled) as gateway, gateway.client() as client:
-        answer = await Tus(client).post({"Upload-Length": str(len(picture())), **metadata(analyze="food")}, picture())
-        image = (await client.get(answer.headers["heliograph-image"])).json()
+async def test_an_analysis_can_be_asked_for(tus: Tus, ann: httpx2.AsyncClient, picture: Picture) -> None:
+    answer = await tus.post({"Upload-Length": str(len(picture())), **metadata(analyze="food")}, picture())
+    image = (await ann.get(answer.headers["heliograph-image"])).json()
     assert image["stages"]["analysis"] == "pending"
 
 

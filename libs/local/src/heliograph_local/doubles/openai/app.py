@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from heliograph_local.doubles.addresses import OPENAI_KEY
 from heliograph_local.doubles.faults import Behaviour, Fault, Kind
 from heliograph_local.doubles.openai import answers, schema
-from heliograph_local.doubles.openai.calls import Call
+from heliograph_local.doubles.openai.calls import Call, Record
 from heliograph_local.doubles.openai.errors import Refused, error, no_key, no_model, of_fault, wrong_key
 from heliograph_local.doubles.openai.made_up import CannotMakeUp
 from heliograph_local.doubles.openai.questions import Question, question
@@ -37,14 +38,15 @@ _SINCE = 1_767_225_600  # the start of 2026
 
 class OpenAIDouble:
     """``app`` answers below ``/v1``. ``keys`` are those that it takes; ``missing_models`` those that it does not have, of
-    whatever name is asked for. ``calls`` is what it was asked, oldest first."""
+    whatever name is asked for. ``calls`` is what it was asked, oldest first; ``record`` is a file to write them to, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Path | None = None) -> None:
         schema.load()
         self.behaviour = Behaviour()
         self.keys = {KEY}
         self.missing_models = {MISSING_MODEL}
         self.calls: list[Call] = []
+        self._record = Record(record)
         self._told: dict[str, str] = {}
         self.app = Starlette(
             routes=[
@@ -121,22 +123,27 @@ class OpenAIDouble:
         self.calls.append(entry)
         refused = self.behaviour.fault(call, about, kinds=_REFUSED)
         if asked.model in self.missing_models:
-            return _recorded(entry, request, no_model(call, asked.model))
+            return self._recorded(entry, request, no_model(call, asked.model))
         if refused is not None:
             await self._slow(call, about)
-            return _recorded(entry, request, of_fault(refused))
+            return self._recorded(entry, request, of_fault(refused))
         changed = self.behaviour.fault(call, about, kinds=answers.CHANGES)
         said = answers.said(asked, self._told.get(asked.about), changed.kind if changed else None)
         content = schema.answer(call, answers.form(asked, body, said, len(self.calls)))
         # From here on it is charged, whether the caller waits for it or not.
         entry.input_tokens, entry.output_tokens = asked.input_tokens, said.tokens
+        self._record.write(entry)
         await self._slow(call, about)
         cut = self.behaviour.fault(call, about, kinds=("cut_off",))
-        return _recorded(entry, request, _json(content), cut)
+        return self._recorded(entry, request, _json(content), cut)
 
     async def _slow(self, call: str, about: list[str]) -> None:
         if slow := self.behaviour.fault(call, about, kinds=("slow",)):
             await asyncio.sleep(slow.seconds)
+
+    def _recorded(self, entry: Call, request: Request, response: Response, cut: Fault | None = None) -> Response:
+        response.headers["x-request-id"] = f"req_{entry.picture[:24] or 'none'}"
+        return _Recorded(entry, self._record, request, response, cut)
 
     async def _get_calls(self, _: Request) -> Response:
         return _json(msgspec.json.encode(self.calls))
@@ -145,9 +152,9 @@ class OpenAIDouble:
 class _Recorded(Response):
     """Another answer, with its end recorded. ``cut``: the connection ends after so many bytes, or half of them."""
 
-    def __init__(self, entry: Call, request: Request, response: Response, cut: Fault | None) -> None:
+    def __init__(self, entry: Call, record: Record, request: Request, response: Response, cut: Fault | None) -> None:
         super().__init__(response.body, response.status_code, dict(response.headers))
-        self._entry, self._request = entry, request
+        self._entry, self._record, self._request = entry, record, request
         self._cut = None if cut is None else min(cut.bytes, len(self.body) // 2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,14 +164,10 @@ class _Recorded(Response):
         if self._cut is None:
             await super().__call__(scope, receive, send)
             self._entry.finished = not gone
+            self._record.write(self._entry)
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": bytes(self.body[: self._cut]), "more_body": True})
-
-
-def _recorded(entry: Call, request: Request, response: Response, cut: Fault | None = None) -> Response:
-    response.headers["x-request-id"] = f"req_{entry.picture[:24] or 'none'}"
-    return _Recorded(entry, request, response, cut)
 
 
 def _entry(asked: Question) -> Call:

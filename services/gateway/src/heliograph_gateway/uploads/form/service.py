@@ -6,16 +6,18 @@ it is read; one bad file costs the others nothing. What is accepted, and how it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from starlette.requests import ClientDisconnect
 
+from heliograph_common.contracts.subjects import Priority
 from heliograph_common.errors import HeliographError
 from heliograph_common.http.problems import Problem
 from heliograph_common.ingest.accept import Accepted, Ingest, safe_name
-from heliograph_common.ingest.analysis import wanted
+from heliograph_common.ingest.analysis import Wanted, wanted
 from heliograph_common.ingest.spool import Spool, Spooled, limits_of, spool
 from heliograph_common.settings import LimitSettings
 from heliograph_gateway.http.multipart import MultipartReader, Part
@@ -45,6 +47,15 @@ class Outcome:
 
     name: str
     result: Accepted | Problem
+
+
+@dataclass(frozen=True)
+class Received:
+    """A picture that came whole and was not taken in yet, and the fields of its form."""
+
+    spooled: Spooled
+    name: str
+    fields: Mapping[str, str]
 
 
 class FormUploads:
@@ -105,6 +116,62 @@ class FormUploads:
         if accepted is None:
             raise Problem(MISSING_FILE, f"No part is named {' or '.join(f'`{name}`' for name in names)}.")
         return accepted
+
+    @asynccontextmanager
+    async def received(
+        self,
+        body: AsyncIterator[bytes],
+        boundary: bytes | None,
+        *,
+        names: Collection[str] = (FILE_PART,),
+        fields: Collection[str] = (),
+        others: bool = False,
+    ) -> AsyncIterator[Received]:
+        """Reads a body to its end: one picture or, with a ``boundary``, a form with one, in a part that has one of
+        ``names``. ``others``: parts that are neither it nor one of the ``fields`` are passed over. ``take`` takes the
+        picture in; without that nothing of it stays.
+
+        Raises:
+            Problem, HeliographError: the body or the picture is refused.
+        """
+        if boundary is None:
+            async with spool(body, limits_of(self.limits)) as spooled:
+                yield Received(spooled, "", {})
+            return
+        spooled_or_none: Spooled | None = None
+        name, values = "", dict[str, str]()
+        with Spool(limits_of(self.limits)) as receiving:
+            async for part in MultipartReader(self._capped(body), boundary).parts():
+                if part.name in names:
+                    if spooled_or_none is not None:
+                        raise Problem(TOO_MANY_FILES, "This route accepts one image per request.")
+                    async for chunk in part.chunks:
+                        receiving.write(chunk)
+                    spooled_or_none, name = await receiving.finish(), part.filename or ""
+                elif part.name in fields:
+                    values[part.name] = await _text(part)
+                elif not others:
+                    raise _unknown(part.name, (*names, *fields))
+            if spooled_or_none is None:
+                named = " or ".join(f"`{each}`" for each in names)
+                remedy = {"remedy": f"Send one image as a part named {named}."}
+                raise Problem(MISSING_FILE, f"No part is named {named}.", extra=remedy)
+            yield Received(spooled_or_none, name, values)
+
+    async def take(self, received: Received, owner: str, analyze: Wanted) -> Accepted:
+        """Takes a received picture in, of which somebody wants to know something.
+
+        Raises:
+            HeliographError: a server is away.
+        """
+        return await self._ingest.accept(
+            received.spooled,
+            owner=owner,
+            name=received.name,
+            source=SOURCE,
+            priority=Priority.HIGH if analyze.urgent else Priority.NORMAL,
+            analyze=analyze,
+        )
 
     async def _capped(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         cap = self.body_cap(multipart=True)
@@ -235,9 +302,8 @@ def _invalid(field: str, detail: str) -> Problem:
     return Problem(INVALID_PARAMETER, f"`{field}`: {detail}", extra={"errors": errors})
 
 
-def _unknown(name: str) -> Problem:
-    known = (FILE_PART, *FIELDS)
+def _unknown(name: str, known: Sequence[str] = (FILE_PART, *FIELDS)) -> Problem:
     near = get_close_matches(name.lower(), known, n=1)
     shown = safe_name(name)
-    hint = f"Did you mean `{near[0]}`?" if near else "Send images as parts named `file`."
+    hint = f"Did you mean `{near[0]}`?" if near else f"Send images as parts named `{known[0]}`."
     return Problem(UNKNOWN_PART, f"The part `{shown}` is unknown. {hint}")

@@ -150,9 +150,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_food_entries")),
     )
     op.create_index("ix_food_entries_owner_id", "food_entries", ["owner", "id"], unique=False)
+    op.create_index(
+        "ix_food_entries_undelivered",
+        "food_entries",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("delivered_at IS NULL"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_food_entries_undelivered", table_name="food_entries", postgresql_where=sa.text("delivered_at IS NULL")
+    )
     op.drop_index("ix_food_entries_owner_id", table_name="food_entries")
     op.drop_table("food_entries")
     op.drop_index("uq_analyses_image_id_profile", table_name="analyses")
