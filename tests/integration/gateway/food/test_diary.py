@@ -149,9 +149,7 @@ async def test_an_entry_that_the_user_service_fails_at_holds_up_no_other(
     assert double.behaviour.violations == []
 
 
-async def test_a_user_service_that_fails_is_left_alone(
-    ann: httpx2.AsyncClient, db: Database, picture: Picture
-) -> None:
+async def test_a_user_service_that_fails_is_left_alone(ann: httpx2.AsyncClient, db: Database, picture: Picture) -> None:
     for row in await meals(ann, db, picture, 5):
         await Diary(db, None).record(row, MEAL)
     service = MemoryUserService()
