@@ -103,8 +103,10 @@ async def test_a_token_that_is_not_taken_is_not_told(token: SecretStr | None) ->
 @pytest.mark.parametrize(
     ("told", "seconds"),
     [
-        ("", None), ("x", None), ("-1", None), ("²", None), ("0", 0.0), ("7", 7.0), ("9" * 400, 3600.0),
+        ("", None), ("x", None), ("-1", 0.0), ("²", None), ("0", 0.0), ("7", 7.0), ("9" * 400, 3600.0),
         ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0), ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0), ("Sat, 21 Nov 2026", None),
+        (f"Sat, 21 Nov {'9' * 30} 12:00:30 GMT", None), (f"Sat, 21 Nov 2026 12:00:30 +{'9' * 30}", None), ("0.5", 0.5),
+        ("Sat, 21 Nov 2026 12:00:30 +99999999999", None), ("nan", None), ("inf", 3600.0),
     ],
 )  # fmt: skip
 def test_what_retry_after_says(told: str, seconds: float | None) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 from tests.integration.gateway.analyses.support import MEAL, analysis_rows, conclude
 from tests.integration.gateway.support import Gateway
@@ -19,6 +20,10 @@ from heliograph_common.db.analysis_models import FoodEntry
 from heliograph_common.db.engine import Database
 from heliograph_gateway.food.diary import Diary, entry_id_of
 from heliograph_gateway.food.port import EntryRefused, UserServiceFailed
+from heliograph_gateway.food.user_service import HttpUserService
+from heliograph_local.doubles.faults import Fault
+from heliograph_local.doubles.serving import served
+from heliograph_local.doubles.user_service import TOKEN, UserServiceDouble
 
 Picture = Callable[..., bytes]
 NOW = timedelta(0)
@@ -120,12 +125,43 @@ async def test_what_was_left_behind_is_delivered(ann: httpx2.AsyncClient, db: Da
     service.failures = [EntryRefused("no")]
     assert await diary.deliver_left() == 2, "the one that is refused holds up no other"
     service.failures = [UserServiceFailed("away")]
-    with pytest.raises(UserServiceFailed):
-        await diary.deliver_left()
-    assert await diary.deliver_left() == 1
+    assert [await diary.deliver_left() for _ in range(2)] == [0, 1]
     assert await diary.deliver_left() == 0
     assert len(service.entries) == 3
     assert all(entry.delivered_at is not None for entry in await entries(db))
+
+
+async def test_an_entry_that_the_user_service_fails_at_holds_up_no_other(
+    ann: httpx2.AsyncClient, db: Database, picture: Picture
+) -> None:
+    for row in await meals(ann, db, picture, 4):
+        await Diary(db, None).record(row, MEAL)
+    first, *others = [str(entry.id) for entry in await entries(db)]
+    double = UserServiceDouble()
+    double.behaviour.misbehave(Fault(kind="error", about=first, times=-1))
+    async with served(double.app) as url:
+        diary = Diary(db, HttpUserService(url, SecretStr(TOKEN), seconds=10), left_after=NOW)
+        assert await diary.deliver_left() == 3
+        assert sorted(double.entries) == others
+        double.behaviour.misbehave()
+        assert await diary.deliver_left() == 1
+        await diary.close()
+    assert double.behaviour.violations == []
+
+
+async def test_a_user_service_that_fails_is_left_alone(ann: httpx2.AsyncClient, db: Database, picture: Picture) -> None:
+    for row in await meals(ann, db, picture, 5):
+        await Diary(db, None).record(row, MEAL)
+    service = MemoryUserService()
+    diary = Diary(db, service, left_after=NOW)
+    service.failures = [UserServiceFailed("away")] * 3
+    with pytest.raises(UserServiceFailed):
+        await diary.deliver_left()
+    assert service.tried == 3, "several in a row: it is the user service"
+    assert await diary.deliver_left() == 2, "the others first"
+    service.failures = [UserServiceFailed("too many", delay=600.0)]
+    assert [await diary.deliver_left() for _ in range(3)] == [0, 0, 0]
+    assert service.tried == 6, "it is not asked again before it wants to be"
 
 
 async def test_an_entry_outlives_its_image(

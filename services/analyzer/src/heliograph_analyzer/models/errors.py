@@ -5,10 +5,8 @@ https://developers.openai.com/api/docs/guides/error-codes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import httpx2
 import openai
@@ -16,6 +14,7 @@ import openai
 from heliograph_analyzer.models.port import CredentialsRefused, ModelFailed, QuestionRejected, RateLimited
 from heliograph_common.errors import HeliographError
 from heliograph_common.excerpts import excerpt
+from heliograph_common.http.retry_after import seconds_told
 
 LONGEST_DELAY = 24 * 3600.0
 LONGEST_AFTER_FAILURE = 60.0
@@ -74,10 +73,7 @@ def refused_key() -> CredentialsRefused:
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that a provider wants to be left alone, from 0 to a day; ``None`` where it does not say."""
     for name, unit in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
-        told = headers.get(name, "").strip()
-        seconds = _number(told, unit)
-        if seconds is None and told:
-            seconds = _until(told, now or datetime.now(UTC))
+        seconds = seconds_told(headers.get(name, ""), now, unit=unit)
         if seconds is not None:
             return min(max(seconds, 0.0), LONGEST_DELAY)
     return None
@@ -134,22 +130,6 @@ def _line(message: str | None, key: str) -> str:
     """What a server said, in parentheses; the whole is searched for the key before it is shortened."""
     told = excerpt((message or "").replace(key, "[hidden]") if key else message or "").strip()
     return f" ({told})" if told else ""
-
-
-def _number(told: str, unit: float) -> float | None:
-    try:
-        seconds = float(told) / unit
-    except ValueError:
-        return None
-    return None if math.isnan(seconds) else seconds
-
-
-def _until(told: str, now: datetime) -> float | None:
-    try:
-        until = parsedate_to_datetime(told)
-        return ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
-    except (ValueError, TypeError, LookupError, OverflowError):  # years and zones may have any number of digits
-        return None
 
 
 def _at_most(delay: float | None, longest: float) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,8 @@ LEFT_AFTER = timedelta(minutes=2)
 _TRIES = 3
 _PAUSE, _LONGEST_PAUSE = 0.3, 5.0
 _BATCH = 20
+_IN_A_ROW = 3
+"""Different entries; where all of them fail it is not the entry, but the user service."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -64,6 +67,7 @@ class Diary:
         self._left_after = left_after
         self._sleep = sleep
         self._left: UUID | None = None
+        self._paused_until = 0.0
 
     async def record(self, analysis: AnalysisRow, result: Mapping[str, Any]) -> UUID:
         """Writes the entry of an analysis, and has the user service keep it. The same analysis again makes no other.
@@ -82,26 +86,41 @@ class Diary:
 
     async def deliver_left(self) -> int:
         """Delivers some of the entries that were left behind, the oldest first; returns how many. One that the user service
-        refuses holds up no other: it has its turn again after all the rest.
+        refuses, or fails at, holds up no other: it has its turn again after all the rest. Where the user service asks to be
+        left alone, so it is.
 
         Raises:
-            UserServiceFailed, DatabaseUnavailable: the rest is left for the next run.
+            UserServiceFailed: at several entries in a row; the rest is left for the next run.
+            DatabaseUnavailable: the rest is left for the next run.
         """
-        if self._user_service is None:
+        if self._user_service is None or time.monotonic() < self._paused_until:
             return 0
         async with self._database.transaction() as connection:
             rows = await queries.undelivered(connection, after=self._left, older_than=self._left_after, limit=_BATCH)
-        count = 0
+        count = failed = 0
         for row in rows:
+            self._left = row.id  # whatever becomes of it, the next one is next
             try:
                 await self._deliver(self._user_service, row, tries=1)
-                count += 1
+                count, failed = count + 1, 0
             except EntryRefused as error:
                 log.warning("food entry refused", entry_id=str(row.id), error=str(error))
-            self._left = row.id
+                failed = 0
+            except UserServiceFailed as error:
+                failed += 1
+                if failed == _IN_A_ROW:
+                    self._pause(error.delay)
+                    raise
+                if self._pause(error.delay):
+                    return count
         if len(rows) < _BATCH:
             self._left = None
         return count
+
+    def _pause(self, delay: float | None) -> bool:
+        """Leaves the user service alone for ``delay``; whether it asked for that."""
+        self._paused_until = time.monotonic() + (delay or 0.0)
+        return bool(delay)
 
     async def close(self) -> None:
         """Ends the connections to the user service."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,6 +17,7 @@ import msgspec
 from pydantic import SecretStr
 
 from heliograph_common.clock import utc_now
+from heliograph_common.http.retry_after import seconds_told
 from heliograph_common.telemetry import spans
 from heliograph_gateway.food.port import EntryRefused, UserServiceFailed
 
@@ -78,13 +78,5 @@ def _check(status: int, headers: Mapping[str, str]) -> None:
 
 def retry_after(told: str, now: datetime) -> float | None:
     """The seconds that ``Retry-After`` asks for, as a number or as a date, an hour at most; ``None`` if it asks for none."""
-    told = told.strip()
-    if told.isascii() and told.isdecimal():
-        return min(float(told[:9]), _LONGEST_DELAY)
-    try:
-        moment = parsedate_to_datetime(told)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_DELAY)
+    seconds = seconds_told(told, now)
+    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_DELAY)
