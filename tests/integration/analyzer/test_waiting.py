@@ -87,6 +87,19 @@ async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: Analy
     assert not state.paused
 
 
+async def test_a_provider_that_asks_for_no_pause_is_not_asked_without_end(world: Analyses) -> None:
+    world.double.behaviour.misbehave(Fault(kind="rate_limited", retry_after=0, times=-1))
+    async with world.analyzer(slots=1):
+        await world.asked(1)
+
+        async def failed_twice() -> bool:
+            return len(await world.ledger()) >= 2
+
+        await until(failed_twice)
+        first, second = (call.began_at for call in (await world.ledger())[:2])
+    assert second - first >= provider_states.FIRST_PAUSE
+
+
 async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: Analyses) -> None:
     world.double.behaviour.misbehave(Fault(kind="cut_off"))
     async with world.analyzer():
