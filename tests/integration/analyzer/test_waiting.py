@@ -100,6 +100,25 @@ async def test_a_provider_that_asks_for_no_pause_is_not_asked_without_end(world:
     assert second - first >= provider_states.FIRST_PAUSE
 
 
+async def test_while_a_probe_fails_no_question_is_paid_for(world: Analyses) -> None:
+    world.double.behaviour.misbehave(
+        Fault(kind="cut_off", call="responses.create", times=-1), Fault(kind="error", call="models.retrieve", times=-1)
+    )
+    async with world.analyzer(slots=1):
+        analysis_id = await world.asked(1)
+
+        async def paused_again() -> bool:
+            async with world.backbone.database.transaction() as connection:
+                failures = (await connection.execute(text("SELECT failures FROM provider_states"))).scalar_one_or_none()
+            return (failures or 0) >= 2
+
+        await until(paused_again)
+        assert sum(world.double.charged().values()) == 1
+        world.double.behaviour.misbehave()
+        [row] = await world.ended(analysis_id)
+    assert (row.status, row.attempts) == ("completed", 0)
+
+
 async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: Analyses) -> None:
     world.double.behaviour.misbehave(Fault(kind="cut_off"))
     async with world.analyzer():
