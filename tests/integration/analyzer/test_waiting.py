@@ -36,7 +36,11 @@ async def test_without_a_key_work_waits_until_one_appears(world: Analyses, tmp_p
     file = tmp_path / "key"
     urgent, background = await world.asked(1), await world.asked(2, urgent=False)
     async with world.analyzer(key=None, key_file=file) as health:
-        await world.waiting(urgent, "missing credentials")
+
+        async def told() -> bool:
+            return await waiting_of(world, urgent) == Waiting("missing credentials", None)
+
+        await until(told)
         assert not await configured(world)
         assert await waiting_of(world, background) == Waiting("missing credentials", None)
         assert (await health.report()).checks["credentials"].detail == "missing credentials"
@@ -47,6 +51,13 @@ async def test_without_a_key_work_waits_until_one_appears(world: Analyses, tmp_p
         await until(lambda: configured(world))
 
     assert [(row.status, row.attempts) for row in rows] == [("completed", 0)] * 2
+
+
+async def test_an_analyzer_without_a_key_takes_no_work_from_one_that_has_one(world: Analyses) -> None:
+    async with world.analyzer(key=None), world.analyzer():
+        rows = await world.ended(*[await world.asked(number) for number in range(12)])
+    assert [(row.status, row.attempts) for row in rows] == [("completed", 0)] * 12
+    assert {call.outcome for call in await world.ledger()} == {"answered"}
 
 
 async def test_a_key_that_is_refused_waits_for_another(world: Analyses, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def wire(
     database, own = backbone.database, settings.analyzer
     reporter = Reporter(database, credentials, model)
     dispatcher = Dispatcher(backbone.messenger, window=own.window, longest=timedelta(days=own.max_days))
-    # Without credentials it takes part as far as it can: what is known already needs none.
+    # Without credentials it takes no work, which analyzers that have some would have to wait for.
     health.register("credentials", reporter.ready, critical=False)
 
     async def dispatch() -> None:
@@ -75,6 +75,7 @@ def wire(
         WorkerSettings(own.slots, hold_seconds=own.hold_seconds),
         patience=own.patience,
         available=(backbone.blobs.ready,),
+        gate=lambda: credentials.state() == "configured",
     )
     return [
         *backbone.components,

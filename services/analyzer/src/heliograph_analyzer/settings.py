@@ -102,7 +102,9 @@ class AnalyzerSettings(ServiceSettings):
     """All settings of the analyzer."""
 
     drain_seconds: float = Field(
-        75.0, gt=0, description="Maximum number of seconds between SIGTERM and exit. Must exceed `openai.timeout_seconds`."
+        75.0,
+        gt=0,
+        description="Maximum number of seconds between SIGTERM and exit. Must exceed `openai.timeout_seconds`.",
     )
     limits: LimitSettings = LimitSettings()
     analyzer: AnalyzerOwnSettings = AnalyzerOwnSettings()
