@@ -101,11 +101,6 @@ HOLD_BESIDE_CALLS = 20.0
 class AnalyzerSettings(ServiceSettings):
     """All settings of the analyzer."""
 
-    drain_seconds: float = Field(
-        75.0,
-        gt=0,
-        description="Maximum number of seconds between SIGTERM and exit. Must exceed `openai.timeout_seconds`.",
-    )
     limits: LimitSettings = LimitSettings()
     analyzer: AnalyzerOwnSettings = AnalyzerOwnSettings()
     openai: OpenAISettings = OpenAISettings()

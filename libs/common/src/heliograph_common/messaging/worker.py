@@ -73,7 +73,7 @@ class WorkerSettings:
 class Worker(Generic[_Claim]):
     """A component that hands deliveries of ``source`` to ``handler``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a worker
         self,
         service: str,
         source: Source,
