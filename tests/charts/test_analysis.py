@@ -124,6 +124,7 @@ def test_the_secret_can_have_another_name_or_be_left_out(render: Render) -> None
     [
         ({"existingSecret": {"apiKeyKey": ""}}, "analyzer.existingSecret.apiKeyKey is required"),
         ({"drainSeconds": 30}, "must exceed analyzer.openai.timeoutSeconds"),
+        ({"holdSeconds": 139}, "must be at least twice analyzer.openai.timeoutSeconds"),
         ({"openai": {"baseUrl": "api.openai.com"}}, "use a URL with the version of the API"),
     ],
 )

@@ -57,6 +57,10 @@
 {{- if le (float64 .analyzer.drainSeconds) (float64 .analyzer.openai.timeoutSeconds) }}
 {{- $problems = append $problems (printf "analyzer.drainSeconds (%v) must exceed analyzer.openai.timeoutSeconds (%v): otherwise rollouts discard answers that are paid for." .analyzer.drainSeconds .analyzer.openai.timeoutSeconds) }}
 {{- end }}
+{{- $least := addf (mulf 2 .analyzer.openai.timeoutSeconds) 20 }}
+{{- if lt (float64 .analyzer.holdSeconds) $least }}
+{{- $problems = append $problems (printf "analyzer.holdSeconds (%v) must be at least twice analyzer.openai.timeoutSeconds plus 20 (%v): otherwise answers that are paid for are discarded." .analyzer.holdSeconds $least) }}
+{{- end }}
 {{- if not (regexMatch "^https?://[^/ ?#@]+(/[^ ?#]*)?$" .analyzer.openai.baseUrl) }}
 {{- $problems = append $problems (printf "analyzer.openai.baseUrl %q is invalid: use a URL with the version of the API, such as https://api.openai.com/v1." .analyzer.openai.baseUrl) }}
 {{- end }}

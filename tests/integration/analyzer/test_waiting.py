@@ -38,7 +38,11 @@ async def test_without_a_key_work_waits_until_one_appears(world: Analyses, tmp_p
     file = tmp_path / "key"
     urgent, background = await world.asked(1), await world.asked(2, urgent=False)
     async with world.analyzer(key=None, key_file=file) as health:
-        await world.waiting(urgent, "missing credentials")
+
+        async def told() -> bool:
+            return await waiting_of(world, urgent) == Waiting("missing credentials", None)
+
+        await until(told)
         assert not await configured(world)
         assert await waiting_of(world, background) == Waiting("missing credentials", None)
         assert (await health.report()).checks["credentials"].detail == "missing credentials"
@@ -49,6 +53,13 @@ async def test_without_a_key_work_waits_until_one_appears(world: Analyses, tmp_p
         await until(lambda: configured(world))
 
     assert [(row.status, row.attempts) for row in rows] == [("completed", 0)] * 2
+
+
+async def test_an_analyzer_without_a_key_takes_no_work_from_one_that_has_one(world: Analyses) -> None:
+    async with world.analyzer(key=None), world.analyzer():
+        rows = await world.ended(*[await world.asked(number) for number in range(12)])
+    assert [(row.status, row.attempts) for row in rows] == [("completed", 0)] * 12
+    assert {call.outcome for call in await world.ledger()} == {"answered"}
 
 
 async def test_a_key_that_is_refused_waits_for_another(world: Analyses, tmp_path: Path) -> None:
@@ -87,6 +98,38 @@ async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: Analy
         state = await provider_states.state_of(connection, BUDGET)
     assert reason in state.reason
     assert not state.paused
+
+
+async def test_a_provider_that_asks_for_no_pause_is_not_asked_without_end(world: Analyses) -> None:
+    world.double.behaviour.misbehave(Fault(kind="rate_limited", retry_after=0, times=-1))
+    async with world.analyzer(slots=1):
+        await world.asked(1)
+
+        async def failed_twice() -> bool:
+            return len(await world.ledger()) >= 2
+
+        await until(failed_twice)
+        first, second = (call.began_at for call in (await world.ledger())[:2])
+    assert second - first >= provider_states.FIRST_PAUSE
+
+
+async def test_while_a_probe_fails_no_question_is_paid_for(world: Analyses) -> None:
+    world.double.behaviour.misbehave(
+        Fault(kind="cut_off", call="responses.create", times=-1), Fault(kind="error", call="models.retrieve", times=-1)
+    )
+    async with world.analyzer(slots=1):
+        analysis_id = await world.asked(1)
+
+        async def paused_again() -> bool:
+            async with world.backbone.database.transaction() as connection:
+                failures = (await connection.execute(text("SELECT failures FROM provider_states"))).scalar_one_or_none()
+            return (failures or 0) >= 2
+
+        await until(paused_again)
+        assert sum(world.double.charged().values()) == 1
+        world.double.behaviour.misbehave()
+        [row] = await world.ended(analysis_id)
+    assert (row.status, row.attempts) == ("completed", 0)
 
 
 async def test_an_answer_that_breaks_off_is_an_attempt_and_stays_charged(world: Analyses) -> None:

@@ -97,7 +97,8 @@ LONG = 100_000
         pytest.param('"' + "\\" * LONG, id="backslashes"),
         pytest.param(json.dumps({**FOOD, "ingredients": ["x"] * (LONG // 5)}), id="items"),
         pytest.param(
-            json.dumps({**FOOD, "name": "e" + "\u0300\u0316" * (LONG // 2)}, ensure_ascii=False), id="combining characters"
+            json.dumps({**FOOD, "name": "e" + "\u0300\u0316" * (LONG // 2)}, ensure_ascii=False),
+            id="combining characters",
         ),
         pytest.param(json.dumps({**FOOD, "name": " " * LONG}), id="white space in a name"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from heliograph_analyzer.prices import DEFAULT_PRICES
-from heliograph_analyzer.settings import AnalyzerSettings, OpenAISettings
+from heliograph_analyzer.settings import AnalyzerOwnSettings, AnalyzerSettings, OpenAISettings
 
 
 @pytest.mark.parametrize(("given", "key"), [(" sk-1\n", "sk-1"), ("", None), (" \n", None), (None, None)])
@@ -45,3 +45,11 @@ def test_prices_add_to_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_is_said_at_the_start(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         OpenAISettings.model_validate(wrong)
+
+
+def test_an_attempt_has_time_for_a_question_and_its_repair() -> None:
+    """Else each call is cut off, paid for and made again."""
+    slow = OpenAISettings.model_validate({"timeout_seconds": 100})
+    with pytest.raises(ValidationError, match="hold_seconds"):
+        AnalyzerSettings(openai=slow)
+    assert AnalyzerSettings(openai=slow, analyzer=AnalyzerOwnSettings(hold_seconds=220)).openai == slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import structlog
+
 from heliograph_analyzer.handling.handler import AnalyzeHandler, Asking
 from heliograph_analyzer.models.connect import connect, credentials_of
 from heliograph_analyzer.models.credentials import Credentials
@@ -23,6 +25,8 @@ from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 
+log = structlog.get_logger(__name__)
+
 NAME = "analyzer"
 
 _REPORT_EVERY = 1.0
@@ -34,6 +38,8 @@ _FORGET_AT_ONCE = 1_000
 
 async def build(settings: AnalyzerSettings, health: Health) -> Sequence[Component]:
     """The components in the order in which they start."""
+    if settings.drain_seconds <= settings.openai.timeout_seconds:
+        log.warning("drain_seconds should exceed openai.timeout_seconds: a stop discards answers that are paid for")
     credentials = credentials_of(settings.openai)
     model = connect(settings.openai, credentials)
     return wire(Backbone.connect(NAME, settings, health), settings, health, credentials, model)
@@ -46,7 +52,7 @@ def wire(
     database, own = backbone.database, settings.analyzer
     reporter = Reporter(database, credentials, model)
     dispatcher = Dispatcher(backbone.messenger, window=own.window, longest=timedelta(days=own.max_days))
-    # Without credentials it takes part as far as it can: what is known already needs none.
+    # Without credentials it takes no work, which analyzers that have some would have to wait for.
     health.register("credentials", reporter.ready, critical=False)
 
     async def dispatch() -> None:
@@ -69,6 +75,7 @@ def wire(
         WorkerSettings(own.slots, hold_seconds=own.hold_seconds),
         patience=own.patience,
         available=(backbone.blobs.ready,),
+        gate=lambda: credentials.state() == "configured",
     )
     return [
         *backbone.components,

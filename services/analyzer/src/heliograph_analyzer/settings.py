@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr, model_validator
 
 from heliograph_analyzer.prices import DEFAULT_PRICES, Price
 from heliograph_common.setting_sources import LATE
@@ -94,9 +94,24 @@ class AnalyzerOwnSettings(BaseModel):
     keep_days: float = Field(400.0, gt=0, description="Days for which calls to the model are kept for the costs.")
 
 
+HOLD_BESIDE_CALLS = 20.0
+"""Seconds of an attempt beside its question and its repair: the probe, the picture, PostgreSQL."""
+
+
 class AnalyzerSettings(ServiceSettings):
     """All settings of the analyzer."""
 
     limits: LimitSettings = LimitSettings()
     analyzer: AnalyzerOwnSettings = AnalyzerOwnSettings()
     openai: OpenAISettings = OpenAISettings()
+
+    @model_validator(mode="after")
+    def _calls_end(self) -> Self:
+        """A call that is cut off may be paid for, and is made again."""
+        least = 2 * self.openai.timeout_seconds + HOLD_BESIDE_CALLS
+        if self.analyzer.hold_seconds < least:
+            raise ValueError(
+                f"analyzer.hold_seconds ({self.analyzer.hold_seconds:g}) must be at least 2 * openai.timeout_seconds + "
+                f"{HOLD_BESIDE_CALLS:g} ({least:g}): otherwise answers that are paid for are discarded"
+            )
+        return self

@@ -48,13 +48,23 @@ async def wait_for(error: ModelError, model: VisionModel) -> Wait | None:
     known = _known(error)
     if known is not None or isinstance(error, QuestionRejected):
         return known
+    return await _probed(model, error)
+
+
+async def still_away(model: VisionModel) -> Wait | None:
+    """The wait that goes on after the last calls failed; ``None``: a question may be asked. A question that nobody answers
+    may be charged all the same, a probe is not."""
+    return await _probed(model, None)
+
+
+async def _probed(model: VisionModel, failed: ModelError | None) -> Wait | None:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             await model.probe()
     except (CredentialsMissing, CredentialsRefused, RateLimited, QuestionRejected) as refused:
         return _known(refused)
-    except (ModelFailed, TimeoutError):
-        return Wait("outage", f"the model cannot be reached: {_text(error)}", None, BUDGET)
+    except (ModelFailed, TimeoutError) as error:
+        return Wait("outage", f"the model cannot be reached: {_text(failed or error)}", None, BUDGET)
     return None
 
 

@@ -41,7 +41,7 @@ def vendors(message: str = "", **told: Any) -> dict[str, Any]:
         (400, "no JSON", QuestionRejected),
         (400, vendors(code="invalid_api_key"), CredentialsRefused),
         (401, vendors(), CredentialsRefused),
-        (403, "<html>", CredentialsRefused),
+        (403, "<html>", ModelFailed),
         (409, vendors(), ModelFailed),
         (413, "<html>", QuestionRejected),
         (422, {"detail": [{"loc": ["body"]}]}, QuestionRejected),

@@ -257,6 +257,83 @@ async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(
     assert credentials.state() == "refused"
 
 
+@pytest.mark.parametrize("api", APIS)
+async def test_where_a_probe_shows_nothing_one_question_tries_a_refused_key(server: ModelServer, api: Api) -> None:
+    """A server without that route, or a key without that scope, would stay refused until the next start."""
+    now = [0.0]
+    credentials = Credentials(KEY, clock=lambda: now[0])
+
+    async def told(model: VisionModel, status: int, body: object) -> None:
+        server.status, server.body = 404, {"detail": "Not Found"}
+        await model.probe()
+        server.status, server.body = status, body
+        await model.ask(asking())
+
+    refusal = 401, {"error": {"message": "no", "code": None}}
+    async with asked(server, api, credentials) as model:
+        server.status, server.body = refusal
+        with pytest.raises(CredentialsRefused):
+            await model.ask(asking())
+        for _ in range(100):  # ten hours and a half
+            now[0] += 380.0
+            with pytest.raises(CredentialsRefused):
+                await told(model, *refusal)
+            assert credentials.state() == "refused"
+        assert 10 < len(server.requests) < 25
+        now[0] += 3_600.0
+        server.status, server.body = 404, {"detail": "Not Found"}
+        await model.probe()
+        assert credentials.state() == "configured"
+        server.status, server.body = 200, minimal(api)
+        await asyncio.gather(model.ask(asking()), model.ask(asking()), return_exceptions=True)
+        await model.ask(asking())
+    assert credentials.state() == "configured"
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_only_one_question_at_a_time_tries_a_refused_key(server: ModelServer, api: Api) -> None:
+    now = [0.0]
+    credentials = Credentials(KEY, clock=lambda: now[0])
+    credentials.refuse(KEY)
+    now[0] += 3_600.0
+    credentials.allow_trial(KEY)
+    server.body = minimal(api)
+    async with asked(server, api, credentials) as model:
+        told = await asyncio.gather(*(model.ask(asking()) for _ in range(4)), return_exceptions=True)
+    assert [type(each) for each in told].count(CredentialsRefused) == 3
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>Request blocked</html>", ModelFailed),
+        ({"error": {"message": "blocked by policy", "code": "waf"}}, ModelFailed),
+        ({"error": {"message": "Incorrect key", "code": "invalid_api_key"}}, CredentialsRefused),
+        ({"error": {"message": "You have insufficient permissions for this operation."}}, CredentialsRefused),
+    ],
+)
+async def test_what_a_403_refuses(server: ModelServer, api: Api, body: object, kind: type[Exception]) -> None:
+    """A firewall before the model answers so to one picture, and must not stop all others."""
+    credentials = Credentials(KEY)
+    server.status, server.body = 403, body
+    async with asked(server, api, credentials) as model:
+        with pytest.raises(kind) as caught:
+            await model.ask(asking())
+    assert not getattr(caught.value, "paid", False)
+    assert credentials.state() == ("configured" if kind is ModelFailed else "refused")
+
+
+async def test_a_403_to_a_probe_refuses_the_key(server: ModelServer) -> None:
+    credentials = Credentials(KEY)
+    server.status, server.body = 403, b"<html>"
+    async with asked(server, "responses", credentials) as model:
+        with pytest.raises(CredentialsRefused):
+            await model.probe()
+    assert credentials.state() == "refused"
+
+
 async def test_a_probe_of_a_model_that_is_missing(server: ModelServer) -> None:
     server.status, server.body = 404, {"error": {"message": "no", "code": "model_not_found"}}
     async with asked(server, "responses") as model:

@@ -50,6 +50,7 @@ _OUTAGE_DELAYS = (0.5, 1.0, 2.0, 5.0)
 _UNCONFIRMED = 3
 """Outages in a row that the servers do not confirm, before it is the work that cannot be done."""
 _RETURN_DELAY = 5.0
+_GATE_SECONDS = 0.5
 _LONGEST_DELAY = 60.0
 _SETTLE_SECONDS = 30.0
 _HAND_BACK_SECONDS = 2.0
@@ -72,7 +73,7 @@ class WorkerSettings:
 class Worker(Generic[_Claim]):
     """A component that hands deliveries of ``source`` to ``handler``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a worker
         self,
         service: str,
         source: Source,
@@ -81,10 +82,12 @@ class Worker(Generic[_Claim]):
         settings: WorkerSettings,
         *,
         available: Sequence[Callable[[], Awaitable[None]]] = (),
+        gate: Callable[[], bool] = lambda: True,
         limit: PauseAfterFailures | None = None,
         name: str | None = None,
     ) -> None:
-        """``available``: checks of the servers that the handler needs; each raises ``Unavailable`` while it is away."""
+        """``available``: checks of the servers that the handler needs; each raises ``Unavailable`` while it is away.
+        ``gate``: while it says ``False``, nothing is taken, so that others get it."""
         self.name = name or f"worker-{service}"
         self._service = service
         self._source = source
@@ -92,6 +95,7 @@ class Worker(Generic[_Claim]):
         self._messenger = messenger
         self._settings = settings
         self._available = available
+        self._gate = gate
         self._identity = f"{service}@{socket.gethostname()}:{os.getpid()}"
         self._slots = asyncio.Semaphore(settings.slots)
         self._jobs: set[asyncio.Task[None]] = set()
@@ -145,6 +149,7 @@ class Worker(Generic[_Claim]):
             await self._slots.acquire()
             try:
                 await asyncio.sleep(self._paused_until - time.monotonic())
+                await self._pass_gate()
                 delivery = await self._source.next()
             except BaseException:
                 self._slots.release()
@@ -152,6 +157,11 @@ class Worker(Generic[_Claim]):
             task = asyncio.create_task(self.process(delivery))
             self._jobs.add(task)
             task.add_done_callback(self._finished)
+
+    async def _pass_gate(self) -> None:
+        while not self._gate():
+            await self._source.release()
+            await asyncio.sleep(_GATE_SECONDS)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)

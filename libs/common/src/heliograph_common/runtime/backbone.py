@@ -95,13 +95,14 @@ class Backbone:
         *,
         patience: float,
         available: Sequence[Callable[[], Awaitable[None]]],
+        gate: Callable[[], bool] = lambda: True,
     ) -> list[Component]:
         """Components that bring the handler's commands to it, the most urgent first; in the order of their start, after the
         others of the service. It registers the check ``worker``, which is critical; where the handler's consumer is not
         called as the service, because that has several, ``worker-<consumer>``.
 
         NATS may bring nothing for ``patience`` seconds before a command is taken from its row of work. ``available`` are
-        checks of what the handler needs beside the database (see ``Worker``).
+        checks of what the handler needs beside the database, and ``gate`` whether to take anything (see ``Worker``).
         """
         signs = LifeSigns(self._settings.nats, client_name=_client_name(self._service))
         consumer = handler.consumer
@@ -112,6 +113,7 @@ class Backbone:
             self.messenger,
             settings,
             available=(self.database.writable, *available),
+            gate=gate,
             name=f"worker-{consumer}",
         )
         self._health.register("worker" if consumer == self._service else f"worker-{consumer}", worker.ready)

@@ -163,6 +163,9 @@ class AnalyzeHandler:
 
     async def _ask(self, job: Job, held: Claim, key: Key, profile: Profile, step: Ask, picture: bytes) -> bool:
         """Asks once; ``False``: the analysis has ended or waits."""
+        if held.failing and (wait := await waits.still_away(self._asking.model)) is not None:
+            await self._wait(job, held, key, wait)
+            return False
         async with job.transaction() as transaction:
             call = await spending.begin(
                 transaction.connection,

@@ -9,6 +9,8 @@ from typing import Literal
 
 CHECK_SECONDS = 1.0
 """How long what a file had is believed."""
+FIRST_TRIAL, LONGEST_TRIAL = 30.0, 3_600.0
+"""Seconds from a refusal to the first question that tries the key again, and at most between two of them."""
 _LARGEST_FILE = 16 * 1024
 
 State = Literal["configured", "missing credentials", "refused"]
@@ -19,7 +21,7 @@ class Credentials:
 
     The file is looked up and read again at most once a second, and its content compared, not its time: volumes of Kubernetes
     exchange symbolic links, and times may be the same. A key that was refused counts as refused until another takes its
-    place.
+    place, or it is accepted. Where only a question can tell, one is let through as a trial, at growing distance.
     """
 
     def __init__(
@@ -35,6 +37,9 @@ class Credentials:
         self._clock = clock
         self._checked: float | None = None
         self._refused: str | None = None
+        self._trial = False
+        self._trials = 0
+        self._next_trial = 0.0
 
     def current(self) -> str | None:
         """The key, also if it was refused; ``None`` if there is none."""
@@ -49,7 +54,7 @@ class Credentials:
         key = self.current()
         if key is None:
             return "missing credentials"
-        return "refused" if key == self._refused else "configured"
+        return "refused" if key == self._refused and not self._trial else "configured"
 
     def is_refused(self, key: str) -> bool:
         """Whether the provider has refused ``key``, and not accepted it since."""
@@ -57,12 +62,28 @@ class Credentials:
 
     def refuse(self, key: str) -> None:
         """Notes that the provider has refused ``key``."""
-        self._refused = key
+        if key != self._refused:
+            self._trials, self._next_trial = 0, self._clock() + FIRST_TRIAL
+        self._refused, self._trial = key, False
+
+    def allow_trial(self, key: str) -> None:
+        """Lets one question with a refused ``key`` through, if the last was long enough ago."""
+        if key == self._refused and self._clock() >= self._next_trial:
+            self._trial = True
+
+    def take_trial(self, key: str) -> bool:
+        """Whether a question may be the trial of a refused ``key``. Only one is."""
+        if key != self._refused or not self._trial:
+            return False
+        self._trial = False
+        self._trials += 1
+        self._next_trial = self._clock() + min(FIRST_TRIAL * 2 ** min(self._trials, 10), LONGEST_TRIAL)
+        return True
 
     def accept(self, key: str) -> None:
         """Notes that the provider has accepted ``key``."""
         if key == self._refused:
-            self._refused = None
+            self._refused, self._trial = None, False
 
     def __repr__(self) -> str:
         """Without the key."""

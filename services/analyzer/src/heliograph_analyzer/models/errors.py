@@ -21,7 +21,8 @@ LONGEST_AFTER_FAILURE = 60.0
 """Seconds for which a server that fails is believed. Its word on limits is worth more."""
 
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_KEY = frozenset({"invalid_api_key", "API_KEY_INVALID"})
+_KEY = frozenset({"invalid_api_key", "API_KEY_INVALID", "unsupported_country_region_territory"})
+_NO_PERMISSION = ("missing scopes", "insufficient permissions")
 _MODEL = frozenset({"model_not_found", "model_not_available"})
 _UNSENT = (
     httpx2.ConnectError,
@@ -97,8 +98,10 @@ def _status(error: openai.APIStatusError, key: str) -> HeliographError:
             f"The model's server does not have this model or API{told}: check HELIOGRAPH_OPENAI__MODEL, and {_ADDRESS}",
             misconfigured=True,
         )
-    if status in {401, 403} or codes & _KEY:
+    if status == httpx2.codes.UNAUTHORIZED or codes & _KEY:
         return refused_key()
+    if status == httpx2.codes.FORBIDDEN:
+        return _forbidden(error)
     if status in {402, 429}:
         return _limited(error, spent=status == httpx2.codes.PAYMENT_REQUIRED or bool(codes & _SPENT))
     if status >= httpx2.codes.INTERNAL_SERVER_ERROR or status < httpx2.codes.BAD_REQUEST or status in {408, 409, 425}:
@@ -110,6 +113,14 @@ def _status(error: openai.APIStatusError, key: str) -> HeliographError:
     return QuestionRejected(
         f"The model's server does not take this question, status {status}{told}: check picture and model"
     )
+
+
+def _forbidden(error: openai.APIStatusError) -> HeliographError:
+    """Gateways and firewalls answer 403 to what they do not like of one body, too: a probe tells it from a refused key."""
+    message = error.message.lower()
+    if any(each in message for each in _NO_PERMISSION):
+        return refused_key()
+    return ModelFailed("The model's server, or a gateway before it, forbids this question, status 403", paid=False)
 
 
 def _limited(error: openai.APIStatusError, *, spent: bool) -> RateLimited:

@@ -29,7 +29,8 @@ class CredentialsMissing(Temporary):
 
 
 class CredentialsRefused(Temporary):
-    """The provider does not accept the API key: replace it. It is not sent with questions until a probe succeeds."""
+    """The provider does not accept the API key: replace it. It is not sent with questions until a probe succeeds, or, where
+    that cannot tell, but for one question now and then."""
 
 
 class RateLimited(Temporary):

@@ -74,12 +74,14 @@ class Session:
             CredentialsMissing, CredentialsRefused, RateLimited, ModelFailed, QuestionRejected: see there.
         """
         key = self._key()
-        if self._credentials.is_refused(key):
+        if self._credentials.is_refused(key) and not self._credentials.take_trial(key):
             raise refused_key()
         with spans.chat_span(
             self.name, provider=PROVIDER, max_tokens=question.max_output_tokens, host=self._host, port=self._port
         ) as answered:
-            answer = read(await self._sent(key, send, self._seconds), key)
+            body = await self._sent(key, send, self._seconds)
+            self._credentials.accept(key)
+            answer = read(body, key)
             answered(
                 model=answer.model,
                 response_id=answer.response_id,
@@ -92,13 +94,18 @@ class Session:
 
     async def probe(self) -> None:
         """See ``VisionModel``. It sends a refused key as well, whose permissions may have been corrected. Servers that do
-        not know the request, and keys that are not allowed it, pass: only a question can tell."""
+        not know the request, and keys that are not allowed it, pass: only a question can tell, so one is let through."""
         key = self._key()
         try:
             await self._sent(key, self._retrieve, PROBE_SECONDS)
         except _Inconclusive:
-            return
-        self._credentials.accept(key)
+            return self._credentials.allow_trial(key)
+        except _Forbidden:
+            pass
+        else:
+            return self._credentials.accept(key)
+        self._credentials.refuse(key)
+        raise refused_key()
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -112,9 +119,7 @@ class Session:
                 raise _Inconclusive from None
             raise
         except openai.PermissionDeniedError as error:
-            if _NO_SCOPE in error.message.lower():
-                raise _Inconclusive from None
-            raise
+            raise (_Inconclusive if _NO_SCOPE in error.message.lower() else _Forbidden) from None
 
     async def _sent(self, key: str, send: Callable[[AsyncOpenAI], Awaitable[bytes]], seconds: float) -> bytes:
         try:
@@ -140,6 +145,10 @@ class Session:
 
 class _Inconclusive(Exception):
     """The probe shows no more than that the server answers."""
+
+
+class _Forbidden(Exception):
+    """The probe has no picture that could be the reason of a 403: it is the key, or who uses it."""
 
 
 def data_url(question: Question) -> str:

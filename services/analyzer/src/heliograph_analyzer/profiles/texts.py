@@ -48,9 +48,7 @@ def tags(told: Iterable[str], *, longest: int, most: int) -> tuple[str, ...]:
 
 def _cleaned(text: str) -> str:
     return "".join(
-        each
-        for each in _composed(text)
-        if each in _LINES or unicodedata.category(each) not in _UNSTORABLE
+        each for each in _composed(text) if each in _LINES or unicodedata.category(each) not in _UNSTORABLE
     ).strip()
 
 
