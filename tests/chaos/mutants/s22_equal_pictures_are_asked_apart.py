@@ -16,3 +16,8 @@ def mutate(module: Any) -> None:
         return module.Mine([]) if isinstance(found, module.Asked) else found
 
     module.take = take_all
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    module.asked_by_another = nobody

@@ -128,14 +128,6 @@ async def test_what_no_repair_mends_fails_and_can_be_asked_again(
     assert (await world.image_row(image_id)).analysis_status == "complete"
 
 
-async def test_an_unknown_profile_fails_by_itself(world: Analyses) -> None:
-    async with world.analyzer():
-        [row] = await world.ended(await world.asked(1, "poetry"))
-    assert (row.status, row.error_code) == ("failed", "unknown_profile")
-    assert "describe, food" in row.error
-    assert world.double.calls == []
-
-
 async def test_a_rendition_that_is_missing_is_asked_for(world: Analyses) -> None:
     image_id = await world.image(1, shown=False)
     analysis_id = await world.ask(image_id, urgent=True)

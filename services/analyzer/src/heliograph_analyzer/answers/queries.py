@@ -39,7 +39,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Asked:
-    """Another analysis asks just now."""
+    """Another analysis asks just now, and has ``left`` to do so."""
+
+    left: timedelta
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,19 @@ async def take(
     if row.error_code is not None and row.answered_at >= requested_at:
         return Known(None, row.error_code, row.error)
     if row.taken and row.holder != holder:
-        return Asked()
+        return Asked(row.left)
     answers = row.answers if row.error_code is None else []
     values = {"holder": holder, "leased_until": func.now() + lease, "answers": answers}
     cleared = {"error_code": None, "error": None, "answered_at": None}
     await connection.execute(update(AnalysisResult).where(_its(key)).values(**values, **cleared))
     return Mine([Answer.from_json(answer) for answer in answers])
+
+
+async def asked_by_another(connection: AsyncConnection, key: Key, holder: UUID) -> Asked | None:
+    """Whether another analysis than ``holder`` asks just now; ``take`` has the last word."""
+    open_ = (AnalysisResult.result.is_(None), AnalysisResult.error_code.is_(None), AnalysisResult.holder != holder)
+    row = (await connection.execute(_FIND.where(_its(key), *open_))).one_or_none()
+    return Asked(row.left) if row is not None and row.taken else None
 
 
 async def add_answer(connection: AsyncConnection, key: Key, answer: Answer) -> None:
@@ -101,4 +110,8 @@ def _its(key: Key) -> ColumnElement[bool]:
     return and_(*(getattr(AnalysisResult, name) == value for name, value in asdict(key).items()))
 
 
-_FIND = select(AnalysisResult.__table__, func.coalesce(AnalysisResult.leased_until > func.now(), False).label("taken"))
+_FIND = select(
+    AnalysisResult.__table__,
+    func.coalesce(AnalysisResult.leased_until > func.now(), False).label("taken"),
+    (AnalysisResult.leased_until - func.now()).label("left"),
+)

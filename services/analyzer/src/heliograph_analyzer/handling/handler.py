@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -42,7 +42,9 @@ from heliograph_common.blobs.port import Blobs
 from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.messages import AnalyzeImage
 from heliograph_common.db import analyses, provider_states
+from heliograph_common.db.analyses import AnalysisRow
 from heliograph_common.db.rows import Connection
+from heliograph_common.db.statements import ImageRow
 from heliograph_common.errors import HeliographError, NotFound, Permanent, Unavailable
 from heliograph_common.excerpts import excerpt
 from heliograph_common.messaging.job import Job
@@ -51,8 +53,12 @@ from heliograph_common.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-_MEANWHILE = timedelta(seconds=1)
-"""When an analysis comes again while another asks about the same pixels."""
+_SOONEST, _LATEST = timedelta(seconds=1), timedelta(seconds=15)
+"""When an analysis comes again while another asks about the same pixels, at least and at most: after as long as that one
+asks already, so it comes seldom and waits no more than twice as long as it must."""
+_ROLLOUT = timedelta(minutes=10)
+"""How long a profile may be unknown: a newer gateway offers it, and newer analyzers are being started."""
+_UNTIL_KNOWN = timedelta(seconds=30)
 _FIRST_DELAY, _LONGEST_DELAY = 2.0, 300.0
 """Seconds before the second attempt, and at most; each is four times the one before."""
 _KEEP_DELAYS = (0.2, 0.5, 1.0, 2.0)
@@ -103,7 +109,7 @@ class AnalyzeHandler:
         """Takes the analysis; ``None`` when there is nothing to do (see ``queries.claim``)."""
         if job.fence is None or not isinstance(job.command, AnalyzeImage):
             raise RuntimeError("the attempt has not begun")
-        claim = await queries.claim(transaction, job.command, job.fence)
+        claim = await queries.claim(transaction, job.command, job.fence, self._meanwhile)
         if claim is None:
             self._ended()
         return claim
@@ -114,8 +120,7 @@ class AnalyzeHandler:
         with structlog.contextvars.bound_contextvars(**names):
             profile = self._asking.profiles.get(claim.analysis.profile)
             if profile is None:
-                known = ", ".join(self._asking.profiles)
-                await failed(job, claim, None, "unknown_profile", f"there is no such profile: request one of {known}")
+                await self._unknown(job, claim)
             else:
                 await self._analyze(job, claim, profile)
             self._ended()
@@ -128,8 +133,25 @@ class AnalyzeHandler:
             if ended is not None:
                 announce_failure(transaction, *ended)
 
+    async def _meanwhile(self, connection: Connection, row: AnalysisRow, image: ImageRow) -> timedelta | None:
+        profile = self._asking.profiles.get(row.profile)
+        if profile is None:
+            return None
+        asked = await answers.asked_by_another(connection, self._key(image, profile), row.id)
+        return None if asked is None else self._after(asked)
+
+    def _after(self, asked: Asked) -> timedelta:
+        return min(max(self._asking.hold - asked.left, _SOONEST), _LATEST)
+
+    async def _unknown(self, job: Job, held: Claim) -> None:
+        known = ", ".join(self._asking.profiles)
+        if held.age < _ROLLOUT:
+            await self._put_back(job, held, None, _UNTIL_KNOWN, f"the analyzer has no such profile, only {known}")
+        else:
+            await failed(job, held, None, "unknown_profile", f"there is no such profile: request one of {known}")
+
     async def _analyze(self, job: Job, held: Claim, profile: Profile) -> None:
-        key = self._key(held, profile)
+        key = self._key(held.image, profile)
         picture: bytes | None = None
         for _ in range(MOST_QUESTIONS + 1):
             async with job.transaction() as transaction:
@@ -143,7 +165,7 @@ class AnalyzeHandler:
             if isinstance(found, Known):
                 return await self._known(job, held, profile, key, found)
             if isinstance(found, Asked):
-                return await self._put_back(job, held, None, _MEANWHILE, None)
+                return await self._put_back(job, held, None, self._after(found), None)
             step = next_step(profile, found.answers)
             match step:
                 case Done(result=result):
@@ -167,14 +189,22 @@ class AnalyzeHandler:
             await self._wait(job, held, key, wait)
             return False
         async with job.transaction() as transaction:
-            call = await spending.begin(
-                transaction.connection,
-                held.analysis,
-                model=key.model,
-                pixel_hash=key.pixel_hash,
-                tokens=PICTURE_TOKENS + profile.max_output_tokens,
-                limits=self._asking.limits,
+            pause = await provider_states.state_of(transaction.connection, analyses.BUDGET)
+            call = (
+                None
+                if pause.paused
+                else await spending.begin(
+                    transaction.connection,
+                    held.analysis,
+                    model=key.model,
+                    pixel_hash=key.pixel_hash,
+                    tokens=PICTURE_TOKENS + profile.max_output_tokens,
+                    limits=self._asking.limits,
+                )
             )
+        if call is None:
+            await self._put_back(job, held, key, pause.paused_until or timedelta(), pause.reason)
+            return False
         if isinstance(call, Spent):
             await self._wait(job, held, key, waits.until_reset(call))
             return False
@@ -266,16 +296,23 @@ class AnalyzeHandler:
         await self._put_back(job, held, key, delay, wait.reason)
 
     async def _put_back(
-        self, job: Job, held: Claim, key: Key | None, delay: timedelta, reason: str | None, *, counts: bool = False
+        self,
+        job: Job,
+        held: Claim,
+        key: Key | None,
+        after: timedelta | datetime,
+        reason: str | None,
+        *,
+        counts: bool = False,
     ) -> None:
         async with job.conclude() as transaction:
-            await queries.requeue(transaction.connection, held, delay, reason=reason, counts=counts)
+            await queries.requeue(transaction.connection, held, after, reason=reason, counts=counts)
             if key is not None:
                 await answers.let_go(transaction.connection, key, held.analysis.id)
 
-    def _key(self, held: Claim, profile: Profile) -> Key:
+    def _key(self, image: ImageRow, profile: Profile) -> Key:
         model = self._asking.model
-        pixels = held.image.pixel_hash or f"sha256:{held.image.sha256}"
+        pixels = image.pixel_hash or f"sha256:{image.sha256}"
         return Key(pixels, profile.name, profile.version, model.name, model.detail)
 
     async def _picture(self, held: Claim) -> bytes:

@@ -7,13 +7,31 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, delete, func, inspect, select, text, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    inspect,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_analyzer.models.port import Usage
 from heliograph_analyzer.spending.budgets import INSTALLATION, Limits, exceeded
-from heliograph_common.db.analysis_models import Analysis, AnalysisCall, AnalysisResult, AnalysisUsage
+from heliograph_common.db.analysis_models import Analysis, AnalysisBudget, AnalysisCall, AnalysisResult, AnalysisUsage
+from heliograph_common.db.base import Base
 from heliograph_common.errors import Stale
 from heliograph_common.ids import new_id
 
@@ -97,13 +115,24 @@ async def note_hit(connection: AsyncConnection, analysis: Any, model: str) -> No
 
 
 async def forget(connection: AsyncConnection, *, keep: timedelta, limit: int) -> int:
-    """Deletes calls of the ledger, and answers, that are older than ``keep``."""
+    """Deletes calls of the ledger, usage, budgets and answers that are older than ``keep``, answers that nobody made
+    anything of included; of each table ``limit`` rows at most. Returns how many."""
     before = func.now() - keep
-    calls = select(AnalysisCall.id).where(AnalysisCall.began_at < before).limit(limit)
-    gone = (await connection.execute(delete(AnalysisCall).where(AnalysisCall.id.in_(calls)))).rowcount
-    key = inspect(AnalysisResult).primary_key
-    old = select(*key).where(AnalysisResult.answered_at < before).limit(limit)
-    return gone + (await connection.execute(delete(AnalysisResult).where(tuple_(*key).in_(old)))).rowcount
+    asking = func.coalesce(AnalysisResult.leased_until > func.now(), False)
+    unanswered = and_(AnalysisResult.answered_at.is_(None), AnalysisResult.created_at < before, ~asking)
+    old = {
+        AnalysisCall: AnalysisCall.began_at < before,
+        AnalysisResult: or_(AnalysisResult.answered_at < before, unanswered),
+        AnalysisUsage: AnalysisUsage.day < cast(before, Date),
+        AnalysisBudget: AnalysisBudget.day < cast(before, Date),
+    }
+    return sum([await _delete(connection, table, which, limit) for table, which in old.items()])
+
+
+async def _delete(connection: AsyncConnection, table: type[Base], which: ColumnElement[bool], limit: int) -> int:
+    key = inspect(table).primary_key
+    chosen = select(*key).where(which).limit(limit)
+    return (await connection.execute(delete(table).where(tuple_(*key).in_(chosen)))).rowcount
 
 
 async def _end(
