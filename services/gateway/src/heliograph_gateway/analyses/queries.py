@@ -22,6 +22,13 @@ async def of_profile(connection: AsyncConnection, image_id: UUID, profile: str) 
     return (await connection.execute(statement)).one_or_none()
 
 
+async def urgent_under_way(connection: AsyncConnection, owner: str, *, most: int) -> int:
+    """How many urgent analyses of an owner have not ended, counted up to ``most``."""
+    unfinished = Analysis.urgent & Analysis.status.in_(("queued", "running"))
+    found = select(Analysis.id).where(Analysis.owner == owner, unfinished).limit(most).subquery()
+    return int((await connection.execute(select(func.count()).select_from(found))).scalar_one())
+
+
 async def usage(connection: AsyncConnection, owner: str | None, first: date, last: date) -> Sequence[Row[Any]]:
     """What analyses of an owner (``None``: of all) used from the day ``first`` to the day ``last``, by day, profile and
     model."""
