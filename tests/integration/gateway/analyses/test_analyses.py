@@ -137,6 +137,40 @@ async def test_a_failed_one_is_queued_again(ann: httpx2.AsyncClient, db: Databas
     assert (again["id"], again["status"], again["error"]) == (queued["id"], "queued", None)
 
 
+async def test_a_completed_one_is_queued_again_on_request(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    await configure(db)
+    image = await upload(ann, picture(seed=1))
+    body = {"image_id": image["id"]}
+    known = shape(await ann.post("/v1/analyses", json=body | {"refresh": True}, headers={"Prefer": "wait=1"}), 202)
+    asked: list[dict[str, Any]] = [
+        {"json": body | {"refresh": True}},
+        {"params": {"refresh": "true"}, "json": body},
+        {"params": {"refresh": "true"}, "content": picture(seed=1), "headers": PNG},
+        {"params": {"refresh": "true"}, "files": {"file": ("a.png", picture(seed=1), "image/png")}},
+    ]
+    for each in asked:
+        await conclude(db, known["id"])
+        again = shape(await ann.post("/v1/analyses", **each), 202)
+        assert (again["id"], again["status"], again["result"]) == (known["id"], "queued", None)
+        (row,) = await analysis_rows(db)
+        assert (row.result, row.urgent, row.sent_at, row.completed_at) == (DESCRIBED, False, None, None)
+        assert (await ann.get(f"/v1/images/{image['id']}")).json()["stages"]["analysis"] == "pending"
+
+    await conclude(db, known["id"])
+    overridden: dict[str, Any] = {"params": {"refresh": "true"}, "json": body | {"refresh": False}}
+    assert shape(await ann.post("/v1/analyses", **overridden))["result"] == DESCRIBED
+    await show(db, image["id"])
+    async with analyzer(db, {"describe": {"result": DESCRIBED | {"caption": "Another."}}}):
+        answer = await ann.post("/v1/analyses", json=body | {"refresh": True}, headers=WAIT)
+    assert shape(answer)["result"]["caption"] == "Another."
+    assert await count(bus, "WORK", "work.analyze.describe", expected=1) == 1
+    await pause(db, "analysis", "an outage", 4000)
+    problem(await ann.post("/v1/analyses", json=body | {"refresh": True}, headers=WAIT), "analysis-unavailable")
+    assert shape(await ann.post("/v1/analyses", json=body))["result"]["caption"] == "Another."
+
+
 async def test_an_image_that_failed_has_to_be_retried_first(
     ann: httpx2.AsyncClient, db: Database, picture: Picture
 ) -> None:

@@ -70,9 +70,9 @@ class Analyses:
         self._places = waiting
         self._stopping = stopping
 
-    async def of_image(self, image_id: UUID, owner: str, profile: str, *, wait: float) -> Asked:
-        """Has an image of the owner analyzed. ``wait``: how long the answer is waited for, in seconds; refused where nobody
-        could give it.
+    async def of_image(self, image_id: UUID, owner: str, profile: str, *, wait: float, refresh: bool = False) -> Asked:
+        """Has an image of the owner analyzed; with ``refresh`` again, where it was. ``wait``: how long the answer is waited
+        for, in seconds; refused where nobody could give it.
 
         Raises:
             Problem: there is no such image, it failed, or no model is available. Nothing was done.
@@ -84,20 +84,26 @@ class Analyses:
             if image is None:
                 raise no_such_image(image_id)
             found = await queries.of_profile(connection, image_id, profile)
-            if found is not None and found.status == "completed":
+            completed = found is not None and found.status == "completed"
+            if found is not None and completed and not refresh:
                 return Asked(found, known=True)
             if image.processing_status == "failed" and not await analyses.can_be_shown(connection, image_id):
                 detail = "The image could not be rendered, so it cannot be analyzed. Retry the image first."
                 raise Problem(CONFLICT, detail, extra={"state": "failed"})
-            await ask(transaction, image, Wanted(profile, urgent=await _urgent(connection, owner, wait)))
+            urgent = await _urgent(connection, owner, wait)
+            if found is not None and completed:
+                await queries.give_up(connection, found)
+            await ask(transaction, image, Wanted(profile, urgent=urgent))
             row = await queries.of_profile(connection, image_id, profile)
         if row is None:
             raise no_such_image(image_id)
         return Asked(row)
 
-    async def of_picture(self, received: Received, owner: str, profile: str, *, wait: float) -> Asked:
-        """Takes a picture in and has it analyzed. ``wait``: how long the answer is waited for, in seconds; refused where
-        nobody could give it, unless it is known.
+    async def of_picture(
+        self, received: Received, owner: str, profile: str, *, wait: float, refresh: bool = False
+    ) -> Asked:
+        """Takes a picture in and has it analyzed; with ``refresh`` again, where it was. ``wait``: how long the answer is
+        waited for, in seconds; refused where nobody could give it, unless it is known.
 
         Raises:
             Problem: no model is available. Nothing was stored.
@@ -106,10 +112,13 @@ class Analyses:
         async with self._database.transaction() as connection:
             image = await find_by_content(connection, owner, received.spooled.sha256)
             found = None if image is None else await queries.of_profile(connection, image.id, profile)
-            if found is not None and found.status == "completed":
+            completed = found is not None and found.status == "completed"
+            if found is not None and completed and not refresh:
                 return Asked(found, known=True)
             urgent = await _urgent(connection, owner, wait)
         accepted = await self.uploads.take(received, owner, Wanted(profile, urgent=urgent))
+        if completed:
+            return await self.of_image(accepted.row.id, owner, profile, wait=wait, refresh=True)
         async with self._database.transaction() as connection:
             row = await queries.of_profile(connection, accepted.row.id, profile)
         if row is None:  # deleted since
