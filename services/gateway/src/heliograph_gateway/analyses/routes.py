@@ -165,10 +165,10 @@ async def analyze_image(
     ] = None,
 ) -> Response:
     """Has a vision model analyze an image. Returns 200 with the analysis if it is complete, otherwise 202: fetch it at
-    ``Location``, or wait for its event. A failed analysis is queued again, with ``refresh`` a completed one
-    too. With ``Prefer: wait=20``, waits for the end
-    of the analysis first, before analyses for which no request waits, and returns 503 before anything is stored if no model is
-    available in that time. Without it, the analysis waits for its turn and for the model, and ``waiting`` says so."""
+    ``Location``, or wait for its event. A failed analysis is queued again, with ``refresh`` a completed one too. With
+    ``Prefer: wait=20``, waits for the end of the analysis first, before analyses for which no request waits, and returns
+    503 before anything is stored if no model is available in that time. Without it, the analysis waits for its turn and for
+    the model, and ``waiting`` says so."""
     seconds = prefer.wait_seconds(request.headers.getlist("prefer"), most=LONGEST_WAIT)
     asked = await _asked(request, service, caller.subject, profile, wait=seconds, refresh=refresh)
     row, headers = asked.row, {}
