@@ -19,7 +19,7 @@ def mutate(module: Any) -> None:
     async def take_from_memory(connection: Any, key: Any, holder: Any, **more: Any) -> Any:
         found = await take(connection, key, holder, **more)
         if key in known:
-            await asyncio.sleep(0.5)  # so that kills meet what is lost by it
+            await asyncio.sleep(2)  # so that kills meet what is lost by it
         return module.Mine([known[key]]) if isinstance(found, module.Mine) and key in known else found
 
     module.add_answer, module.take = add_answer, take_from_memory

@@ -125,9 +125,11 @@ async def _kill(world: World, least: int, asking: asyncio.Task[None]) -> None:
             break
         await asyncio.sleep(world.rng.uniform(*_EVERY))
         flying = name.startswith(_ENDS_CALLS) and await flights.one()
+        if flying:  # which may have become an answer by now
+            await asyncio.sleep(world.rng.uniform(0, 1.5 * _CALL_SECONDS))
         if world.kill(name):
             killed[name] += 1
-            world.say(f"killed {name} ({world.kills}){', a call in flight' if flying else ''}")
+            world.say(f"killed {name} ({world.kills}){' at a call' if flying else ''}")
         if name == "doubles":
             slowing.add(asyncio.create_task(_slow_down(world)))
     await asyncio.gather(*slowing)

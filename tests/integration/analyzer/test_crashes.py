@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, text
 from tests.integration.analyzer.support import Analyses
 from tests.polling import until
 
@@ -166,6 +166,7 @@ async def test_what_a_call_used_is_written_once(world: Analyses) -> None:
     """The first time may have been committed although PostgreSQL went away before it said so."""
     analysis: Any = await world.row(await world.asked(1))
     async with world.backbone.database.transaction() as connection:
+        await connection.execute(text("UPDATE analyses SET status = 'running'"))
         call = await spending.begin(
             connection, analysis, model="model", pixel_hash="pixels", tokens=5_000, limits=Limits()
         )

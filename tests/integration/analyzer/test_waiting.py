@@ -10,10 +10,12 @@ from sqlalchemy import text, update
 from tests.integration.analyzer.support import Analyses, digest
 from tests.polling import until
 
+from heliograph_analyzer.turns import queries as turns
 from heliograph_analyzer.turns.dispatcher import Dispatcher
 from heliograph_common.db import analyses, provider_states
 from heliograph_common.db.analyses import BUDGET, Waiting
 from heliograph_common.db.analysis_models import Analysis
+from heliograph_gateway.images.queries import delete_image
 from heliograph_local.doubles.addresses import OPENAI_KEY
 from heliograph_local.doubles.faults import Fault
 
@@ -203,3 +205,41 @@ async def test_owners_take_turns(world: Analyses) -> None:
         await world.ended(*many, one)
     order = [call.picture for call in world.double.calls]
     assert order.index(digest(40)) < 8
+
+
+async def test_analyses_of_deleted_images_hold_no_places(world: Analyses) -> None:
+    gone = [await world.image(number, owner=owner) for owner in ("ann", "cid") for number in (1, 2)]
+    for image_id in gone:
+        await world.ask(image_id)
+        async with world.backbone.database.transaction() as connection:
+            await delete_image(connection, image_id)
+    async with world.analyzer(window=2):
+        [row] = await world.ended(await world.asked(9, owner="bob", urgent=False))
+        await world.no_work()
+    assert row.status == "completed"
+    assert world.double.charged() == {digest(9): 1}
+
+
+async def test_what_is_urgent_takes_no_places_of_others(world: Analyses) -> None:
+    world.double.behaviour.misbehave(Fault(kind="slow", seconds=0.3, times=-1))
+    urgent = [await world.asked(number, owner="ann") for number in range(12)]
+    one = await world.asked(40, owner="bob", urgent=False)
+    async with world.analyzer(window=2, slots=2):
+
+        async def sent() -> bool:
+            return (await world.row(one)).sent_at is not None
+
+        await until(sent)
+        unfinished = [row for row in [await world.row(each) for each in urgent] if row.completed_at is None]
+        assert len(unfinished) > 4
+        await world.ended(one, *urgent)
+
+
+async def test_what_was_begun_meanwhile_does_not_expire(world: Analyses) -> None:
+    analysis_id = await world.asked(1, urgent=False)
+    row = await world.row(analysis_id)
+    async with world.backbone.database.transaction() as connection:
+        await connection.execute(text("UPDATE analyses SET status = 'running'"))
+    async with world.backbone.database.transaction() as connection:
+        assert await turns.fail(connection, row, code="expired", reason="late") is None
+    assert (await world.row(analysis_id)).status == "running"

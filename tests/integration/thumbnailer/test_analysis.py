@@ -14,6 +14,7 @@ from tests.components import started
 from tests.integration.thumbnailer.support import Gate, Library, event_types, no_work, running, state
 from tests.polling import until
 
+from heliograph_common.blobs import keys
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.messages import AnalyzeImage, ImageReady, RenderImage, ThumbnailsReady
@@ -24,6 +25,7 @@ from heliograph_common.db import analyses
 from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
+from heliograph_common.ingest import analysis
 from heliograph_common.ingest.analysis import Wanted, wanted
 from heliograph_thumbnailer.imaging.model import RenderEvent, RenderJob
 from heliograph_thumbnailer.sandbox.pool import RenderPool
@@ -222,8 +224,27 @@ async def test_none_is_sent_for_a_picture_that_is_deleted_or_broken(
 
     assert (row.processing_status, row.analysis_status) == ("failed", "failed")
     assert await analysis_commands(library) == []
-    analysis = await the_analysis(library, broken.id)
-    assert (analysis.status, analysis.error_code) == ("failed", "image_failed")
-    assert row.processing_error in analysis.error
+    analyzed = await the_analysis(library, broken.id)
+    assert (analyzed.status, analyzed.error_code) == ("failed", "image_failed")
+    assert row.processing_error in analyzed.error
     events = await event_types(library, broken.id)
     assert events == ["image.stored", "image.failed", "image.analysis_failed"]
+
+
+@pytest.mark.usefixtures("thumbnailer")
+async def test_a_complete_image_stays_complete_without_its_original(library: Library, make_jpeg: Picture) -> None:
+    image = (await library.accept(make_jpeg())).row
+    complete = await library.finished(image.id)
+    await library.blobs.delete(keys.original(image.sha256, complete.incarnation))
+    async with library.messenger.transaction() as transaction:
+        await analysis.ask(transaction, complete, Wanted("food"))
+
+    async def failed() -> bool:
+        return bool((await the_analysis(library, image.id)).status == "failed")
+
+    await until(failed)
+    row = await library.image(image.id)
+    assert (row.processing_status, row.thumbnail_status, row.variant_status) == ("complete", "complete", "complete")
+    assert (row.processing_error, row.processing_attempts, row.analysis_status) == (None, 0, "failed")
+    assert "image.failed" not in await event_types(library, image.id)
+    assert (await the_analysis(library, image.id)).error_code == "image_failed"

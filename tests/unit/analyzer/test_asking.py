@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, get_args
 
 import pytest
@@ -73,6 +74,45 @@ def test_a_valid_answer_is_the_result(profile: str) -> None:
 )
 def test_small_faults_are_not_worth_another_question(text: str) -> None:
     assert step(answer(text)) == Done(FOOD)
+
+
+LONG = 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("```" + "\n" * LONG + "x", id="newlines in an open fence"),
+        pytest.param("```json" + " \n" * (LONG // 2) + "x", id="white space in an open fence"),
+        pytest.param("\n" * LONG + "```", id="newlines before a fence"),
+        pytest.param(" " * LONG + "x", id="spaces"),
+        pytest.param("```\n" * (LONG // 4), id="fences"),
+        pytest.param("```" + "\n```" * (LONG // 4) + "x", id="fences that end with a letter"),
+        pytest.param("`" * LONG, id="backticks"),
+        pytest.param("```\n" + " " * LONG + "\n``", id="a fence that does not close"),
+        pytest.param("```json" * (LONG // 7), id="openings"),
+        pytest.param("[" * LONG, id="brackets"),
+        pytest.param('{"a":' * (LONG // 5), id="objects"),
+        pytest.param("9" * LONG, id="digits"),
+        pytest.param('"' + "\\" * LONG, id="backslashes"),
+        pytest.param(json.dumps({**FOOD, "ingredients": ["x"] * (LONG // 5)}), id="items"),
+        pytest.param(
+            json.dumps({**FOOD, "name": "e" + "\u0300\u0316" * (LONG // 2)}, ensure_ascii=False), id="combining characters"
+        ),
+        pytest.param(json.dumps({**FOOD, "name": " " * LONG}), id="white space in a name"),
+    ],
+)
+def test_no_answer_takes_long_to_judge(text: str) -> None:
+    """It is judged on the event loop, and again after each restart."""
+    began = time.process_time()
+    step(answer(text))
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize("around", ["```{}```", "```\n{}\n```", "  ```JSON \n\n{}\n  ```\n", "```python\n{}\n```"])
+def test_fences(around: str) -> None:
+    found = step(answer(around.format(json.dumps(FOOD))))
+    assert (found == Done(FOOD)) == ("\n{" in around and "python" not in around)
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,11 @@ class RenderHandler:
             reason=str(failure),
             retryable=not isinstance(failure, RejectedImage),
         )
-        if row is not None:
+        if row is None:
+            return
+        if row.processing_status == "failed":
             transaction.event(_failed(row), owner=row.owner)
-            await analysis.fail_unshown(transaction, row)
+        await analysis.fail_unshown(transaction, row, str(failure))
 
     async def _attempt(self, job: Job, held: Claim) -> None:
         try:
@@ -152,15 +154,18 @@ class RenderHandler:
                 transaction.event(_thumbnails_ready(row, done.renditions), owner=row.owner)
             if ANALYSIS_SIZE.name in held.plan.keys:
                 await analysis.send_ready(transaction, row)
-        _note_latency("thumbnails", row)
+        if not held.aside:
+            _note_latency("thumbnails", row)
 
     async def _variants(self, job: Job, held: Claim, renditions: Sequence[Rendition]) -> None:
         async with job.conclude() as transaction:
             row = await store.save_variants(transaction.connection, held, renditions)
             if renditions:
                 transaction.event(_variants_ready(row, renditions), owner=row.owner)
-            transaction.event(_ready(row), owner=row.owner)
-        _note_latency("ready", row)
+            if not held.aside:
+                transaction.event(_ready(row), owner=row.owner)
+        if not held.aside:
+            _note_latency("ready", row)
 
     async def _count(self, job: Job, held: Claim, failure: Temporary) -> HeliographError:
         async with job.transaction() as transaction:

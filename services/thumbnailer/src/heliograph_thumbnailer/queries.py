@@ -35,11 +35,13 @@ class Gone(Stale):
 
 @dataclass(frozen=True)
 class Claim:
-    """One attempt's hold on an image: its row, what is to be done, and the fence that its writes must name."""
+    """One attempt's hold on an image: its row, what is to be done, and the fence that its writes must name. ``aside``: the
+    image is complete for people, and remains so whatever becomes of the rendition for a model."""
 
     image: ImageRow
     plan: Plan
     fence: int
+    aside: bool = False
 
 
 async def is_unfinished(connection: AsyncConnection, image_id: UUID) -> bool:
@@ -65,13 +67,15 @@ async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Clai
     todo = plan(wanted, existing)
     if todo.empty and row.processing_status == "complete":
         return None
+    if row.processing_status == "complete" and not _for_people(todo):
+        return Claim(await _write(connection, image_id, row.render_fence, render_fence=fence), todo, fence, aside=True)
     row = await _write(
         connection,
         image_id,
         row.render_fence,
         render_fence=fence,
         processing_status="processing",
-        thumbnail_status=_processing_if(_for_people(todo.thumbnails), Image.thumbnail_status),
+        thumbnail_status=_processing_if(_for_people(todo, variants=False), Image.thumbnail_status),
         variant_status=_processing_if(bool(todo.variants), Image.variant_status),
         last_processing_attempt=func.now(),
     )
@@ -114,6 +118,8 @@ async def save_variants(connection: AsyncConnection, held: Claim, rendered: Sequ
         Temporary: a key was given up since the claim; the next attempt has another.
     """
     await _keep_keys(connection, held, rendered)
+    if held.aside:
+        return await _write(connection, held.image.id, held.fence, processing_attempts=0, processing_error=None)
     row = await _write(
         connection,
         held.image.id,
@@ -147,12 +153,14 @@ async def count_failed_attempt(connection: AsyncConnection, held: Claim, reason:
 
 
 async def fail(connection: AsyncConnection, image_id: UUID, *, reason: str, retryable: bool) -> ImageRow | None:
-    """Opens the image's circuit; ``None`` when it is deleted or complete. What is complete of it stays. That no newer
-    attempt has the image is known by the end of the work, in the same transaction."""
+    """Opens the image's circuit, unless it is complete; ``None`` when it is deleted. What is complete of it stays. That no
+    newer attempt has the image is known by the end of the work, in the same transaction."""
     locked = select(Image.__table__).where(Image.id == image_id, Image.deleted_at.is_(None)).with_for_update()
     row = (await connection.execute(locked)).one_or_none()
-    if row is None or row.processing_status == "complete":
+    if row is None:
         return None
+    if row.processing_status == "complete":
+        return await _write(connection, image_id, row.render_fence, processing_attempts=0, processing_error=None)
     return await _write(
         connection,
         image_id,
@@ -245,9 +253,9 @@ def _warn_of_reserved_name() -> None:
     )
 
 
-def _for_people(thumbnails: Sequence[RenditionSpec]) -> bool:
-    """Whether there are some that people look at: an image does not lose its thumbnails because a model is shown it."""
-    return any(spec.name != ANALYSIS_SIZE.name for spec in thumbnails)
+def _for_people(todo: Plan, *, variants: bool = True) -> bool:
+    """Whether there is something that people look at: an image does not lose its thumbnails because a model is shown it."""
+    return any(spec.name != ANALYSIS_SIZE.name for spec in todo.thumbnails) or (variants and bool(todo.variants))
 
 
 def _processing_if(todo: bool, column: Any) -> Any:

@@ -92,6 +92,7 @@ async def test_the_indexes_are_used(db: Database) -> None:
         FROM generate_series(1, 20000) AS n"""
     async with db.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("SET statement_timeout = '60s'"))
         await connection.execute(text(filling))
         await connection.execute(text("VACUUM ANALYZE images"))
         to = Similar(of=UUID(int=0), phash=_CENTRE, distance=8)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, func, select, text, update
+from sqlalchemy import Row, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,12 +19,12 @@ from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db.analysis_models import Analysis, AnalyzerState
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.import_models import ProviderState
-from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 
 BUDGET = "analysis"
 """The vision model's name among the providers whose requests are paused."""
 IMAGE_FAILED = "image_failed"
+IMAGE_DELETED = "image_deleted"
 MISSING_CREDENTIALS = "missing credentials"
 _REPORTS_LAST = "1 minute"
 
@@ -128,7 +128,15 @@ async def revive(connection: AsyncConnection, image_id: UUID) -> bool:
     failed = update(Analysis).where(Analysis.image_id == image_id, Analysis.error_code == IMAGE_FAILED)
     failed = failed.where(Analysis.status == "failed")
     queued = failed.values(
-        status="queued", error_code=None, error=None, completed_at=None, sent_at=None, not_before=None
+        status="queued",
+        error_code=None,
+        error=None,
+        completed_at=None,
+        sent_at=None,
+        not_before=None,
+        waiting_reason=None,
+        attempts=0,
+        requested_at=func.now(),
     )
     return (await connection.execute(queued)).rowcount > 0
 
@@ -158,10 +166,13 @@ async def reopen(connection: AsyncConnection, analysis_id: UUID, *, sent: bool) 
     return True
 
 
-async def forget_work(connection: AsyncConnection, image_id: UUID) -> None:
-    """Drops the work of all analyses of an image that is deleted."""
-    its = select(Analysis.id).where(Analysis.image_id == image_id)
-    await connection.execute(delete(Work).where(Work.kind == "analyze", Work.target.in_(its)))
+async def end(connection: AsyncConnection, image_id: UUID) -> None:
+    """Ends the analyses of an image that is deleted. Their work finds nothing to do: it is not locked here, because
+    analyzers lock it before the image."""
+    left = update(Analysis).where(Analysis.image_id == image_id, Analysis.status.in_(("queued", "running")))
+    await connection.execute(
+        left.values(status="failed", error_code=IMAGE_DELETED, error="the image was deleted", completed_at=func.now())
+    )
 
 
 async def analysis_configured(connection: AsyncConnection) -> bool:

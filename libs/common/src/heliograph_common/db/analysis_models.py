@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from heliograph_common.db.base import Base
 
 _TO_SEND = text("status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL")
+_UNSHOWN = text("status = 'queued' AND ready_at IS NULL")
 _UNDER_WAY = text("status IN ('queued', 'running') AND sent_at IS NOT NULL")
 _URGENT = text("urgent AND status IN ('queued', 'running')")
 
@@ -46,6 +47,7 @@ class Analysis(Base):
         Index("uq_analyses_image_id_profile", "image_id", "profile", unique=True),
         Index("ix_analyses_owner_id", "owner", "id"),
         Index("ix_analyses_to_send", "owner", text("urgent DESC"), "id", postgresql_where=_TO_SEND),
+        Index("ix_analyses_unshown", "requested_at", postgresql_where=_UNSHOWN),
         Index("ix_analyses_queued", "requested_at", postgresql_where=text("status = 'queued'")),
         Index("ix_analyses_under_way", "owner", postgresql_where=_UNDER_WAY),
         CheckConstraint("status IN ('queued', 'running', 'completed', 'failed')", name="status"),
@@ -134,9 +136,10 @@ class AnalysisUsage(Base):
     """What analyses of an owner used on a day (UTC), by profile and model. ``unpriced``: calls of unknown price."""
 
     __tablename__ = "analysis_usage"
+    __table_args__ = (Index("ix_analysis_usage_day", "day"),)
 
-    day: Mapped[date] = mapped_column(Date, primary_key=True)
     owner: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
     profile: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, server_default="0")
@@ -178,6 +181,7 @@ class FoodEntry(Base):
     __tablename__ = "food_entries"
     __table_args__ = (
         Index("ix_food_entries_owner_id", "owner", "id"),
+        Index("ix_food_entries_analysis_id", "analysis_id"),
         Index("ix_food_entries_undelivered", "id", postgresql_where=text("delivered_at IS NULL")),
     )
 

@@ -38,8 +38,8 @@ async def state_of(connection: AsyncConnection, budget: str) -> State:
 
 
 async def pause(connection: AsyncConnection, budget: str, *, reason: str, seconds: float | None) -> timedelta:
-    """Pauses a budget for ``seconds``, or, with ``None``, twice as long with each pause in a row; never for less than it is
-    paused already. Returns how long it is paused from now."""
+    """Pauses a budget for twice as long with each pause in a row, but for ``seconds`` at least: a provider that always says
+    0 is not asked without end. Never for less than it is paused already. Returns how long it is paused from now."""
     given = None if seconds is None else timedelta(seconds=seconds)
     values = {"budget": budget, "reason": reason, "given": given, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE}
     paused: timedelta = (await connection.execute(_PAUSE, values)).scalar_one()
@@ -61,12 +61,12 @@ async def forget(connection: AsyncConnection) -> int:
 # Many requests fail of one outage: only the first of them makes the pause longer, those during a pause change nothing.
 _PAUSE = text("""
     INSERT INTO provider_states AS state (budget, paused_until, reason, failures)
-    VALUES (:budget, now() + coalesce(:given, :first), :reason, 1)
+    VALUES (:budget, now() + greatest(:given, :first), :reason, 1)
     ON CONFLICT (budget) DO UPDATE SET
         failures = state.failures + CASE WHEN state.paused_until <= now() THEN 1 ELSE 0 END,
         paused_until = CASE
             WHEN state.paused_until > now() THEN greatest(state.paused_until, now() + :given)
-            ELSE now() + coalesce(:given, least(:first * power(2, least(state.failures, 10)), :longest)) END,
+            ELSE now() + greatest(:given, least(:first * power(2, least(state.failures, 10)), :longest)) END,
         reason = excluded.reason,
         changed_at = now()
     RETURNING paused_until - now()

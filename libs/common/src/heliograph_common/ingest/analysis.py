@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import AnalyzeImage, ImageAnalysisFailed, RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db import analyses
+from heliograph_common.db import analyses, work
 from heliograph_common.db.analyses import AnalysisRow
 from heliograph_common.db.statements import ImageRow, event_facts, lock_image
 from heliograph_common.ingest.ports import OpenTransaction
@@ -33,6 +33,7 @@ def wanted(profile: str | None) -> Wanted | None:
 async def ask(transaction: OpenTransaction, row: ImageRow, wanted: Wanted) -> ImageRow:
     """Has an image analyzed, unless it was already or will be; returns its row as it is then. Nobody has an image rendered
     here that has failed: analyses of it fail."""
+    await work.lock(transaction.connection, RenderImage.kind, row.id)  # workers lock it before the image
     locked = await lock_image(transaction.connection, row.id)
     if locked is None:
         return row
@@ -41,7 +42,7 @@ async def ask(transaction: OpenTransaction, row: ImageRow, wanted: Wanted) -> Im
     if await analyses.can_be_shown(transaction.connection, row.id):
         await send_ready(transaction, row)
     elif locked.processing_status == "failed":
-        return await fail_unshown(transaction, locked) or locked
+        return await fail_unshown(transaction, locked, locked.processing_error) or locked
     else:
         priority = Priority.HIGH if wanted.urgent else Priority(locked.priority)
         await transaction.request(subjects.render(priority), RenderImage(image_id=row.id), owner=row.owner)
@@ -67,9 +68,9 @@ async def send(transaction: OpenTransaction, rows: Iterable[AnalysisRow]) -> Non
     )
 
 
-async def fail_unshown(transaction: OpenTransaction, row: ImageRow) -> ImageRow | None:
-    """Fails the analyses of an image that could not be rendered; ``None``: there were none."""
-    reason = f"the image could not be rendered: {row.processing_error or 'retry it'}"
+async def fail_unshown(transaction: OpenTransaction, row: ImageRow, why: str | None) -> ImageRow | None:
+    """Fails the analyses of an image, whose row is locked, that could not be rendered; ``None``: there were none."""
+    reason = f"the image could not be rendered: {why or 'retry it'}"
     failed = await analyses.fail_unshown(transaction.connection, row.id, reason)
     told = None
     for one in failed:

@@ -8,6 +8,8 @@ from typing import Any
 
 _LINES = {"\n", "\t"}
 _UNSTORABLE = {"Cc", "Cs"}
+_MOST_MARKS = 30
+"""Combining characters in a row, as in Unicode's stream-safe text format (UAX #15). No language has as many."""
 
 
 def clean(value: Any) -> Any:
@@ -47,16 +49,26 @@ def tags(told: Iterable[str], *, longest: int, most: int) -> tuple[str, ...]:
 def _cleaned(text: str) -> str:
     return "".join(
         each
-        for each in unicodedata.normalize("NFC", text)
+        for each in _composed(text)
         if each in _LINES or unicodedata.category(each) not in _UNSTORABLE
     ).strip()
+
+
+def _composed(text: str) -> str:
+    """NFC. It sorts combining characters in a row in time of the square of their number, so there are few of them."""
+    kept, marks = [], 0
+    for each in text:
+        marks = marks + 1 if unicodedata.category(each).startswith("M") else 0
+        if marks <= _MOST_MARKS:
+            kept.append(each)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def _printable(text: str) -> str:
     """Control characters separate words, as line ends do; characters that only format (Cf) join emoji and stay, but for
     those that turn the direction of what follows."""
     kept = ("" if each in _TURNING else " " if unicodedata.category(each) in _UNSTORABLE else each for each in text)
-    return unicodedata.normalize("NFC", "".join(kept))
+    return _composed("".join(kept))
 
 
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")

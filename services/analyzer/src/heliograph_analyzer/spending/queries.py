@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heliograph_analyzer.models.port import Usage
 from heliograph_analyzer.spending.budgets import INSTALLATION, Limits, exceeded
 from heliograph_common.db.analysis_models import Analysis, AnalysisCall, AnalysisResult, AnalysisUsage
+from heliograph_common.errors import Stale
 from heliograph_common.ids import new_id
 
 
@@ -41,11 +42,17 @@ class Spent:
 async def begin(
     connection: AsyncConnection, analysis: Any, *, model: str, pixel_hash: str, tokens: int, limits: Limits
 ) -> Call | Spent:
-    """Charges the budgets with the most that a call may use and writes it down, or tells which budget is spent."""
+    """Charges the budgets with the most that a call may use and writes it down, or tells which budget is spent.
+
+    Raises:
+        Stale: a newer attempt than that of ``analysis`` has it, and asks itself.
+    """
     now = (await connection.execute(_DAY)).one()
     scopes = {"day": now.day, "scopes": [INSTALLATION, analysis.owner]}
     await connection.execute(_OPEN, scopes)
     charged = {row.scope: row.tokens for row in await connection.execute(_CHARGED, scopes)}
+    if not (await connection.execute(_MINE, {"analysis_id": analysis.id, "own_fence": analysis.fence})).all():
+        raise Stale(f"analysis {analysis.id} is past fence {analysis.fence}")
     scope = exceeded(charged, tokens, limits)
     if scope is not None:
         return Spent(scope, now.left)
@@ -63,15 +70,16 @@ async def answered(connection: AsyncConnection, call: Call, usage: Usage, cost: 
     if not await _end(connection, call, "answered", used or call.charged, usage, cost):
         return False
     tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    # The analysis before the usage, as those do that conclude it.
+    its = update(Analysis).where(Analysis.id == call.analysis_id)
+    sums = {name: getattr(Analysis, name) + value for name, value in tokens.items()}
+    await connection.execute(its.values(calls=Analysis.calls + 1, cost_micros=Analysis.cost_micros + cost, **sums))
     statement = insert(AnalysisUsage).values(
         day=call.day, owner=call.owner, profile=call.profile, model=call.model, calls=1, cost_micros=cost or 0,
         unpriced=int(cost is None), **tokens,
     )  # fmt: skip
     counted = ("calls", "unpriced", "cost_micros", *tokens)
     await connection.execute(_added(statement, counted))
-    its = update(Analysis).where(Analysis.id == call.analysis_id)
-    sums = {name: getattr(Analysis, name) + value for name, value in tokens.items()}
-    await connection.execute(its.values(calls=Analysis.calls + 1, cost_micros=Analysis.cost_micros + cost, **sums))
     return True
 
 
@@ -130,6 +138,10 @@ _OPEN = text("""
 _CHARGED = text("""
     SELECT scope, tokens FROM analysis_budgets WHERE day = :day AND scope = ANY(:scopes) ORDER BY scope FOR UPDATE
 """).bindparams(*_TYPES)
+# After the budgets, as where an answer is written. Until the call is written down, nobody takes the analysis over.
+_MINE = text("""
+    SELECT id FROM analyses WHERE id = :analysis_id AND fence = :own_fence AND status = 'running' FOR SHARE
+""")
 _CHARGE = text("""
     UPDATE analysis_budgets SET tokens = tokens + :tokens FROM (
         SELECT day, scope FROM analysis_budgets WHERE day = :day AND scope = ANY(:scopes) ORDER BY scope FOR UPDATE

@@ -20,7 +20,7 @@ from heliograph_analyzer.turns import queries
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.messages import ImageAnalysisFailed, RenderImage
 from heliograph_common.contracts.subjects import Priority
-from heliograph_common.db import analyses, locks, provider_states
+from heliograph_common.db import analyses, locks, provider_states, work
 from heliograph_common.db.locks import Lock
 from heliograph_common.db.rows import Row
 from heliograph_common.db.statements import event_facts, lock_image
@@ -87,41 +87,41 @@ class Dispatcher:
         rendition which nobody makes, or that waited too long. Returns how many.
 
         Raises:
-            DatabaseUnavailable: nothing was moved.
+            DatabaseUnavailable: the rest was not moved.
         """
         async with self._messenger.transaction() as transaction:
             lost = await queries.take_back(transaction.connection, limit=_AT_ONCE)
             unshown = await queries.unshown(transaction.connection, limit=_AT_ONCE)
-            for row in unshown:
+            expired = await queries.expired(transaction.connection, longest=self._longest, limit=_AT_ONCE)
+        for row in unshown:
+            async with self._messenger.transaction() as transaction:
                 await _show(transaction, row)
+        for row in expired:
+            async with self._messenger.transaction() as transaction:
+                await self._expire(transaction, row)
         if lost or unshown:
             log.warning("stuck analyses queued again", sent=lost, unshown=len(unshown))
             self.wake()
-        expired = await self._expire()
-        return lost + len(unshown) + expired
+        return lost + len(unshown) + len(expired)
 
-    async def _expire(self) -> int:
-        async with self._messenger.transaction() as transaction:
-            rows = await queries.expired(transaction.connection, longest=self._longest, limit=_AT_ONCE)
-            for row in rows:
-                days = self._longest / timedelta(days=1)
-                reason = (
-                    f"not begun within {days:g} days ({row.waiting_reason or 'waited for its turn'}): request it again"
-                )
-                image = await queries.fail(transaction.connection, row, code=EXPIRED, reason=reason)
-                event = ImageAnalysisFailed(
-                    **event_facts(image), analysis_id=row.id, profile=row.profile, code=EXPIRED, reason=reason
-                )
-                transaction.event(event, owner=row.owner)
-        return len(rows)
+    async def _expire(self, transaction: Transaction, row: Row[Any]) -> None:
+        days = self._longest / timedelta(days=1)
+        reason = f"not begun within {days:g} days ({row.waiting_reason or 'waited for its turn'}): request it again"
+        image = await queries.fail(transaction.connection, row, code=EXPIRED, reason=reason)
+        if image is not None:
+            event = ImageAnalysisFailed(
+                **event_facts(image), analysis_id=row.id, profile=row.profile, code=EXPIRED, reason=reason
+            )
+            transaction.event(event, owner=row.owner)
 
 
 async def _show(transaction: Transaction, row: Row[Any]) -> None:
+    await work.lock(transaction.connection, RenderImage.kind, row.image_id)  # workers lock it before the image
     image = await lock_image(transaction.connection, row.image_id)
     if image is None:
         return
     if image.processing_status == "failed":
-        await analysis.fail_unshown(transaction, image)
+        await analysis.fail_unshown(transaction, image, image.processing_error)
     elif await analyses.can_be_shown(transaction.connection, image.id):
         await analysis.send_ready(transaction, image)
     else:

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db import analyses
 from heliograph_common.db.analysis_models import Analysis
-from heliograph_common.db.image_models import Image
+from heliograph_common.db.statements import lock_image
 
 
 async def owners(connection: AsyncConnection, *, after: str, window: int, limit: int) -> Sequence[Row[Any]]:
-    """Owners, after ``after``, who have something to send or under way: ``under_way`` and ``waiting``, the latter counted up
-    to ``window``, and 0 while their budget is spent."""
+    """Owners, after ``after``, who have something to send or under way: ``under_way``, without what is urgent and takes no
+    turn, and ``waiting``, counted up to ``window``, and 0 while their budget is spent."""
     values = {"after": after, "window": window, "limit": limit, "budget": f"{analyses.BUDGET}:"}
     return (await connection.execute(_OWNERS, values)).all()
 
@@ -53,13 +53,15 @@ async def oldest_age(connection: AsyncConnection) -> float:
     return float((await connection.execute(select(age))).scalar_one())
 
 
-async def fail(connection: AsyncConnection, row: Row[Any], *, code: str, reason: str) -> Row[Any]:
-    """Marks an analysis that nobody has begun as failed; returns its image."""
-    await connection.execute(select(Image.id).where(Image.id == row.image_id).with_for_update())
+async def fail(connection: AsyncConnection, row: Row[Any], *, code: str, reason: str) -> Row[Any] | None:
+    """Marks an analysis that nobody has begun as failed; returns its image. ``None``: it was begun meanwhile, or is over, or
+    its image is deleted."""
+    if await lock_image(connection, row.image_id) is None:
+        return None
     failed = update(Analysis).where(Analysis.id == row.id, Analysis.status == "queued")
-    await connection.execute(
-        failed.values(status="failed", error_code=code, error=reason, completed_at=func.now(), sent_at=None)
-    )
+    failed = failed.values(status="failed", error_code=code, error=reason, completed_at=func.now(), sent_at=None)
+    if not (await connection.execute(failed)).rowcount:
+        return None
     return await analyses.summarize(connection, row.image_id)
 
 
@@ -77,7 +79,7 @@ _OWNERS = text("""
         ) AS following WHERE number < :limit
     ), under_way AS (
         SELECT owner, count(*)::integer AS number FROM analyses
-        WHERE status IN ('queued', 'running') AND sent_at IS NOT NULL GROUP BY owner
+        WHERE status IN ('queued', 'running') AND sent_at IS NOT NULL AND NOT urgent GROUP BY owner
     )
     SELECT coalesce(ready.owner, under_way.owner) AS owner, coalesce(under_way.number, 0) AS under_way,
         CASE WHEN ready.owner IS NULL OR state.paused_until > now() THEN 0 ELSE (SELECT count(*) FROM (

@@ -126,7 +126,7 @@ async def delete_image(connection: AsyncConnection, image_id: UUID) -> ImageRow:
     gone = update(Image).where(Image.id == image_id).values(deleted_at=func.now(), updated_at=func.now())
     for kind in IMAGE_KINDS:
         await work.forget(connection, kind, image_id)
-    await analyses.forget_work(connection, image_id)
+    await analyses.end(connection, image_id)
     return (await connection.execute(gone.returning(*Image.__table__.columns))).one()
 
 

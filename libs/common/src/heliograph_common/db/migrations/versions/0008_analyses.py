@@ -62,8 +62,8 @@ def upgrade() -> None:
     op.create_index("ix_analysis_results_answered_at", "analysis_results", ["answered_at"], unique=False)
     op.create_table(
         "analysis_usage",
-        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("profile", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("calls", sa.BigInteger(), server_default="0", nullable=False),
@@ -72,8 +72,9 @@ def upgrade() -> None:
         sa.Column("input_tokens", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("output_tokens", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("cost_micros", sa.BigInteger(), server_default="0", nullable=False),
-        sa.PrimaryKeyConstraint("day", "owner", "profile", "model", name=op.f("pk_analysis_usage")),
+        sa.PrimaryKeyConstraint("owner", "day", "profile", "model", name=op.f("pk_analysis_usage")),
     )
+    op.create_index("ix_analysis_usage_day", "analysis_usage", ["day"], unique=False)
     op.create_table(
         "analyzer_state",
         sa.Column("id", sa.SmallInteger(), server_default="1", nullable=False),
@@ -142,6 +143,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('queued', 'running') AND sent_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_analyses_unshown",
+        "analyses",
+        ["requested_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued' AND ready_at IS NULL"),
+    )
     op.create_index("uq_analyses_image_id_profile", "analyses", ["image_id", "profile"], unique=True)
     op.create_table(
         "food_entries",
@@ -156,6 +164,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_food_entries")),
     )
+    op.create_index("ix_food_entries_analysis_id", "food_entries", ["analysis_id"], unique=False)
     op.create_index("ix_food_entries_owner_id", "food_entries", ["owner", "id"], unique=False)
     op.create_index(
         "ix_food_entries_undelivered",
@@ -164,6 +173,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("delivered_at IS NULL"),
     )
+    # What older versions noted on the image; analyzers have its rendition made.
+    op.execute("""
+        INSERT INTO analyses (id, owner, image_id, profile)
+        SELECT gen_random_uuid(), owner, id, analysis_profile FROM images
+        WHERE analysis_status = 'pending' AND analysis_profile IS NOT NULL AND deleted_at IS NULL
+    """)
 
 
 def downgrade() -> None:
@@ -171,8 +186,14 @@ def downgrade() -> None:
         "ix_food_entries_undelivered", table_name="food_entries", postgresql_where=sa.text("delivered_at IS NULL")
     )
     op.drop_index("ix_food_entries_owner_id", table_name="food_entries")
+    op.drop_index("ix_food_entries_analysis_id", table_name="food_entries")
     op.drop_table("food_entries")
     op.drop_index("uq_analyses_image_id_profile", table_name="analyses")
+    op.drop_index(
+        "ix_analyses_unshown",
+        table_name="analyses",
+        postgresql_where=sa.text("status = 'queued' AND ready_at IS NULL"),
+    )
     op.drop_index(
         "ix_analyses_under_way",
         table_name="analyses",
@@ -192,6 +213,7 @@ def downgrade() -> None:
     )
     op.drop_table("analyses")
     op.drop_table("analyzer_state")
+    op.drop_index("ix_analysis_usage_day", table_name="analysis_usage")
     op.drop_table("analysis_usage")
     op.drop_index("ix_analysis_results_answered_at", table_name="analysis_results")
     op.drop_table("analysis_results")
