@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from nats.js.errors import NotFoundError
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 from tests.components import started
 from tests.integration.thumbnailer.support import Gate, Library, event_types, no_work, running, state
 from tests.polling import until
@@ -22,6 +22,7 @@ from heliograph_common.contracts.sizes import DEFAULT_SIZES
 from heliograph_common.contracts.streams import THUMBNAILER
 from heliograph_common.contracts.subjects import Priority
 from heliograph_common.db import analyses
+from heliograph_common.db.display_size_models import DisplaySize
 from heliograph_common.db.image_models import Image, Rendition
 from heliograph_common.db.statements import renditions_of
 from heliograph_common.ingest import analysis
@@ -134,6 +135,25 @@ async def test_an_image_keeps_its_thumbnails_while_one_for_the_model_is_rendered
 
     await until(sent)
     assert (await the_analysis(library, image.id)).sent_at is not None
+
+
+@pytest.mark.usefixtures("thumbnailer")
+async def test_a_display_size_of_that_name_from_before_yields(library: Library, make_jpeg: Picture) -> None:
+    older = {"name": "analysis", "kind": "thumbnail", "width": 64, "height": 64, "fit": "contain", "format": "webp"}
+    async with library.database.transaction() as connection:
+        await connection.execute(insert(DisplaySize).values(older | {"quality": 80, "position": 99}))
+    plain = (await library.accept(make_jpeg(seed=1))).row
+    image = (await library.accept(make_jpeg(2000, 1500, seed=2), analyze=Wanted("food", urgent=True))).row
+    for each in (plain, image):
+        assert (await library.finished(each.id)).processing_status == "complete"
+    await rendered(library)
+
+    async with library.database.transaction() as connection:
+        shown = {one.name: (one.width, one.format) for one in await renditions_of(connection, image.id)}
+        assert "analysis" not in {one.name for one in await renditions_of(connection, plain.id)}
+    assert shown["analysis"] == (1024, "jpeg")
+    assert len(shown) == len(DEFAULT_SIZES) + 1
+    assert [found[2] for found in await analysis_commands(library)] == [image.id]
 
 
 class CrashingAfterThumbnails:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +48,14 @@ async def test_a_file_is_sent_in_a_form_with_its_name(fake: FakeServer, client: 
     assert told == [(0, 11), (11, 11)]
     request = fake.received("POST", "/v1/analyses")[0]
     assert int(request.headers["content-length"]) == len(request.body)
+
+
+async def test_a_completed_one_is_asked_for_again(fake: FakeServer, client: AsyncClient) -> None:
+    await client.analyze(IMAGE, refresh=True)
+    await client.analyze(file=io.BytesIO(b"picture"), refresh=True)
+    of_image, of_file = fake.received("POST", "/v1/analyses")
+    assert json.loads(of_image.body) == {"image_id": IMAGE, "profile": "describe", "refresh": True}
+    assert of_file.query == {"profile": "describe", "refresh": "true"}
 
 
 async def test_a_file_is_sent_again_where_the_server_is_busy(fake: FakeServer, client: AsyncClient) -> None:

@@ -38,11 +38,13 @@ class Analyzing:
         profile: str = DEFAULT_PROFILE,
         name: str | None = None,
         wait: float = 0,
+        refresh: bool = False,
         on_progress: Progress | None = None,
     ) -> Analysis:
         """Has an image, or a ``file`` that is uploaded with it, analyzed. The analysis is under way then, or was there:
         ``wait_for_analysis`` follows it. With ``wait`` the server answers when it has ended, or after so many seconds (60
-        at most), and refuses where no model is available.
+        at most), and refuses where no model is available. ``refresh``: a completed one is queued again, because the profile
+        or the model has changed.
 
         Raises:
             AnalysisUnavailable: it is waited for, and no model is available. Nothing was stored.
@@ -56,9 +58,10 @@ class Analyzing:
             raise ValueError("give either image_id or file")
         asked: dict[str, Any] = {"wait": wait}
         if file is None:
-            asked["json"] = {"image_id": str(image_id), "profile": profile}
+            asked["json"] = {"image_id": str(image_id), "profile": profile} | ({"refresh": True} if refresh else {})
         else:
-            asked |= {"params": {"profile": profile}, "body": Form(Body(file, on_progress), name)}
+            params = {"profile": profile} | ({"refresh": "true"} if refresh else {})
+            asked |= {"params": params, "body": Form(Body(file, on_progress), name)}
         return parse(Analysis, await self._transport.request("POST", ANALYSES, **asked))
 
     async def analysis(self, analysis_id: UUID | str) -> Analysis:

@@ -292,11 +292,14 @@ class Client(Background):
         profile: str = DEFAULT_PROFILE,
         name: str | None = None,
         wait: float = 0,
+        refresh: bool = False,
         on_progress: Progress | None = None,
     ) -> Analysis:
         """See ``AsyncClient.analyze``."""
         return self._run(
-            self._client.analyze(image_id, file=file, profile=profile, name=name, wait=wait, on_progress=on_progress)
+            self._client.analyze(
+                image_id, file=file, profile=profile, name=name, wait=wait, refresh=refresh, on_progress=on_progress
+            )
         )
 
     def analysis(self, analysis_id: UUID | str) -> Analysis:

@@ -4,12 +4,14 @@ the image was deleted meanwhile: nothing is told of an image after its deletion.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +25,8 @@ from heliograph_thumbnailer.imaging.model import ImageFacts
 from heliograph_thumbnailer.imaging.model import Rendition as Rendered
 from heliograph_thumbnailer.imaging.sizes import RenditionSpec
 from heliograph_thumbnailer.plan import Plan, plan, rendition_key
+
+log = structlog.get_logger(__name__)
 
 
 class Gone(Stale):
@@ -53,7 +57,7 @@ async def claim(connection: AsyncConnection, image_id: UUID, fence: int) -> Clai
     row = (await connection.execute(locked)).one_or_none()
     if row is None or row.processing_status == "failed":
         return None
-    sizes = [_spec(size) for size in await display_sizes(connection)]
+    sizes = _shown_to_people([_spec(size) for size in await display_sizes(connection)])
     if row.analysis_status is not None:
         sizes.append(_spec(ANALYSIS_SIZE))
     bases = {spec: rendition_key(row.sha256, spec) for spec in sizes}
@@ -229,6 +233,24 @@ async def _save_renditions(
 
 def _spec(row: Any) -> RenditionSpec:
     return RenditionSpec(row.name, row.kind, row.width, row.height, row.fit, row.format, row.quality)
+
+
+def _shown_to_people(sizes: Sequence[RenditionSpec]) -> list[RenditionSpec]:
+    """Without one of the name that is the model's: only an older version let an administrator take it."""
+    left = [spec for spec in sizes if spec.name != ANALYSIS_SIZE.name]
+    if len(left) < len(sizes):
+        _warn_of_reserved_name()
+    return left
+
+
+@functools.cache
+def _warn_of_reserved_name() -> None:
+    """Once."""
+    log.warning(
+        "display size left out, its name is reserved: rename it",
+        name=ANALYSIS_SIZE.name,
+        path="/v1/settings/display-sizes",
+    )
 
 
 def _for_people(todo: Plan, *, variants: bool = True) -> bool:

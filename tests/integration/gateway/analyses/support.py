@@ -12,7 +12,7 @@ import httpx2
 from sqlalchemy import func, insert, select, text, update
 
 from heliograph_common.contracts.sizes import ANALYSIS_SIZE
-from heliograph_common.db import analyses
+from heliograph_common.db import analyses, provider_states
 from heliograph_common.db.analysis_models import Analysis
 from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Image, Rendition
@@ -51,6 +51,12 @@ async def forget_credentials(db: Database) -> None:
     async with db.transaction() as connection:
         await connection.execute(text("UPDATE analyzer_state SET configured_at = now() - interval '1 hour'"))
     await configure(db, configured=False)
+
+
+async def pause(db: Database, budget: str, reason: str, seconds: float) -> None:
+    """Has the model not be asked for some time."""
+    async with db.transaction() as connection:
+        await provider_states.pause(connection, budget, reason=reason, seconds=seconds)
 
 
 async def show(db: Database, image_id: str) -> None:

@@ -17,6 +17,7 @@ from tests.integration.gateway.analyses.support import (
     conclude,
     configure,
     forget_credentials,
+    pause,
     show,
 )
 from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
@@ -72,12 +73,38 @@ async def test_what_can_be_shown_is_sent_at_once(
     ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
 ) -> None:
     image = await upload(ann, picture())
+    await configure(db)
     await show(db, image["id"])
-    queued = shape(await analyze(ann, image["id"], "food"), 202)
+    shape(await analyze(ann, image["id"], "describe"), 202)
+    queued = shape(await analyze(ann, image["id"], "food", wait=1), 202)
 
+    assert await count(bus, "WORK", "work.analyze.describe", expected=0) == 0
     assert await count(bus, "WORK", "work.analyze.food", expected=1) == 1
-    (row,) = await analysis_rows(db)
+    turn, row = await analysis_rows(db)
     assert (str(row.id), row.urgent, row.sent_at is not None) == (queued["id"], True, True)
+    assert (turn.urgent, turn.ready_at is None, turn.sent_at) == (False, False, None)
+
+
+async def test_only_so_many_of_an_owner_are_urgent(
+    ann: httpx2.AsyncClient, bob: httpx2.AsyncClient, db: Database, picture: Picture
+) -> None:
+    await configure(db)
+    images = [await upload(ann, picture(seed=seed)) for seed in range(5)]
+    asked = [(image["id"], profile) for image in images for profile in ("describe", "food")]
+    await asyncio.gather(*(analyze(ann, *each, wait=1) for each in asked[:8]))
+    last = await ann.post("/v1/analyses", content=picture(seed=4), headers=PNG | {"Prefer": "wait=1"})
+    theirs = await upload(bob, picture(seed=9))
+    await asyncio.gather(analyze(ann, *asked[9], wait=1), analyze(bob, theirs["id"], wait=1))
+
+    rows = {(str(row.image_id), row.profile): row for row in await analysis_rows(db)}
+    assert [rows[each].urgent for each in asked] == [True] * 8 + [False] * 2
+    assert rows[theirs["id"], "describe"].urgent
+    assert last.headers["preference-applied"] == "wait=1"
+    for each in asked[:2]:
+        await conclude(db, str(rows[each].id), status="failed", result=None, error_code="refused")
+    await analyze(ann, *asked[8], wait=1)
+    (hastened,) = [row for row in await analysis_rows(db) if str(row.id) == last.json()["id"]]
+    assert hastened.urgent, "others have ended"
 
 
 async def test_a_picture_that_is_sent_is_uploaded_and_analyzed(
@@ -93,8 +120,8 @@ async def test_a_picture_that_is_sent_is_uploaded_and_analyzed(
     assert [each["profile"] for each in (raw, sent, last)] == ["food", "food", "describe"]
     assert again["id"] == last["id"]
     image = (await ann.get(f"/v1/images/{sent['image_id']}")).json()
-    assert (image["name"], image["priority"], image["stages"]["analysis"]) == ("Möwe.png", "high", "pending")
-    assert [row.urgent for row in await analysis_rows(db)] == [True, True, True]
+    assert (image["name"], image["priority"], image["stages"]["analysis"]) == ("Möwe.png", "normal", "pending")
+    assert [row.urgent for row in await analysis_rows(db)] == [False, False, False]
     await conclude(db, last["id"])
     assert shape(await ann.post("/v1/analyses", content=picture(seed=3), headers=PNG))["status"] == "completed"
 
@@ -108,6 +135,40 @@ async def test_a_failed_one_is_queued_again(ann: httpx2.AsyncClient, db: Databas
 
     assert failed["error"] == {"code": "refused", "reason": "the model declined"}
     assert (again["id"], again["status"], again["error"]) == (queued["id"], "queued", None)
+
+
+async def test_a_completed_one_is_queued_again_on_request(
+    ann: httpx2.AsyncClient, db: Database, bus: Bus, picture: Picture
+) -> None:
+    await configure(db)
+    image = await upload(ann, picture(seed=1))
+    body = {"image_id": image["id"]}
+    known = shape(await ann.post("/v1/analyses", json=body | {"refresh": True}, headers={"Prefer": "wait=1"}), 202)
+    asked: list[dict[str, Any]] = [
+        {"json": body | {"refresh": True}},
+        {"params": {"refresh": "true"}, "json": body},
+        {"params": {"refresh": "true"}, "content": picture(seed=1), "headers": PNG},
+        {"params": {"refresh": "true"}, "files": {"file": ("a.png", picture(seed=1), "image/png")}},
+    ]
+    for each in asked:
+        await conclude(db, known["id"])
+        again = shape(await ann.post("/v1/analyses", **each), 202)
+        assert (again["id"], again["status"], again["result"]) == (known["id"], "queued", None)
+        (row,) = await analysis_rows(db)
+        assert (row.result, row.urgent, row.sent_at, row.completed_at) == (DESCRIBED, False, None, None)
+        assert (await ann.get(f"/v1/images/{image['id']}")).json()["stages"]["analysis"] == "pending"
+
+    await conclude(db, known["id"])
+    overridden: dict[str, Any] = {"params": {"refresh": "true"}, "json": body | {"refresh": False}}
+    assert shape(await ann.post("/v1/analyses", **overridden))["result"] == DESCRIBED
+    await show(db, image["id"])
+    async with analyzer(db, {"describe": {"result": DESCRIBED | {"caption": "Another."}}}):
+        answer = await ann.post("/v1/analyses", json=body | {"refresh": True}, headers=WAIT)
+    assert shape(answer)["result"]["caption"] == "Another."
+    assert await count(bus, "WORK", "work.analyze.describe", expected=1) == 1
+    await pause(db, "analysis", "an outage", 4000)
+    problem(await ann.post("/v1/analyses", json=body | {"refresh": True}, headers=WAIT), "analysis-unavailable")
+    assert shape(await ann.post("/v1/analyses", json=body))["result"]["caption"] == "Another."
 
 
 async def test_an_image_that_failed_has_to_be_retried_first(
@@ -238,6 +299,40 @@ async def test_without_credentials_nobody_waits_and_nothing_is_stored(
     assert queued["waiting"] == {"reason": "missing credentials", "until": None}
     await configure(db)
     assert shape(await ann.get(f"/v1/analyses/{queued['id']}"))["waiting"] is None
+
+
+@pytest.mark.parametrize("budget", ["analysis", "analysis:ann"])
+async def test_during_a_pause_nobody_waits_and_nothing_is_stored(
+    ann: httpx2.AsyncClient, bob: httpx2.AsyncClient, db: Database, picture: Picture, budget: str
+) -> None:
+    await configure(db)
+    image = await upload(ann, picture(seed=1))
+    known = shape(await analyze(ann, image["id"], "food"), 202)
+    await conclude(db, known["id"])
+    await pause(db, budget, "the daily token budget is spent", 4000)
+    for answer in (
+        await analyze(ann, image["id"], wait=60),
+        await ann.post("/v1/analyses", content=picture(seed=2), headers=PNG | WAIT),
+    ):
+        said = problem(answer, "analysis-unavailable")
+        assert said["reason"] == "the daily token budget is spent"
+        assert 3000 < int(answer.headers["retry-after"]) <= 4000
+    assert (await images(db), len(await analysis_rows(db))) == (1, 1)
+    assert shape(await analyze(ann, image["id"], "food", wait=60))["status"] == "completed"
+
+    queued = shape(await analyze(ann, image["id"]), 202)
+    assert queued["waiting"]["reason"] == "the daily token budget is spent"
+    theirs = await upload(bob, picture(seed=3))
+    answer = await analyze(bob, theirs["id"], wait=1)
+    assert answer.status_code == (503 if budget == "analysis" else 202)
+
+
+async def test_a_pause_that_ends_in_time_is_waited_for(ann: httpx2.AsyncClient, db: Database, picture: Picture) -> None:
+    image = await upload(ann, picture())
+    await pause(db, "analysis", "the model cannot be reached", 30)
+    async with analyzer(db, {"describe": {}}):
+        assert shape(await analyze(ann, image["id"], wait=60))["result"] == DESCRIBED
+        problem(await analyze(ann, image["id"], "food", wait=20), "analysis-unavailable")
 
 
 async def test_what_is_known_is_told_without_credentials(

@@ -51,6 +51,12 @@ def test_files_and_images_are_analyzed_and_shown_in_a_table(fake: FakeServer, ru
     assert {each["profile"] for each in fake.analyses.requests} == {"food"}
 
 
+def test_what_is_known_is_looked_at_again_on_request(fake: FakeServer, run: Run, pictures: Path) -> None:
+    assert run("analyze", str(pictures / "a.jpg"), IMAGE, "--refresh").exit_code == 0
+    assert run("analyze", IMAGE).exit_code == 0
+    assert sorted(str(each.get("refresh")) for each in fake.analyses.requests) == ["None", "True", "true"]
+
+
 def test_a_line_of_json_for_each(fake: FakeServer, run: Run, pictures: Path) -> None:
     fake.analyses.ends["result"] = SCENE
     done = run("analyze", str(pictures), "--wait", "--json")

@@ -38,6 +38,10 @@ async def analyze(
         str, typer.Option(metavar="PROFILE", help="Analysis profile, such as describe or food.")
     ] = DEFAULT_PROFILE,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the results and show them.")] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Analyze again where a result is known, after a change of profile or model."),
+    ] = False,
     concurrency: Annotated[int, typer.Option(min=1, max=32, help="Number of images at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that --wait waits for each image.")] = 600.0,  # noqa: ASYNC109
 ) -> int:
@@ -52,7 +56,9 @@ async def analyze(
         if wanted := report.without_refused(subjects):
             with Bars(len(wanted), shown=sys.stderr.isatty() and not (session.as_json and sys.stdout.isatty())) as bars:
                 async with session.client() as client:
-                    looker = Looker(client, bars, session.warn, profile, wait_seconds=timeout if wait else None)
+                    looker = Looker(
+                        client, bars, session.warn, profile, wait_seconds=timeout if wait else None, refresh=refresh
+                    )
                     await _look_at_all(wanted, looker, report, bars, concurrency)
     finally:
         if not session.as_json:

@@ -90,12 +90,14 @@ class Looker:
         profile: str,
         *,
         wait_seconds: float | None,
+        refresh: bool = False,
     ) -> None:
         self._client = client
         self._bars = bars
         self._warn = warn
         self._profile = profile
         self._wait_seconds = wait_seconds
+        self._refresh = refresh
         self._begun: dict[Subject, Analysis] = {}
         self._told: set[str] = set()
 
@@ -134,10 +136,12 @@ class Looker:
 
     async def _ask(self, subject: Subject, bar: Bar) -> Analysis:
         if subject.file is None:
-            found = await self._client.analyze(subject.image_id, profile=self._profile)
+            found = await self._client.analyze(subject.image_id, profile=self._profile, refresh=self._refresh)
         else:
             path = subject.file.path
-            found = await self._client.analyze(file=path, profile=self._profile, on_progress=bar.sent)
+            found = await self._client.analyze(
+                file=path, profile=self._profile, refresh=self._refresh, on_progress=bar.sent
+            )
         self._begun[subject] = found
         return found
 

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.sizes import ANALYSIS_SIZE
-from heliograph_common.db import provider_states
 from heliograph_common.db.analysis_models import Analysis, AnalyzerState
 from heliograph_common.db.image_models import Image, Rendition
+from heliograph_common.db.import_models import ProviderState
 from heliograph_common.ids import new_id
 
 BUDGET = "analysis"
@@ -36,6 +36,14 @@ class Waiting(NamedTuple):
 
     reason: str
     until: datetime | None
+
+
+class Pause(NamedTuple):
+    """Why the model is not asked at present, until when, and how many seconds that is from now."""
+
+    reason: str
+    until: datetime
+    seconds: float
 
 
 async def want(connection: AsyncConnection, image: Row[Any], profile: str, *, urgent: bool) -> AnalysisRow | None:
@@ -184,12 +192,23 @@ async def waiting_of(connection: AsyncConnection, row: AnalysisRow) -> Waiting |
     missing = await _credentials(connection)
     if missing is not None:
         return Waiting(missing, None)
-    state = await provider_states.state_of(connection, BUDGET)
-    if state.paused and state.paused_until is not None:
-        return Waiting(state.reason, state.paused_until)
+    paused = await pause_of(connection, row.owner)
+    if paused is not None:
+        return Waiting(paused.reason, paused.until)
     if row.waiting_reason is not None and row.not_before is not None:
         return Waiting(row.waiting_reason, row.not_before)
     return None
+
+
+async def pause_of(connection: AsyncConnection, owner: str) -> Pause | None:
+    """Until when the model is not asked for an owner, because of an outage, a limit or a budget, theirs or all owners'."""
+    budgets = (BUDGET, f"{BUDGET}:{owner}")
+    left = func.extract("epoch", ProviderState.paused_until - func.now())
+    statement = select(ProviderState.reason, ProviderState.paused_until, left).where(
+        ProviderState.budget.in_(budgets), ProviderState.paused_until > func.now()
+    )
+    row = (await connection.execute(statement.order_by(ProviderState.paused_until.desc()).limit(1))).one_or_none()
+    return None if row is None else Pause(row[0], row[1], float(row[2]))
 
 
 async def report(connection: AsyncConnection, *, configured: bool, reason: str | None, retracted: bool = False) -> None:

@@ -27,6 +27,7 @@ from heliograph_common.db.base import Base
 _TO_SEND = text("status = 'queued' AND ready_at IS NOT NULL AND sent_at IS NULL")
 _UNSHOWN = text("status = 'queued' AND ready_at IS NULL")
 _UNDER_WAY = text("status IN ('queued', 'running') AND sent_at IS NOT NULL")
+_URGENT = text("urgent AND status IN ('queued', 'running')")
 
 
 class Analysis(Base):
@@ -42,6 +43,7 @@ class Analysis(Base):
 
     __tablename__ = "analyses"
     __table_args__ = (
+        Index("ix_analyses_urgent", "owner", postgresql_where=_URGENT),
         Index("uq_analyses_image_id_profile", "image_id", "profile", unique=True),
         Index("ix_analyses_owner_id", "owner", "id"),
         Index("ix_analyses_to_send", "owner", text("urgent DESC"), "id", postgresql_where=_TO_SEND),

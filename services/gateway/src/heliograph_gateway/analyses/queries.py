@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.analyses import AnalysisRow
@@ -20,6 +20,20 @@ async def of_profile(connection: AsyncConnection, image_id: UUID, profile: str) 
     """What a profile tells about an image."""
     statement = select(Analysis.__table__).where(Analysis.image_id == image_id, Analysis.profile == profile)
     return (await connection.execute(statement)).one_or_none()
+
+
+async def give_up(connection: AsyncConnection, row: AnalysisRow) -> None:
+    """Has a completed analysis, whose image is locked, count as failed within this transaction: asking for it queues it
+    again. Its result stays until there is another."""
+    completed = update(Analysis).where(Analysis.id == row.id, Analysis.status == "completed")
+    await connection.execute(completed.values(status="failed", urgent=False))
+
+
+async def urgent_under_way(connection: AsyncConnection, owner: str, *, most: int) -> int:
+    """How many urgent analyses of an owner have not ended, counted up to ``most``."""
+    unfinished = Analysis.urgent & Analysis.status.in_(("queued", "running"))
+    found = select(Analysis.id).where(Analysis.owner == owner, unfinished).limit(most).subquery()
+    return int((await connection.execute(select(func.count()).select_from(found))).scalar_one())
 
 
 async def usage(connection: AsyncConnection, owner: str | None, first: date, last: date) -> Sequence[Row[Any]]:

@@ -19,6 +19,7 @@ from heliograph_gateway.analyses import queries, representation
 from heliograph_gateway.analyses.schemas import (
     DEFAULT_PROFILE,
     LONGEST_PROFILE,
+    REFRESH,
     AnalysisId,
     AnalysisList,
     AnalysisRequest,
@@ -152,6 +153,7 @@ async def analyze_image(
             examples=[DEFAULT_PROFILE],
         ),
     ] = DEFAULT_PROFILE,
+    refresh: Annotated[bool, Query(description=f"{REFRESH} The body overrides it.", examples=[False])] = False,
     _prefer: Annotated[
         str | None,
         Header(
@@ -163,11 +165,12 @@ async def analyze_image(
     ] = None,
 ) -> Response:
     """Has a vision model analyze an image. Returns 200 with the analysis if it is complete, otherwise 202: fetch it at
-    ``Location``, or wait for its event. A failed analysis is queued again. With ``Prefer: wait=20``, waits for the end
-    of the analysis first, and returns 503 before anything is stored if no model is available. Without it, the analysis waits
-    for the model, and ``waiting`` says so."""
+    ``Location``, or wait for its event. A failed analysis is queued again, with ``refresh`` a completed one too. With
+    ``Prefer: wait=20``, waits for the end of the analysis first, before analyses for which no request waits, and returns
+    503 before anything is stored if no model is available in that time. Without it, the analysis waits for its turn and for
+    the model, and ``waiting`` says so."""
     seconds = prefer.wait_seconds(request.headers.getlist("prefer"), most=LONGEST_WAIT)
-    asked = await _asked(request, service, caller.subject, profile, waits=seconds > 0)
+    asked = await _asked(request, service, caller.subject, profile, wait=seconds, refresh=refresh)
     row, headers = asked.row, {}
     if seconds > 0:
         row, waited = await service.until_over(row, seconds, request.is_disconnected)
@@ -178,7 +181,7 @@ async def analyze_image(
     return json_response(shown, 202, headers | {"Location": representation.path_of(row.id), "Retry-After": "1"})
 
 
-async def _asked(request: Request, service: Analyses, owner: str, profile: str, *, waits: bool) -> Asked:
+async def _asked(request: Request, service: Analyses, owner: str, profile: str, *, wait: float, refresh: bool) -> Asked:
     uploads = service.uploads
     content_type = request.headers.get("content-type", "")
     essence = content_type.partition(";")[0].strip().lower()
@@ -187,7 +190,8 @@ async def _asked(request: Request, service: Analyses, owner: str, profile: str, 
         wanted = body.profile if _PROFILE in body.model_fields_set else profile
         if wanted not in uploads.profiles:
             raise bodies.invalid([(f"/{_PROFILE}", _known(uploads.profiles))])
-        return await service.of_image(body.image_id, owner, wanted, waits=waits)
+        refresh = body.refresh if "refresh" in body.model_fields_set else refresh
+        return await service.of_image(body.image_id, owner, wanted, wait=wait, refresh=refresh)
     multipart = essence == "multipart/form-data"
     if not multipart and essence and not essence.startswith("image/") and essence not in _RAW_TYPES:
         detail = f"`{essence[:100]}` is not supported. Supported media types: {_ACCEPTED}."
@@ -199,7 +203,7 @@ async def _asked(request: Request, service: Analyses, owner: str, profile: str, 
     async with uploads.received(request.stream(), boundary, fields=[_PROFILE]) as received:
         wanted = received.fields.get(_PROFILE, profile)
         _check_profile(wanted, uploads.profiles)
-        return await service.of_picture(received, owner, wanted, waits=waits)
+        return await service.of_picture(received, owner, wanted, wait=wait, refresh=refresh)
 
 
 @router.get(

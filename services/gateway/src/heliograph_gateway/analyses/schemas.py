@@ -26,6 +26,10 @@ RESULT: dict[str, Any] = {
 
 AnalysisId = Annotated[UUID, Path(description="Id of the analysis.", examples=[ANALYSIS_ID])]
 
+REFRESH = (
+    "Whether to queue a completed analysis again, after a change of the profile or of the model. The model is called if the "
+    "result for the present ones is unknown."
+)
 _MICROS = "in US dollars"
 
 
@@ -41,6 +45,7 @@ class AnalysisRequest(Shape):
             examples=[DEFAULT_PROFILE],
         ),
     ] = DEFAULT_PROFILE
+    refresh: Annotated[bool, Field(description=REFRESH, examples=[False])] = False
 
 
 class AnalysisUsageShape(Shape):

@@ -1,5 +1,8 @@
 """Analyses asked for and waited for. Each is a row that the analyzer works on; nobody here asks a model.
 
+What is waited for is urgent: it takes no turn. Only so many of one owner are urgent at a time, so that they cannot hold up
+all others.
+
 Who waits holds no connection to the database: it looks at the row now and then. Only so many wait at a time; whoever comes
 then has to come back by itself.
 """
@@ -7,6 +10,7 @@ then has to come back by itself.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,7 +40,8 @@ OVER = frozenset({"completed", "failed"})
 LONGEST_WAIT = 60
 """Seconds."""
 _FIRST_LOOK, _SLOWEST, _SLOWER = 0.2, 1.0, 1.3
-_COME_BACK = "30"
+_COME_BACK = 30
+_URGENT_AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,12 @@ class Analyses:
         self._places = waiting
         self._stopping = stopping
 
-    async def of_image(self, image_id: UUID, owner: str, profile: str, *, waits: bool) -> Asked:
-        """Has an image of the owner analyzed. ``waits``: refused where nobody could answer.
+    async def of_image(self, image_id: UUID, owner: str, profile: str, *, wait: float, refresh: bool = False) -> Asked:
+        """Has an image of the owner analyzed; with ``refresh`` again, where it was. ``wait``: how long the answer is waited
+        for, in seconds; refused where nobody could give it.
 
         Raises:
-            Problem: there is no such image, it failed, or no analyzer has credentials. Nothing was done.
+            Problem: there is no such image, it failed, or no model is available. Nothing was done.
             DatabaseUnavailable: nothing was done.
         """
         async with self._messenger.transaction() as transaction:
@@ -78,34 +84,41 @@ class Analyses:
             if image is None:
                 raise no_such_image(image_id)
             found = await queries.of_profile(connection, image_id, profile)
-            if found is not None and found.status == "completed":
+            completed = found is not None and found.status == "completed"
+            if found is not None and completed and not refresh:
                 return Asked(found, known=True)
             if image.processing_status == "failed" and not await analyses.can_be_shown(connection, image_id):
                 detail = "The image could not be rendered, so it cannot be analyzed. Retry the image first."
                 raise Problem(CONFLICT, detail, extra={"state": "failed"})
-            if waits:
-                await _check_available(connection)
-            await ask(transaction, image, Wanted(profile, urgent=True))
+            urgent = await _urgent(connection, owner, wait)
+            if found is not None and completed:
+                await queries.give_up(connection, found)
+            await ask(transaction, image, Wanted(profile, urgent=urgent))
             row = await queries.of_profile(connection, image_id, profile)
         if row is None:
             raise no_such_image(image_id)
         return Asked(row)
 
-    async def of_picture(self, received: Received, owner: str, profile: str, *, waits: bool) -> Asked:
-        """Takes a picture in and has it analyzed. ``waits``: refused where nobody could answer, unless the answer is known.
+    async def of_picture(
+        self, received: Received, owner: str, profile: str, *, wait: float, refresh: bool = False
+    ) -> Asked:
+        """Takes a picture in and has it analyzed; with ``refresh`` again, where it was. ``wait``: how long the answer is
+        waited for, in seconds; refused where nobody could give it, unless it is known.
 
         Raises:
-            Problem: no analyzer has credentials. Nothing was stored.
+            Problem: no model is available. Nothing was stored.
             HeliographError: a server is away.
         """
         async with self._database.transaction() as connection:
             image = await find_by_content(connection, owner, received.spooled.sha256)
             found = None if image is None else await queries.of_profile(connection, image.id, profile)
-            if found is not None and found.status == "completed":
+            completed = found is not None and found.status == "completed"
+            if found is not None and completed and not refresh:
                 return Asked(found, known=True)
-            if waits:
-                await _check_available(connection)
-        accepted = await self.uploads.take(received, owner, Wanted(profile, urgent=True))
+            urgent = await _urgent(connection, owner, wait)
+        accepted = await self.uploads.take(received, owner, Wanted(profile, urgent=urgent))
+        if completed:
+            return await self.of_image(accepted.row.id, owner, profile, wait=wait, refresh=True)
         async with self._database.transaction() as connection:
             row = await queries.of_profile(connection, accepted.row.id, profile)
         if row is None:  # deleted since
@@ -162,8 +175,24 @@ def no_such_analysis(analysis_id: UUID) -> Problem:
     return Problem(NOT_FOUND, f"Analysis {analysis_id} does not exist.")
 
 
-async def _check_available(connection: Connection) -> None:
+async def _urgent(connection: Connection, owner: str, wait: float) -> bool:
+    """Whether an analysis that is waited for so long is urgent.
+
+    Raises:
+        Problem: nobody could answer within that time.
+    """
+    if wait <= 0:
+        return False
     reason = await analyses.unconfigured(connection)
     if reason is not None:
-        detail = f"Images cannot be analyzed at present: {reason}."
-        raise Problem(ANALYSIS_UNAVAILABLE, detail, headers={"Retry-After": _COME_BACK}, extra={"reason": reason})
+        raise _unavailable(reason, _COME_BACK)
+    paused = await analyses.pause_of(connection, owner)
+    if paused is not None and paused.seconds > wait:
+        raise _unavailable(paused.reason, paused.seconds)
+    return await queries.urgent_under_way(connection, owner, most=_URGENT_AT_A_TIME) < _URGENT_AT_A_TIME
+
+
+def _unavailable(reason: str, seconds: float) -> Problem:
+    detail = f"Images cannot be analyzed at present: {reason}."
+    headers = {"Retry-After": str(math.ceil(seconds))}
+    return Problem(ANALYSIS_UNAVAILABLE, detail, headers=headers, extra={"reason": reason})

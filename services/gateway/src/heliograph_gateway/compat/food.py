@@ -96,7 +96,7 @@ async def analyze_food_old(
     """Uploads an image of a meal and returns what it is made of. Use ``POST /v1/analyses`` with the profile ``food``
     instead."""
     with _older():
-        asked = await _asked(request, service, caller.subject)
+        asked = await _asked(request, service, caller.subject, settings.food.wait_seconds)
         row, _ = await service.until_over(asked.row, settings.food.wait_seconds, request.is_disconnected)
         result = _result(row)
         entry_id = await diary.record(row, result) if save and result["isFood"] else None
@@ -104,14 +104,14 @@ async def analyze_food_old(
     return json_response(shapes.food(result, source or "api", None if entry_id is None else str(entry_id)))
 
 
-async def _asked(request: Request, service: Analyses, owner: str) -> Asked:
+async def _asked(request: Request, service: Analyses, owner: str, wait: float) -> Asked:
     uploads = service.uploads
     boundary = boundary_of(request.headers.get("content-type", ""))
     if PROFILE not in uploads.profiles:
         raise Problem(ANALYSIS_UNAVAILABLE, f"This installation has no analysis profile `{PROFILE}`.")
     uploads.check_length(int(request.headers.get("content-length", 0)), multipart=True)
     async with uploads.received(request.stream(), boundary, names=PARTS, others=True) as received:
-        return await service.of_picture(received, owner, PROFILE, waits=True)
+        return await service.of_picture(received, owner, PROFILE, wait=wait)
 
 
 def _result(row: AnalysisRow) -> Mapping[str, Any]:

@@ -118,6 +118,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_analyses_image_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_analyses")),
     )
+    op.create_index(
+        "ix_analyses_urgent",
+        "analyses",
+        ["owner"],
+        unique=False,
+        postgresql_where=sa.text("urgent AND status IN ('queued', 'running')"),
+    )
     op.create_index("ix_analyses_owner_id", "analyses", ["owner", "id"], unique=False)
     op.create_index(
         "ix_analyses_queued", "analyses", ["requested_at"], unique=False, postgresql_where=sa.text("status = 'queued'")
@@ -199,6 +206,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_analyses_queued", table_name="analyses", postgresql_where=sa.text("status = 'queued'"))
     op.drop_index("ix_analyses_owner_id", table_name="analyses")
+    op.drop_index(
+        "ix_analyses_urgent",
+        table_name="analyses",
+        postgresql_where=sa.text("urgent AND status IN ('queued', 'running')"),
+    )
     op.drop_table("analyses")
     op.drop_table("analyzer_state")
     op.drop_index("ix_analysis_usage_day", table_name="analysis_usage")
