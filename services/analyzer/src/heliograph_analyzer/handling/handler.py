@@ -185,26 +185,23 @@ class AnalyzeHandler:
 
     async def _ask(self, job: Job, held: Claim, key: Key, profile: Profile, step: Ask, picture: bytes) -> bool:
         """Asks once; ``False``: the analysis has ended or waits."""
-        if held.failing and (wait := await waits.still_away(self._asking.model)) is not None:
+        async with job.transaction() as transaction:
+            state = await provider_states.state_of(transaction.connection, analyses.BUDGET)
+        if state.paused:
+            await self._put_back(job, held, key, state.paused_until or timedelta(), state.reason)
+            return False
+        if state.failing and (wait := await waits.still_away(self._asking.model)) is not None:
             await self._wait(job, held, key, wait)
             return False
         async with job.transaction() as transaction:
-            pause = await provider_states.state_of(transaction.connection, analyses.BUDGET)
-            call = (
-                None
-                if pause.paused
-                else await spending.begin(
-                    transaction.connection,
-                    held.analysis,
-                    model=key.model,
-                    pixel_hash=key.pixel_hash,
-                    tokens=PICTURE_TOKENS + profile.max_output_tokens,
-                    limits=self._asking.limits,
-                )
+            call = await spending.begin(
+                transaction.connection,
+                held.analysis,
+                model=key.model,
+                pixel_hash=key.pixel_hash,
+                tokens=PICTURE_TOKENS + profile.max_output_tokens,
+                limits=self._asking.limits,
             )
-        if call is None:
-            await self._put_back(job, held, key, pause.paused_until or timedelta(), pause.reason)
-            return False
         if isinstance(call, Spent):
             await self._wait(job, held, key, waits.until_reset(call))
             return False
