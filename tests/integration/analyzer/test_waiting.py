@@ -101,7 +101,7 @@ async def test_a_model_that_is_away_pauses_all_and_costs_no_attempt(world: Analy
 
 
 async def test_a_provider_that_asks_for_no_pause_is_not_asked_without_end(world: Analyses) -> None:
-    world.double.behaviour.misbehave(Fault(kind="rate_limited", retry_after=0, times=-1))
+    world.double.behaviour.misbehave(Fault(kind="rate_limited", call="responses.create", retry_after=0, times=-1))
     async with world.analyzer(slots=1):
         await world.asked(1)
 

@@ -67,7 +67,11 @@ async def want(connection: AsyncConnection, image: Row[Any], profile: str, *, ur
     changed = {name: case((failed, value), else_=getattr(Analysis, name)) for name, value in again.items()}
     wanted = statement.on_conflict_do_update(
         index_elements=["image_id", "profile"],
-        set_={**changed, "status": "queued", "urgent": Analysis.urgent | statement.excluded.urgent},
+        set_={
+            **changed,
+            "status": "queued",
+            "urgent": case((failed, statement.excluded.urgent), else_=Analysis.urgent | statement.excluded.urgent),
+        },
         where=failed | hastened,
     )
     return (await connection.execute(wanted.returning(*Analysis.__table__.columns))).one_or_none()
