@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import func, select
-from tests.integration.gateway.analyses.support import analysis_rows, analyze, show
+from tests.integration.gateway.analyses.support import analysis_rows, analyze, configure, show
 from tests.integration.gateway.support import Gateway, change, count, problem, running, upload
 
 from heliograph_common.blobs import keys
@@ -182,6 +182,7 @@ async def test_an_analysis_asked_for_by_several_at_once_is_queued_once(
     assert (queued.profile, queued.ready_at is not None, queued.sent_at) == ("food", True, None)
     assert await told(db, bus, "WORK", "work.analyze.food") == 0, "the analyzer sends it in its turn"
 
-    hastened = await asyncio.gather(*(analyze(anns[n % len(anns)], image["id"], "food") for n in range(6)))
+    await configure(db)
+    hastened = await asyncio.gather(*(analyze(anns[n % len(anns)], image["id"], "food", wait=1) for n in range(6)))
     assert {(answer.status_code, answer.json()["id"]) for answer in hastened} == {(202, str(queued.id))}
     assert await told(db, bus, "WORK", "work.analyze.food") == 1

@@ -322,6 +322,7 @@ REQUESTS = (
     ("POST", f"/api/images/{NOBODYS}/retry-processing"),
     ("POST", "/import/google-drive"),
     ("POST", "/import/dropbox"),
+    ("POST", "/analyze-food"),
 )
 
 

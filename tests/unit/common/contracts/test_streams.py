@@ -19,9 +19,14 @@ def test_renders_have_a_consumer_each(priority: Priority) -> None:
     assert (found.durable, found.filter_subject) == (f"thumbnailer-{priority}", f"work.render.{priority}")
 
 
+def test_one_consumer_takes_the_analyses_of_all_profiles() -> None:
+    (found,) = streams.consumers_of(AnalyzeImage)
+    assert (found.durable, found.filter_subject) == ("analyzer", "work.analyze.*")
+    assert consumer_for(subjects.analyze("food")) == consumer_for(subjects.analyze("describe")) == found
+
+
 def test_what_nobody_takes_yet_has_no_consumer() -> None:
-    assert streams.consumers_of(AnalyzeImage) == ()
-    assert consumer_for(subjects.analyze("food")) is None
+    assert consumer_for("work.words.sync") is None
 
 
 def test_the_stream_of_work_takes_what_commands_are_sent_on() -> None:
