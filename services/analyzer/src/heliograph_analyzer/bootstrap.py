@@ -21,7 +21,7 @@ from heliograph_common.db.engine import Database
 from heliograph_common.messaging.worker import WorkerSettings
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.backbone import Backbone
-from heliograph_common.runtime.background import Periodic
+from heliograph_common.runtime.background import Periodic, Wakeup
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 
@@ -55,9 +55,11 @@ def wire(
     # Without credentials it takes no work, which analyzers that have some would have to wait for.
     health.register("credentials", reporter.ready, critical=False)
 
+    wakeup = Wakeup()
+
     async def dispatch() -> None:
         await dispatcher.run_once()
-        await dispatcher.wait(1.0)
+        await wakeup.wait(1.0)
 
     async def forget() -> None:
         await _forget(database, keep=timedelta(days=own.keep_days))
@@ -71,7 +73,7 @@ def wire(
         max_attempts=own.max_attempts,
     )
     worker = backbone.worker(
-        AnalyzeHandler(backbone.blobs, asking, ended=dispatcher.wake),
+        AnalyzeHandler(backbone.blobs, asking, ended=wakeup.wake),
         WorkerSettings(own.slots, hold_seconds=own.hold_seconds),
         patience=own.patience,
         available=(backbone.blobs.ready,),

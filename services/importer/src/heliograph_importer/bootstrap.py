@@ -16,7 +16,7 @@ from heliograph_common.messaging.worker import WorkerSettings
 from heliograph_common.ratelimit.store import PostgresRateLimits
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.backbone import Backbone
-from heliograph_common.runtime.background import Periodic
+from heliograph_common.runtime.background import Periodic, Wakeup
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_importer.fetching.handler import FetchHandler
@@ -58,13 +58,15 @@ def wire(backbone: Backbone, settings: ImporterSettings, quotas: Sequence[Quota]
     sources = Sources(quotas, credentials, PostgresRateLimits(statements))
     dispatcher, tally = Dispatcher(messenger, window=own.window), Tally(messenger, longest=timedelta(days=own.max_days))
 
+    wakeup = Wakeup()
+
     def ended(import_id: UUID) -> None:
         tally.note(import_id)
-        dispatcher.wake()
+        wakeup.wake()
 
     async def dispatch() -> None:
         await dispatcher.run_once()
-        await dispatcher.wait(1.0)
+        await wakeup.wait(1.0)
 
     async def forget() -> None:
         await _forget(database, keep=timedelta(days=settings.imports.keep_days))

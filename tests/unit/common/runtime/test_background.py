@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from heliograph_common.errors import Temporary
-from heliograph_common.runtime.background import Periodic
+from heliograph_common.runtime.background import Periodic, Wakeup
 
 
 async def test_it_runs_at_once_and_again_until_it_is_stopped() -> None:
@@ -82,3 +82,15 @@ async def test_check_fails_when_nothing_succeeded_for_long() -> None:
     with pytest.raises(Temporary, match="sweep last succeeded"):
         await periodic.check()
     await periodic.stop(5)
+
+
+async def test_a_wakeup_ends_the_wait_that_is_on_or_the_next_one() -> None:
+    wakeup = Wakeup()
+    waiting = asyncio.create_task(wakeup.wait(60))
+    await asyncio.sleep(0)  # it waits
+    wakeup.wake()
+    async with asyncio.timeout(10):
+        await waiting
+        wakeup.wake()
+        await wakeup.wait(60)
+        await wakeup.wait(0.01)

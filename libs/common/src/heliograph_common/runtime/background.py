@@ -95,3 +95,23 @@ class Periodic:
         self._failures = 0
         self._last_success = time.monotonic()
         return self._interval
+
+
+class Wakeup:
+    """Lets a function that is run again and again begin before its time."""
+
+    def __init__(self) -> None:
+        self._more = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be more to do."""
+        self._more.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns once there may be more to do, or after ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._more.wait()
+        except TimeoutError:
+            pass
+        self._more.clear()

@@ -8,7 +8,6 @@ nothing that the next one does not see. One acts at a time, under an advisory lo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -46,20 +45,6 @@ class Dispatcher:
         self._window = window
         self._longest = longest
         self._after = ""
-        self._more = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something has ended: there may be more to send."""
-        self._more.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Returns once there may be more to send, or after ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._more.wait()
-        except TimeoutError:
-            pass
-        self._more.clear()
 
     async def run_once(self) -> int:
         """Sends what may be sent; returns how many commands.
@@ -101,7 +86,6 @@ class Dispatcher:
                 await self._expire(transaction, row)
         if lost or unshown:
             log.warning("stuck analyses queued again", sent=lost, unshown=len(unshown))
-            self.wake()
         return lost + len(unshown) + len(expired)
 
     async def _expire(self, transaction: Transaction, row: Row[Any]) -> None:

@@ -7,7 +7,6 @@ be sent: a dispatcher that dies leaves nothing that the next one does not see. O
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -38,20 +37,6 @@ class Dispatcher:
     def __init__(self, messenger: Messenger, *, window: int) -> None:
         self._messenger = messenger
         self._window = window
-        self._more = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something has ended or was found: there may be more to send."""
-        self._more.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Returns once there may be more to send, or after ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._more.wait()
-        except TimeoutError:
-            pass
-        self._more.clear()
 
     async def run_once(self) -> int:
         """Sends what may be sent; returns how many commands.
@@ -88,7 +73,6 @@ class Dispatcher:
             lost = await queries.take_back(transaction.connection)
         if lost:
             log.warning("lost work of imports queued again", rows=lost)
-            self.wake()
         return lost
 
 
