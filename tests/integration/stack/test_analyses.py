@@ -170,3 +170,4 @@ async def _events(client: AsyncClient) -> AsyncIterator[list[Event | Reset]]:
         yield heard
     finally:
         listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)  # so that its socket is closed before the loop is
