@@ -8,6 +8,7 @@ import pytest
 from tests.integration.importer.support import Imports, nothing_left
 from tests.polling import until
 
+from heliograph_common.db.analyses import analyses_of
 from heliograph_importer.sources.port import AccessDenied, Folder, Missing
 
 Picture = Callable[[int], bytes]
@@ -189,3 +190,15 @@ async def test_a_canceled_import_stops(imports: Imports, picture: Picture) -> No
     assert counts.imported == len(await imports.images()) == len(imports.shelf.opened)
     assert counts.imported + counts.canceled == counts.found == 300
     await nothing_left(imports.database)
+
+
+async def test_the_images_of_an_import_are_analyzed_in_their_turn(imports: Imports, picture: Picture) -> None:
+    imports.shelf.add("a.jpg", picture(1))
+    import_id = await imports.start(analysis_profile="describe")
+    async with imports.importer():
+        await imports.ended(import_id)
+    (image,) = await imports.images()
+    async with imports.database.transaction() as connection:
+        (analysis,) = await analyses_of(connection, image.id)
+    assert image.analysis_status == "pending"
+    assert (analysis.profile, analysis.status, analysis.urgent) == ("describe", "queued", False)
