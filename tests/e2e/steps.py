@@ -269,7 +269,7 @@ def uninstall(site: Installation) -> str:
         site.cluster.helm("uninstall", release, "--wait", "--timeout=3m")
     kept = {f"persistentvolumeclaim/data-{STACK}-{name}-0" for name in ("postgres", "nats", "s3")}
     kept.add(f"secret/{STACK}-credentials")
-    end = time.monotonic() + 90
+    end = time.monotonic() + 150  # the longest grace period of a pod is 90 s
     while (left := site.left()) != kept:
         if time.monotonic() > end:
             raise Failed(f"left, beside what is said to stay: {sorted(left - kept)}; gone: {sorted(kept - left)}")

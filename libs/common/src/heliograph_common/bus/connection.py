@@ -151,6 +151,10 @@ class Bus:
                 return
 
     async def _log_error(self, error: Exception) -> None:
+        if self._closing and (task := asyncio.current_task()) is not None and task.cancelling():
+            # asyncio.wait_for loses a cancellation that meets a refused connection (python/cpython#86296), and nats-py would
+            # try to reconnect for ever: asyncio.run waits for it at the end.
+            raise asyncio.CancelledError
         if not self._closing:
             log.warning("nats error", error=str(error) or repr(error))
 
