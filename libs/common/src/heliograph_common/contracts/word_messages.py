@@ -33,7 +33,8 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
     description: Annotated[str | None, msgspec.Meta(description="What the photo shows. Null if unknown.")] = None
     tags: Annotated[tuple[str, ...], msgspec.Meta(description="Tags that the provider gives it.")] = ()
     download_location: Annotated[
-        str | None, msgspec.Meta(description="URL by which the provider is told of a download. Null if it asks for none.")
+        str | None,
+        msgspec.Meta(description="URL by which the provider is told of a download. Null if it asks for none."),
     ] = None
     safe: Annotated[bool, msgspec.Meta(description="Whether the provider takes it to be suitable for everyone.")] = True
 
@@ -92,7 +93,9 @@ class WordImageNotFound(WordEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "word.image_not_found"
 
-    code: Annotated[str, msgspec.Meta(description="Code of the reason: `no_results`, `provider_failed` or `not_found`.")]
+    code: Annotated[
+        str, msgspec.Meta(description="Code of the reason: `no_results`, `provider_failed` or `not_found`.")
+    ]
     reason: Annotated[str, msgspec.Meta(description="Why there is no picture.")]
     search_again_at: Annotated[datetime, msgspec.Meta(description="When the word is searched again, at the earliest.")]
 

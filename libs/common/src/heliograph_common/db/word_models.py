@@ -18,8 +18,8 @@ from sqlalchemy import (
     Sequence,
     SmallInteger,
     func,
-    text,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,7 +39,7 @@ class Word(Base):
     __tablename__ = "words"
     __table_args__ = (
         Index("ix_words_id", "id", unique=True),
-        Index("ix_words_language_rank", "language", "rank", "key", postgresql_where=text("rank IS NOT NULL")),
+        Index("ix_words_language_rank", "language", "rank", "key", postgresql_where=sql("rank IS NOT NULL")),
         Index("ix_words_created_at", "created_at"),
     )
 
@@ -49,7 +49,7 @@ class Word(Base):
     language: Mapped[str]
     translation: Mapped[str | None]
     rank: Mapped[int | None] = mapped_column(Integer)
-    rejected: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    rejected: Mapped[list[Any]] = mapped_column(JSONB, server_default=sql("'[]'"))
     missed_at: Mapped[datetime | None]
     search_again_at: Mapped[datetime | None]
     miss_code: Mapped[str | None]
@@ -81,8 +81,8 @@ class QueuedWord(Base):
     __tablename__ = "word_queue"
     __table_args__ = (
         Index("ix_word_queue_lane_ticket", "lane", "ticket"),
-        Index("ix_word_queue_next", "lane", "ticket", postgresql_where=text("status = 'queued'")),
-        Index("ix_word_queue_asked_by", "asked_by", postgresql_where=text("asked_by IS NOT NULL")),
+        Index("ix_word_queue_next", "lane", "ticket", postgresql_where=sql("status = 'queued'")),
+        Index("ix_word_queue_asked_by", "asked_by", postgresql_where=sql("asked_by IS NOT NULL")),
         CheckConstraint("status IN ('queued', 'sent', 'active')", name="status"),
         CheckConstraint("task IN ('search', 'photo', 'download')", name="task"),
         {"postgresql_with": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02}},
@@ -114,8 +114,8 @@ class QueueBlock(Base):
 
 class WordImage(Base):
     """The picture of a word. ``photo`` is the whole of it (``contracts.word_messages.Photo``), ``candidates`` are others of
-    the same search, the better first; ``query`` is what found it. ``named``: somebody chose it. ``downloaded_at``: its provider was
-    told. ``storing``: whether a copy is kept, which is ``image_id``."""
+    the same search, the better first; ``query`` is what found it. ``named``: somebody chose it. ``downloaded_at``: its
+    provider was told. ``storing``: whether a copy is kept, which is ``image_id``."""
 
     __tablename__ = "word_images"
     __table_args__ = (
@@ -127,10 +127,10 @@ class WordImage(Base):
     provider: Mapped[str]
     photo_id: Mapped[str]
     photo: Mapped[dict[str, Any]]
-    candidates: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    candidates: Mapped[list[Any]] = mapped_column(JSONB, server_default=sql("'[]'"))
     query: Mapped[str | None]
     score: Mapped[float | None] = mapped_column(Float)
-    named: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    named: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
     downloaded_at: Mapped[datetime | None]
     image_id: Mapped[UUID | None] = mapped_column(ForeignKey("images.id", ondelete="SET NULL"))
     storing: Mapped[str] = mapped_column(server_default="no")
@@ -157,5 +157,5 @@ class WordSchedule(Base):
     __tablename__ = "word_schedule"
     __table_args__ = (CheckConstraint("one", name="one"),)
 
-    one: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    one: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=sql("true"))
     populated_at: Mapped[datetime | None]
