@@ -50,6 +50,10 @@ class Placeholders:
         """There is nobody to tell."""
         return photo.full_url
 
+    def file_url(self, photo: Photo) -> str:
+        """The picture itself."""
+        return photo.full_url
+
     async def close(self) -> None:
         """Has nothing to end."""
 

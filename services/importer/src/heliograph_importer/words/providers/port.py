@@ -12,6 +12,9 @@ from typing import Protocol
 from heliograph_common.contracts.word_messages import Photo
 from heliograph_common.errors import Permanent, RemoteFailure, Temporary
 
+MISSING_KEY, REFUSED_KEY = "missing access key", "the access key was refused"
+"""Why words wait for a key, as it is stored and shown."""
+
 
 class KeyMissing(Temporary):
     """No API key is configured: have an administrator set it. No request was made."""
@@ -78,6 +81,9 @@ class PhotoProvider(Protocol):
             Missing: the provider has taken it away.
             KeyMissing, KeyRefused, RateLimited, ProviderFailed, Rejected: see there.
         """
+
+    def file_url(self, photo: Photo) -> str:
+        """The URL of its file once the provider knows that it is used; makes no request."""
 
     async def close(self) -> None:
         """Ends its connections."""

@@ -22,7 +22,14 @@ from heliograph_common.telemetry import metrics, spans
 from heliograph_importer.settings import UnsplashSettings
 from heliograph_importer.sources.headers import SENDABLE
 from heliograph_importer.words.providers.languages import unsplash_language
-from heliograph_importer.words.providers.port import KeyMissing, KeyRefused, Missing, ProviderFailed
+from heliograph_importer.words.providers.port import (
+    MISSING_KEY,
+    REFUSED_KEY,
+    KeyMissing,
+    KeyRefused,
+    Missing,
+    ProviderFailed,
+)
 from heliograph_importer.words.providers.unsplash_errors import GONE, refusal
 from heliograph_importer.words.providers.unsplash_photos import NAME, Asset, Page, is_web, photo_of, sized
 
@@ -35,8 +42,6 @@ _LARGEST_REFUSAL = 64 * 1024
 _TIMEOUT = httpx2.Timeout(20.0, connect=10.0)
 _LIMITS = httpx2.Limits(max_connections=8, max_keepalive_connections=4)
 _LARGEST_COUNT = 10**9
-
-MISSING_KEY, REFUSED_KEY = "missing access key", "the access key was refused"
 
 _Kind = TypeVar("_Kind")
 
@@ -96,6 +101,10 @@ class Unsplash:
         if not is_web(file.url):
             raise ProviderFailed("Unsplash gives no usable URL of the file: try again later")
         return sized(file.url)
+
+    def file_url(self, photo: Photo) -> str:
+        """See ``PhotoProvider``."""
+        return sized(photo.full_url)
 
     async def close(self) -> None:
         """See ``PhotoProvider``."""

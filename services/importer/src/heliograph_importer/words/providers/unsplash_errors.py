@@ -19,6 +19,8 @@ from heliograph_importer.words.providers.port import KeyRefused, Missing, Provid
 GONE = 410
 _LONGEST_DELAY = 3_600.0
 """Seconds; the limit is one of each hour."""
+_UNTIL_RESET = 900.0
+"""Seconds to wait where it does not say how long: each request before the hour is over would be for nothing."""
 _LIMITED = "rate limit"
 _REQUEST_IS_WRONG = frozenset({400, 405, 413, 414, 422, 431})
 
@@ -32,7 +34,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, key: str) -> H
     said = _said(body)
     text = excerpt((said or "without a reason").replace(key, "…"))
     if status == 429 or (status == 403 and _is_limit(headers, body)):
-        return RateLimited("Unsplash wants no more requests for now: wait", delay=_delay(headers))
+        return RateLimited("Unsplash wants no more requests for now: wait", delay=_delay(headers) or _UNTIL_RESET)
     if status == 401 or (status == 403 and said is not None):
         return KeyRefused(
             f"Unsplash does not accept the access key ({text}): have an administrator replace "
