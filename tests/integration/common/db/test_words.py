@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.polling import until
 
 from heliograph_common.contracts.word_messages import Photo
 from heliograph_common.db.engine import Database
@@ -170,6 +171,29 @@ async def test_words_with_a_picture_or_a_miss_are_left_out(db: Database) -> None
             text("UPDATE words SET search_again_at = now() - interval '1 second' WHERE id = 'es1'")
         )
     assert await populate(db) == 2
+
+
+async def test_a_word_that_is_deleted_meanwhile_is_not_queued(db: Database) -> None:
+    await write(db, words(3))
+
+    async def put_in() -> int:
+        async with db.transaction() as connection:
+            await queue.ask(connection, key_of("es1"), "alice")
+            await queue.enter(connection, key_of("es1"), Lane.VOCABULARY)
+            assert not await entries.learn(connection, "alice", key_of("es1"))
+        return await populate(db)
+
+    async with db.transaction() as connection:
+        assert await entries.remove(connection, "es1")
+        putting = asyncio.create_task(put_in())
+        await until(lambda: _waits_for_a_lock(db))
+    assert await putting == 2
+
+
+async def _waits_for_a_lock(db: Database) -> bool:
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with db.transaction() as connection:
+        return (await connection.execute(text(waiting))).first() is not None
 
 
 async def test_another_text_forgets_what_was_found_for_the_old_one(db: Database) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, delete, select, text
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -85,9 +85,11 @@ async def remove(connection: AsyncConnection, word_id: str) -> bool:
 
 
 async def learn(connection: AsyncConnection, owner: str, key: UUID) -> bool:
-    """Adds a word to the owner's vocabulary; whether it is new there. The word is locked against its deletion."""
-    statement = insert(VocabularyWord).values(owner=owner, word_key=key).on_conflict_do_nothing()
-    return bool((await connection.execute(statement)).rowcount)
+    """Adds a word to the owner's vocabulary; whether it is new there. A word that is deleted meanwhile is not added."""
+    held = select(literal(owner), Word.key).where(Word.key == key).with_for_update(read=True, key_share=True)
+    statement = insert(VocabularyWord).from_select(["owner", "word_key"], held).on_conflict_do_nothing()
+    added = await connection.execute(statement.returning(VocabularyWord.word_key))
+    return added.one_or_none() is not None
 
 
 async def unlearn(connection: AsyncConnection, owner: str, key: UUID) -> bool:

@@ -90,6 +90,7 @@ async def lengths(connection: AsyncConnection) -> dict[Lane, int]:
     return {lane: int(found.get(lane, 0)) for lane in Lane}
 
 
+# A word may be deleted meanwhile: who queues it holds it (FOR KEY SHARE), or finds it gone.
 _NOW = "coalesce(CAST(:now AS timestamptz), now())"
 _TOP = """
     RECURSIVE languages AS (
@@ -124,6 +125,7 @@ _POPULATE = text(f"""
               WHEN 'vocabulary' THEN learned.key IS NOT NULL ELSE words.created_at > {_NOW} - :days END
         ORDER BY lane, words.rank NULLS LAST, words.created_at, words.key
         LIMIT greatest(0, :most - (SELECT coalesce(sum(waiting), 0) FROM word_queue_blocks))
+        FOR KEY SHARE OF words
     )
     INSERT INTO word_queue (word_key, lane, ticket)
     SELECT key, lane, nextval('word_tickets') FROM (
@@ -152,6 +154,7 @@ _ENTER = text("""
     SELECT key, :lane FROM words
     WHERE key = :key AND (search_again_at IS NULL OR search_again_at <= now())
       AND NOT EXISTS (SELECT FROM word_images WHERE word_key = words.key)
+    FOR KEY SHARE
     ON CONFLICT (word_key) DO UPDATE SET lane = excluded.lane, ticket = nextval('word_tickets')
     WHERE queued.lane > excluded.lane AND queued.status = 'queued'
 """)
@@ -161,8 +164,8 @@ _ASK = text(f"""
                CASE WHEN words < :most THEN CAST(:owner AS text) END AS asked_by FROM mine
     )
     INSERT INTO word_queue AS queued (word_key, lane, asked_by, task, photo_id)
-    SELECT :key, lane, asked_by, CASE WHEN CAST(:photo_id AS text) IS NULL THEN 'search' ELSE 'photo' END, :photo_id
-    FROM wanted
+    SELECT words.key, lane, asked_by, CASE WHEN CAST(:photo_id AS text) IS NULL THEN 'search' ELSE 'photo' END, :photo_id
+    FROM wanted CROSS JOIN words WHERE words.key = :key FOR KEY SHARE OF words
     ON CONFLICT (word_key) DO UPDATE SET
         lane = least(queued.lane, excluded.lane),
         ticket = CASE WHEN excluded.lane < queued.lane THEN nextval('word_tickets') ELSE queued.ticket END,
