@@ -86,7 +86,7 @@ def photo_of(asset: Asset, *, app: str) -> Photo | None:
     urls = (asset.urls.regular, asset.urls.thumb, asset.urls.full, asset.links.html, asset.user.links.html)
     location = asset.links.download_location
     sides_fit = 0 < asset.width <= _LARGEST_SIDE and 0 < asset.height <= _LARGEST_SIDE
-    if asset.premium or asset.plus or not sides_fit or not all(map(is_web, (*urls, location))):
+    if not sides_fit or not all(map(is_web, (*urls, location))) or is_sold(asset):
         return None
     if not 0 < len(asset.id) <= _LONGEST_ID or clean(asset.id, _LONGEST_ID) != asset.id:
         return None
@@ -108,6 +108,12 @@ def photo_of(asset: Asset, *, app: str) -> Photo | None:
         download_location=location,
         tags=tuple(clean(tag.title, _LONGEST_NAME) for tag in (asset.tags or [])[:_MOST_TAGS] if tag.title),
     )
+
+
+def is_sold(asset: Asset) -> bool:
+    """Whether a photo is of the paid collection. Its files tell, too: the published types have no other sign of it."""
+    file = urlsplit(asset.urls.full)
+    return asset.premium or asset.plus or "/premium_photo-" in file.path or (file.hostname or "").startswith("plus.")
 
 
 def credited(url: str, app: str) -> str:
