@@ -145,6 +145,26 @@ class ImportSettings(BaseModel):
     keep_days: float = Field(90.0, gt=0, description="Days after its end for which an import is kept; images stay.")
 
 
+class WordSettings(BaseModel):
+    """Words and their pictures."""
+
+    requests_per_hour: int = Field(
+        25, ge=1, le=100_000, description="Requests per hour to the photo provider, over the whole installation."
+    )
+    pictures: Literal["linked", "stored"] = Field(
+        "linked",
+        description="`linked` shows pictures from their provider, as Unsplash asks; `stored` also keeps a copy of each and "
+        "renders it.",
+    )
+    owner: str = Field("words", min_length=1, max_length=200, description="Owner of the stored pictures.")
+    recent_days: int = Field(7, ge=1, le=3_650, description="Days for which a word counts as recent.")
+    populate_minutes: float = Field(30.0, gt=0, description="Minutes between two runs of the populator.")
+    miss_days: float = Field(30.0, gt=0, description="Days after which a word without a picture is searched again.")
+    placeholders: bool = Field(
+        False, description="Give words for which no provider has a picture a generated placeholder."
+    )
+
+
 class CompatSettings(BaseModel):
     """Compatibility routes for older clients (docs/guides/older-clients.md)."""
 

@@ -23,6 +23,14 @@ from heliograph_common.contracts.import_messages import (
     ListFolder,
 )
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.contracts.word_messages import (
+    FindPicture,
+    WordEvent,
+    WordImageFound,
+    WordImageNotFound,
+    WordImageRemoved,
+    WordImageStored,
+)
 
 StageState = Literal["pending", "processing", "complete", "failed"]
 
@@ -104,7 +112,7 @@ class AnalyzeImage(Command, frozen=True, kw_only=True):
         return self.analysis_id or self.image_id
 
 
-COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage, ListFolder, FetchFile)
+COMMANDS: tuple[type[Command], ...] = (RenderImage, AnalyzeImage, ListFolder, FetchFile, FindPicture)
 IMAGE_KINDS = tuple(command.kind for command in COMMANDS if issubclass(command, ImageCommand))
 """The kinds of work on images."""
 
@@ -243,7 +251,7 @@ class DeadLetter(Body, frozen=True, kw_only=True):
     died_at: Annotated[datetime, msgspec.Meta(description="When the service gave up.")]
 
 
-Event = ImageEvent | ImportEvent
+Event = ImageEvent | ImportEvent | WordEvent
 
 EVENTS: tuple[type[Event], ...] = (
     ImageStored,
@@ -260,4 +268,8 @@ EVENTS: tuple[type[Event], ...] = (
     ImportCompleted,
     ImportFailed,
     ImportCanceled,
+    WordImageFound,
+    WordImageStored,
+    WordImageNotFound,
+    WordImageRemoved,
 )

@@ -51,10 +51,7 @@ def _pattern(subject: str) -> str:
 STREAMS: tuple[StreamSpec, ...] = (
     StreamSpec(
         name=subjects.WORK_STREAM,
-        subjects=(
-            *(_pattern(subject) for command in COMMANDS for subject in command.receivers),
-            *subjects.RESERVED_WORK_SUBJECTS,
-        ),
+        subjects=tuple(_pattern(subject) for command in COMMANDS for subject in command.receivers),
         retention="workqueue",
         discard="new",
         max_bytes="work_bytes",

@@ -12,7 +12,7 @@ PARAMETERS = {
     "priority": "Priority of the work.",
     "profile": "Analysis profile.",
     "source": "Source of the import.",
-    "task": "Task of the word synchronizer.",
+    "task": "Next step towards the picture of a word: `search`, `photo` or `download`.",
     "service": "Service that gave up on the message.",
 }
 """What the part of a subject that varies means."""
@@ -29,8 +29,6 @@ TEMPLATES = (
 
 _TEMPLATE_BY_PREFIX = {template.rpartition(".")[0]: template for template in TEMPLATES}
 
-RESERVED_WORK_SUBJECTS = ("work.words.*",)
-"""Kept in the stream of work beside those of the commands that there are."""
 EVENT_SUBJECTS = ("events.image.*", "events.import.*", "events.word.*")
 DEAD_SUBJECTS = ("dead.*",)
 
@@ -61,6 +59,11 @@ def list_folder(source: str) -> str:
 def fetch_file(source: str) -> str:
     """The subject of commands that fetch one file, such as ``work.fetch.google_drive``."""
     return f"work.fetch.{source}"
+
+
+def words(task: str) -> str:
+    """The subject of commands that find pictures for words, such as ``work.words.search``."""
+    return f"work.words.{task}"
 
 
 def event(event_type: str) -> str:

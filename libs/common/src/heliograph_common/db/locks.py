@@ -31,6 +31,9 @@ class Lock(IntEnum):
     DISPLAY_SIZES = 0x53495A45
     DISPATCH_IMPORTS = 0x494D5054
     DISPATCH_ANALYSES = 0x414E4C59
+    DISPATCH_WORDS = 0x574F5244
+    POPULATE_WORDS = 0x504F5057
+    WORD_BUDGET = 0x42554447
 
 
 async def hold(connection: AsyncConnection, lock: Lock) -> None:

@@ -13,6 +13,7 @@ from heliograph_common.db import (  # noqa: F401 - for their tables
     rate_limit_models,
     search_models,
     upload_models,
+    word_models,
     work_models,
 )
 from heliograph_common.db.base import Base
