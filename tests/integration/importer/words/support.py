@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from heliograph_local.doubles.unsplash import UnsplashDouble
 from pydantic import SecretStr
 from sqlalchemy import select, text
 from tests.components import started
@@ -27,6 +26,7 @@ from heliograph_importer.bootstrap import wire_words
 from heliograph_importer.settings import ImporterSettings, UnsplashSettings
 from heliograph_importer.words.providers.port import PhotoProvider
 from heliograph_importer.words.providers.unsplash import Unsplash
+from heliograph_local.doubles.unsplash import UnsplashDouble
 
 PLENTY = 100_000
 """Requests per hour where the budget is not what is tested."""
@@ -142,6 +142,12 @@ class Words:
         """Changes rows behind the importer's back."""
         async with self.database.transaction() as connection:
             await connection.execute(text(statement), values)
+
+    async def hurry(self) -> None:
+        """Ends the pause. A word that waits by itself goes on waiting, but not for long: others are to come first."""
+        await self.change("UPDATE provider_states SET paused_until = now()")
+        soon = "now() + interval '0.4 seconds'"
+        await self.change(f"UPDATE word_queue SET not_before = {soon} WHERE not_before > {soon}")  # noqa: S608
 
     def asked(self, call: str = "") -> list[str]:
         """What the double was asked about, by the name of the call."""

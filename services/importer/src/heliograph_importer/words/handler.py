@@ -239,6 +239,8 @@ class WordHandler:
             paused = await provider_states.pause(
                 transaction.connection, str(claim.provider.budget), reason=reason or REFUSED_KEY, seconds=error.delay
             )
+            if isinstance(error, KeyMissing) or (isinstance(error, KeyRefused) and not error.asked):
+                await queries.refund(transaction.connection, str(claim.provider.budget), claim.key)
             log.warning("photo provider paused", seconds=round(paused.total_seconds(), 1), reason=reason)
             if counts and failures >= MOST_FAILURES:
                 await self._exhausted(transaction, claim.taken, reason_of(error))

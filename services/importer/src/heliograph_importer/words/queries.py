@@ -106,6 +106,11 @@ async def done(connection: AsyncConnection, key: UUID) -> None:
     await connection.execute(delete(QueuedWord).where(QueuedWord.word_key == key))
 
 
+async def refund(connection: AsyncConnection, budget: str, key: UUID) -> None:
+    """Takes back the last charge for a word, whose request is known not to have been made."""
+    await connection.execute(_REFUND, {"budget": budget, "key": key})
+
+
 async def end_pause(connection: AsyncConnection, budget: str, reasons: Collection[str]) -> bool:
     """Ends a pause that was made for one of ``reasons``; whether there was one."""
     ended = await connection.execute(_END_PAUSE, {"budget": budget, "reasons": list(reasons)})
@@ -136,6 +141,10 @@ _TAKE = text(f"""
 _TAKE_BACK = text("""
     UPDATE word_queue SET status = 'queued' WHERE status <> 'queued'
     AND NOT EXISTS (SELECT FROM work WHERE work.kind = :kind AND work.target = word_queue.word_key)
+""")
+_REFUND = text("""
+    DELETE FROM provider_requests WHERE id = (
+        SELECT id FROM provider_requests WHERE budget = :budget AND word_key = :key ORDER BY at DESC LIMIT 1)
 """)
 _END_PAUSE = text("""
     UPDATE provider_states SET paused_until = now(), failures = 0, changed_at = now()
