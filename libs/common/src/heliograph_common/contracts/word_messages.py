@@ -60,6 +60,8 @@ class WordEvent(Body, frozen=True, kw_only=True):
     """What all events about a word carry. Words belong to the whole installation, so everyone may see these events.
     ``db.words.pictures.event_facts`` gives these from the row that the change returned."""
 
+    public: ClassVar[bool] = True
+
     word_id: Annotated[str, msgspec.Meta(description="Id of the word.")]
     text: Annotated[str, msgspec.Meta(description="The word.")]
     language: Annotated[str, msgspec.Meta(description="Language of the word, such as `en`.")]
