@@ -59,6 +59,10 @@ from heliograph_gateway.uploads.tus import document as tus_headers
 from heliograph_gateway.uploads.tus import routes as tus
 from heliograph_gateway.uploads.tus.headers import REQUEST_HEADERS, RESPONSE_HEADERS
 from heliograph_gateway.uploads.tus.protocol import TusProtocol
+from heliograph_gateway.words import routes as words
+from heliograph_gateway.words.pictures import routes as word_pictures
+from heliograph_gateway.words.queue import routes as word_queue
+from heliograph_gateway.words.vocabulary import routes as vocabulary
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +74,10 @@ ROUTERS = (
     renditions.router,
     analyses.router,
     imports.router,
+    word_queue.router,  # before words: their ids are in its place
+    words.router,
+    word_pictures.router,
+    vocabulary.router,
     queue.router,
     dead_letters.router,
     quarantine.router,
