@@ -15,7 +15,6 @@ from tests.chaos.bills import SIZE, analyses_wrong
 from tests.chaos.evidence import Evidence, Found, ImageRow, RenditionRow, Size
 from tests.chaos.history import History, Picture
 from tests.chaos.order import out_of_order
-from tests.chaos.words import WORD
 
 Kind = Literal["lost", "duplicated", "wrong", "disordered"]
 
@@ -221,8 +220,7 @@ def _events_of_deleted(history: History, counts: Counter[tuple[str, str]]) -> It
 
 
 def _socket(history: History, evidence: Evidence) -> Iterator[Finding]:
-    told = {event.id for event in history.events if not event.type.startswith(WORD)}
-    stored = {message.id for message in evidence.events}
+    told, stored = {event.id for event in history.events}, {message.id for message in evidence.events}
     by_library = Counter(history.told_by_client_library)
     names = {message.id: f"{message.type} of {message.image_id}" for message in evidence.events}
     excused = history.excused

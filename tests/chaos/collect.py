@@ -24,7 +24,6 @@ from tests.chaos.client import client_connection
 from tests.chaos.collect_analyses import analyses_through_the_api, bill, results_of
 from tests.chaos.evidence import Evidence, Found, ImageRow, Listed, Message, RenditionRow, Size
 from tests.chaos.pictures import inspect
-from tests.chaos.words import WORD
 
 from heliograph_client import AsyncClient
 from heliograph_client.errors import NotFound
@@ -156,11 +155,7 @@ def _objects(s3: S3Connection, evidence: Evidence) -> None:
 async def _messages(connection: Connection, evidence: Evidence) -> None:
     async with jetstream(connection) as stream:
         bodies = await messages_of(stream, "EVENTS")
-        evidence.events = [
-            Message(body["id"], body["type"], body["data"].get("image_id", ""))
-            for body in bodies
-            if not body["type"].startswith(WORD)  # of another owner; see ``words.py``
-        ]
+        evidence.events = [Message(body["id"], body["type"], body["data"].get("image_id", "")) for body in bodies]
         evidence.analyzed = results_of(bodies)
         for letter in await messages_of(stream, "DEAD"):
             if image_id := _image_of(letter):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx2
 import psycopg
 from tests.chaos.collect import jetstream, messages_of
-from tests.chaos.words import FOUND, NOT_FOUND, ChargeRow, WordRow, WordRun
+from tests.chaos.words import FOUND, MISSED, NOT_FOUND, ChargeRow, WordRow, WordRun
 
 from heliograph_local.connection import Connection
 from heliograph_local.doubles.unsplash import recorded
@@ -55,6 +56,20 @@ async def collect(connection: Connection, run: WordRun, calls: Path) -> None:
     run.calls = await asyncio.to_thread(recorded, calls)
     async with jetstream(connection) as stream:
         bodies = await messages_of(stream, "EVENTS")
+    await _through_the_api(connection, run)
     run.events = [
         (body["type"], body["data"]["word_id"], body["id"]) for body in bodies if body["type"] in {FOUND, NOT_FOUND}
     ]
+
+
+async def _through_the_api(connection: Connection, run: WordRun) -> None:
+    headers = {"Authorization": f"Bearer {connection.token}"}
+    async with httpx2.AsyncClient(base_url=connection.api or "", headers=headers, timeout=20, trust_env=False) as http:
+        for word in run.asked:
+            answer = await http.get(f"/v1/words/{word.id}/image")
+            told = answer.json()
+            if answer.status_code == httpx2.codes.OK:
+                run.answers[word.id] = told["photo"]["photo_id"]
+            else:
+                visible = answer.status_code == httpx2.codes.NOT_FOUND and told.get("search_again_at")
+                run.answers[word.id] = MISSED if visible else f"{answer.status_code} {answer.text[:200]}"

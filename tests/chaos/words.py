@@ -16,8 +16,8 @@ from heliograph_local.doubles.unsplash import Call, Photo
 
 Wrong = tuple[Literal["lost", "duplicated", "wrong"], str, str]
 
-WORD = "word."
-FOUND, NOT_FOUND = f"{WORD}image_found", f"{WORD}image_not_found"
+FOUND, NOT_FOUND = "word.image_found", "word.image_not_found"
+MISSED = "missed"
 HOUR = 3600.0
 IN_FLIGHT = 8
 """Requests that are under way at one time, in two importers."""
@@ -70,6 +70,8 @@ class WordRun:
     charges: list[ChargeRow] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     events: list[tuple[str, str, str]] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    """What the API says of each word: a photo, ``MISSED``, or something else."""
 
     @property
     def again(self) -> int:
@@ -99,6 +101,8 @@ def _ended(run: WordRun) -> Iterator[Wrong]:
                 word.id,
                 f"is in the queue {row.queued} times at the end",
             )
+        if (answer := run.answers.get(word.id, "")) != (row.photos or (MISSED,))[0]:
+            yield "wrong", word.id, f"the API answers: {answer or 'nothing'}"
         if row.photos:
             yield from _found(word, row)
         elif row.miss_code is None:

@@ -6,23 +6,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
 import psycopg
-from sqlalchemy import TextClause, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 from tests.chaos.checker import Finding
 from tests.chaos.collect_words import collect, left, used
 from tests.chaos.words import Asked, WordRun, within_the_hour, words_wrong
 from tests.chaos.world import World
-
-from heliograph_common.db.words import entries, queue
-from heliograph_common.db.words.entries import Entry
 
 NUMBER, TITLE = 23, "words with everything killed"
 QUOTA = 100_000
@@ -39,13 +32,15 @@ _VICTIMS = ("importer-1", "importer-2", "importer-1", "importer-2", "nats", "pos
 _EVERY = (0.3, 1.0)
 _CALL_SECONDS = 0.15
 _AT_ONCE, _AHEAD = 5, 1
+_GOOD = {200, 202, 404}
+"""404: the word was missed already."""
 _SCARCE_KILLS = 2
 _STANDSTILL = 60.0
 _LONGER = 1.5
 """Seconds in which a request too many would be made."""
 _FILL = """
     INSERT INTO provider_requests (id, budget, at, task)
-    SELECT gen_random_uuid(), 'unsplash', now(), 'search' FROM generate_series(1, :count)
+    SELECT gen_random_uuid(), 'unsplash', now(), 'search' FROM generate_series(1, %s)
 """
 _AGE = "UPDATE provider_requests SET at = at - interval '1 hour' WHERE word_key IS NULL"
 _DUE = "UPDATE word_queue SET not_before = not_before - interval '1 hour' WHERE not_before IS NOT NULL"
@@ -95,10 +90,12 @@ async def _write(world: World, client: _Client, words: list[Asked], least: int) 
 
 
 async def _kill(world: World, least: int) -> None:
+    """Kills what has come up again since, so that it is at work."""
     killed: Counter[str] = Counter()
     while world.kills < least:
-        await asyncio.sleep(world.rng.uniform(*_EVERY))
         name = world.rng.choice(_VICTIMS)
+        await world.faults.wait_ready(name)
+        await asyncio.sleep(world.rng.uniform(*_EVERY))
         if world.kill(name):
             killed[name] += 1
             world.say(f"killed {name} ({world.kills})")
@@ -122,7 +119,7 @@ async def _spend_the_rest(world: World, client: _Client, words: list[Asked], req
     """Leaves so few ``requests`` in the hour that they do not do for all words. They are spent to the last, whatever is
     killed, and no further; when the hour has passed, work goes on by itself."""
     before = await used(world.connection)
-    await client.run(text(_FILL), {"count": QUOTA - requests - before})
+    await _run(world, _FILL, QUOTA - requests - before)
     made = len((await _double(world, "GET", "calls")).json())
     await _limit(world, made + requests)
     await client.write(words)
@@ -145,8 +142,8 @@ async def _spend_the_rest(world: World, client: _Client, words: list[Asked], req
     world.failures += [Finding(*found) for found in within_the_hour(run)]
     world.say(f"{more} of the last {requests} requests of the hour were made")
     await _limit(world, QUOTA)
-    await client.run(text(_AGE), {})
-    await client.run(text(_DUE), {})
+    await _run(world, _AGE)
+    await _run(world, _DUE)
 
 
 async def _judge(world: World, run: WordRun) -> None:
@@ -158,49 +155,46 @@ async def _judge(world: World, run: WordRun) -> None:
 
 
 class _Client:
-    """What the gateway does for clients, as it would do it, until PostgreSQL lets it."""
+    """A client of the gateway, which asks until it is answered: PostgreSQL is killed under it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
 
     async def write(self, words: list[Asked]) -> None:
-        """Writes words, and asks for one in five."""
-        bulk = {each.id: Entry(each.id, each.text, "en", each.translation) for each in words}
-
-        async def written(connection: AsyncConnection) -> None:
-            created = await entries.write(connection, bulk)
-            for each in words[::5] if created.created else ():
-                await queue.ask(connection, entries.key_of(each.id), "ann")
-
-        await self._until_done(written)
+        """Writes words, and asks for the picture of one in five."""
+        body = [{"id": each.id, "text": each.text, "language": "en", "translation": each.translation} for each in words]
+        await self._answer("PUT", "/v1/words", json={"words": body})
+        for each in words[::5]:
+            await self._answer("GET", f"/v1/words/{each.id}/image")
 
     async def populate_again_and_again(self) -> None:
         """As users do who cannot wait."""
         while True:
-            await self._until_done(lambda connection: queue.populate(connection, "all", days=7))
+            await self._answer("POST", "/v1/words/sync", json={})
             await asyncio.sleep(0.5)
 
-    async def run(self, statement: TextClause, values: dict[str, Any]) -> None:
-        """One statement, which may be done twice."""
-        await self._until_done(lambda connection: connection.execute(statement, values))
-
-    async def _until_done(self, function: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+    async def _answer(self, method: str, path: str, **more: Any) -> None:
         while True:
-            with suppress(DBAPIError, OSError):
-                async with self._engine.begin() as connection:
-                    await function(connection)
-                return
+            with suppress(httpx2.HTTPError):
+                answer = await self._http.request(method, path, **more)
+                if answer.status_code < 500:
+                    break
             await asyncio.sleep(0.1)
+        if answer.status_code not in _GOOD:
+            raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
 
 
 @asynccontextmanager
 async def _client(world: World) -> AsyncIterator[_Client]:
-    url = world.connection.postgres.replace("postgresql://", "postgresql+psycopg://")
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
-    try:
-        yield _Client(engine)
-    finally:
-        await engine.dispose()
+    headers = {"Authorization": f"Bearer {world.connection.token}"}
+    url = world.connection.api or ""
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
+        yield _Client(http)
+
+
+async def _run(world: World, statement: str, *values: int) -> None:
+    async with await psycopg.AsyncConnection.connect(world.connection.postgres, autocommit=True) as database:
+        await database.execute(statement, values)
 
 
 async def _limit(world: World, requests: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.chaos.words import FOUND, IN_FLIGHT, NOT_FOUND, Asked, ChargeRow, WordRow, WordRun, words_wrong
+from tests.chaos.words import FOUND, IN_FLIGHT, MISSED, NOT_FOUND, Asked, ChargeRow, WordRow, WordRun, words_wrong
 
 from heliograph_local.doubles.unsplash import Call, Kind, Photo
 from heliograph_local.doubles.unsplash.subjects import SUBJECTS
@@ -46,6 +46,7 @@ def good() -> WordRun:
             for at, (_, task, about) in enumerate(made)
         ],
         events=[(FOUND, "w1", "e1"), (FOUND, "w2", "e2"), (NOT_FOUND, "w3", "e3"), (FOUND, "w1", "e1")],
+        answers={"w1": PHOTOS[0], "w2": PHOTOS[1], "w3": MISSED},
     )
 
 
@@ -69,6 +70,8 @@ SPOILT: dict[str, tuple[Callable[[WordRun], object], str, str]] = {
     "never searched again": (row(2, searched_again=False), "lost", "never searched again"),
     "a picture of nothing": (row(2, photos=(PHOTOS[2],), miss_code=None), "wrong", "there is none for it"),
     "a picture of nobody": (row(0, photos=("AAAAAAAAAAA",)), "wrong", "the provider does not have"),
+    "another answer": (lambda run: run.answers.update(w1=PHOTOS[2]), "wrong", f"the API answers: {PHOTOS[2]}"),
+    "a miss that nobody sees": (lambda run: run.answers.update(w3="500"), "wrong", "the API answers: 500"),
     "not told": (lambda run: run.events.remove((FOUND, "w2", "e2")), "lost", "was told 0 times"),
     "told twice": (lambda run: run.events.append((FOUND, "w2", "e9")), "duplicated", "was told 2 times"),
     "told of a miss, too": (lambda run: run.events.append((NOT_FOUND, "w1", "e9")), "duplicated", "was told 1 times"),
