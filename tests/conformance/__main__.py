@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from tests.conformance import asyncapi, fuzz, generated, tokens, tools, tus
+from tests.conformance import asyncapi, fuzz, generated, tokens, tools, tus, unsplash
 from tests.conformance.stack import WRITER, FilledStack, filled_stack
 from tests.conformance.table import Row, Verdict, console, say, show
 
@@ -43,11 +43,16 @@ def _tus_rows(here: FilledStack) -> list[Row]:
     return [Row(f"tus: {case}", "as tus 1.0 says", detail, _VERDICTS[passed]) for case, passed, detail in found]
 
 
+async def _unsplash(_: FilledStack, _seed: int) -> list[Row]:
+    return await asyncio.to_thread(unsplash.run)
+
+
 Part = Callable[[FilledStack, int], Awaitable[list[Row]]]
 PARTS: dict[str, tuple[str, Part]] = {
     "client": ("A client generated from the OpenAPI document", _client),
     "asyncapi": ("The AsyncAPI document", _asyncapi),
     "tus": ("Resumable uploads", _tus),
+    "unsplash": ("The types that the double of Unsplash is held to", _unsplash),
     "tokens": ("Attacks on tokens (RFC 8725): HTTP, handshake, first frame", _tokens),
     "fuzz": ("Requests that schemathesis made from the OpenAPI document", _fuzz),
 }

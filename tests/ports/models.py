@@ -12,7 +12,6 @@ from tests.ports.relay import Relay, relayed
 from tests.unit.analyzer.fake_model import FakeModel
 
 from heliograph_analyzer.models.connect import connect
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import (
     CredentialsRefused,
     ModelFailed,
@@ -21,6 +20,7 @@ from heliograph_analyzer.models.port import (
     VisionModel,
 )
 from heliograph_analyzer.settings import OpenAISettings
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.errors import HeliographError
 from heliograph_local.doubles.faults import Fault
 from heliograph_local.doubles.openai import KEY, OpenAIDouble, digest
@@ -63,7 +63,7 @@ class ModelOverHttp(ModelHarness):
 
     api: ClassVar[Literal["responses", "chat"]]
     relay: Relay
-    credentials: Credentials
+    credentials: LateKey
 
     def __init__(self) -> None:
         self.double = OpenAIDouble()
@@ -73,7 +73,7 @@ class ModelOverHttp(ModelHarness):
         """Ends with the proof that requests and answers were such as the vendor has."""
         async with served(self.double.app) as upstream, relayed(upstream) as self.relay:
             settings = self.settings()
-            self.credentials = Credentials(KEY)
+            self.credentials = LateKey(KEY)
             self.model = connect(settings, self.credentials)
             async with super().running():
                 yield self

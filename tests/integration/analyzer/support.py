@@ -20,8 +20,8 @@ from tests.polling import until
 
 from heliograph_analyzer.bootstrap import wire
 from heliograph_analyzer.models.connect import connect
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.settings import AnalyzerSettings
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.contracts.sizes import ANALYSIS_SIZE
 from heliograph_common.db.analysis_models import Analysis, AnalysisBudget, AnalysisCall, AnalysisUsage
 from heliograph_common.db.image_models import Image, Rendition
@@ -69,7 +69,7 @@ class Analyses:
             }
         )
         health = Health()
-        credentials = Credentials(key, file=lambda: key_file)
+        credentials = LateKey(key, file=lambda: key_file)
         backbone = Backbone.connect("analyzer", settings, health)
         async with started([*wire(backbone, settings, health, credentials, connect(settings.openai, credentials))]):
             yield health

@@ -52,7 +52,7 @@ def up(
         bool,
         typer.Option(
             "--with-doubles",
-            help="Start test doubles of Google Drive, Dropbox, OpenAI and a user service, to try imports and analyses.",
+            help="Start test doubles of Google Drive, Dropbox, OpenAI, Unsplash and a user service: no account is needed.",
         ),
     ] = False,
 ) -> None:

@@ -280,6 +280,7 @@ class Stack:
                 *(sys.executable, "-m", "heliograph_local.doubles", "--host", HOST, "--port", str(port)),
                 *(["--pictures", str(doubles.pictures)] if doubles.pictures else []),
                 *(["--calls", str(doubles.calls)] if doubles.calls else []),
+                *(["--photo-calls", str(doubles.photo_calls)] if doubles.photo_calls else []),
             ],
             environment={**os.environ, "PYTHONUNBUFFERED": "1"},
             folder=self.folder.path,

@@ -9,7 +9,6 @@ import structlog
 
 from heliograph_analyzer.handling.handler import AnalyzeHandler, Asking
 from heliograph_analyzer.models.connect import connect, credentials_of
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import VisionModel
 from heliograph_analyzer.profiles.registry import PROFILES
 from heliograph_analyzer.reporting import Reporter
@@ -17,6 +16,7 @@ from heliograph_analyzer.settings import AnalyzerSettings
 from heliograph_analyzer.spending import queries as spending
 from heliograph_analyzer.spending.budgets import Limits
 from heliograph_analyzer.turns.dispatcher import Dispatcher
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.worker import WorkerSettings
 from heliograph_common.runtime.adapters import Closing
@@ -46,7 +46,7 @@ async def build(settings: AnalyzerSettings, health: Health) -> Sequence[Componen
 
 
 def wire(
-    backbone: Backbone, settings: AnalyzerSettings, health: Health, credentials: Credentials, model: VisionModel
+    backbone: Backbone, settings: AnalyzerSettings, health: Health, credentials: LateKey, model: VisionModel
 ) -> Sequence[Component]:
     """The same, for ``model``."""
     database, own = backbone.database, settings.analyzer

@@ -7,9 +7,9 @@ import time
 
 import structlog
 
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import VisionModel
 from heliograph_analyzer.turns import queries
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.db import analyses, provider_states
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import HeliographError, Unavailable
@@ -27,7 +27,7 @@ _REFUSED = "the API key was refused: replace it"
 class Reporter:
     """Keeps the row of ``analyzer_state``."""
 
-    def __init__(self, database: Database, credentials: Credentials, model: VisionModel) -> None:
+    def __init__(self, database: Database, credentials: LateKey, model: VisionModel) -> None:
         self._database = database
         self._credentials = credentials
         self._model = model

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr
 
-from heliograph_common.settings import ImportSettings, LimitSettings, ServiceSettings
+from heliograph_common.setting_sources import LATE
+from heliograph_common.settings import ImportSettings, LimitSettings, ServiceSettings, WordSettings
 
 _Text = TypeVar("_Text", str, SecretStr)
 
@@ -89,6 +90,33 @@ class UrlSettings(BaseModel):
     )
 
 
+def _key(value: Any) -> Any:
+    """What is empty is no key."""
+    stripped = _stripped(value)
+    text = stripped.get_secret_value() if isinstance(stripped, SecretStr) else stripped
+    return stripped if text else None
+
+
+class UnsplashSettings(BaseModel):
+    """Unsplash, where pictures of words come from. How often it is asked is ``words.requests_per_hour``."""
+
+    base_url: str = Field(
+        "https://api.unsplash.com",
+        pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$",
+        description="Base URL of the Unsplash API.",
+    )
+    access_key: Annotated[SecretStr | None, BeforeValidator(_key), LATE] = Field(
+        None,
+        description="Access key. Without one, words wait. Set it from a file: a key that appears or changes in the file is "
+        "used without a restart.",
+    )
+    app_name: str = Field(
+        "heliograph",
+        pattern=r"^[A-Za-z0-9._~-]{1,64}$",
+        description="Name of the application at Unsplash, which links to photos and photographers carry as `utm_source`.",
+    )
+
+
 class NamedApiKey(BaseModel):
     """An API key of Google Drive."""
 
@@ -150,8 +178,10 @@ class ImporterSettings(ServiceSettings):
 
     limits: LimitSettings = LimitSettings()
     imports: ImportSettings = ImportSettings()
+    words: WordSettings = WordSettings()
     importer: ImporterOwnSettings = ImporterOwnSettings()
     google_drive: DriveSettings = DriveSettings()
     dropbox: DropboxSettings = DropboxSettings()
     urls: UrlSettings = UrlSettings()
+    unsplash: UnsplashSettings = UnsplashSettings()
     credentials: CredentialSettings = CredentialSettings()

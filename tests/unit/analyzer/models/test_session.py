@@ -23,7 +23,6 @@ from tests.unit.analyzer.support import FOOD
 
 from heliograph_analyzer.asking import Ask, question
 from heliograph_analyzer.models.connect import connect
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.port import (
     CredentialsMissing,
     CredentialsRefused,
@@ -36,6 +35,7 @@ from heliograph_analyzer.models.port import (
 from heliograph_analyzer.models.session import LARGEST_BODY
 from heliograph_analyzer.profiles.registry import PROFILES
 from heliograph_analyzer.settings import OpenAISettings
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.settings import TelemetrySettings
 from heliograph_common.telemetry.tracing import setup_tracing
 from heliograph_local.doubles.serving import served
@@ -96,11 +96,11 @@ def recorded() -> Iterator[InMemorySpanExporter]:
 
 @asynccontextmanager
 async def asked(
-    server: ModelServer, api: Api, credentials: Credentials | None = None, seconds: float = 30.0
+    server: ModelServer, api: Api, credentials: LateKey | None = None, seconds: float = 30.0
 ) -> AsyncIterator[VisionModel]:
     async with served(server.app) as url:
         settings = OpenAISettings(base_url=f"{url}/v1", api_key=SecretStr(KEY), api=api, timeout_seconds=seconds)
-        model = connect(settings, credentials or Credentials(KEY))
+        model = connect(settings, credentials or LateKey(KEY))
         yield model
         await model.close()
 
@@ -201,7 +201,7 @@ async def test_counts_that_cannot_be_are_bounded(server: ModelServer) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 async def test_without_a_key_nothing_is_sent(server: ModelServer, api: Api) -> None:
-    async with asked(server, api, Credentials()) as model:
+    async with asked(server, api, LateKey()) as model:
         for call in (model.ask(asking()), model.probe()):
             with pytest.raises(CredentialsMissing, match="HELIOGRAPH_OPENAI__API_KEY"):
                 await call
@@ -214,7 +214,7 @@ async def test_a_key_that_changes_is_used_at_once_and_a_refused_one_not_again(
 ) -> None:
     file, now = tmp_path / "key", [0.0]
     file.write_text("sk-old")
-    credentials = Credentials(file=lambda: file, clock=lambda: now[0])
+    credentials = LateKey(file=lambda: file, clock=lambda: now[0])
     server.status, server.body = 401, {"error": {"message": "Incorrect API key provided: sk-old", "code": None}}
     async with asked(server, api, credentials) as model:
         for _ in range(2):
@@ -230,7 +230,7 @@ async def test_a_key_that_changes_is_used_at_once_and_a_refused_one_not_again(
 
 
 async def test_a_probe_tries_a_refused_key_again(server: ModelServer) -> None:
-    credentials = Credentials(KEY)
+    credentials = LateKey(KEY)
     credentials.refuse(KEY)
     server.body = {"id": "gpt-4.1-mini", "object": "model"}
     async with asked(server, "responses", credentials) as model:
@@ -249,7 +249,7 @@ async def test_a_probe_tries_a_refused_key_again(server: ModelServer) -> None:
 async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(
     server: ModelServer, status: int, body: object
 ) -> None:
-    credentials = Credentials(KEY)
+    credentials = LateKey(KEY)
     credentials.refuse(KEY)
     server.status, server.body = status, body
     async with asked(server, "responses", credentials) as model:
@@ -261,7 +261,7 @@ async def test_a_probe_that_shows_nothing_passes_and_accepts_nothing(
 async def test_where_a_probe_shows_nothing_one_question_tries_a_refused_key(server: ModelServer, api: Api) -> None:
     """A server without that route, or a key without that scope, would stay refused until the next start."""
     now = [0.0]
-    credentials = Credentials(KEY, clock=lambda: now[0])
+    credentials = LateKey(KEY, clock=lambda: now[0])
 
     async def told(model: VisionModel, status: int, body: object) -> None:
         server.status, server.body = 404, {"detail": "Not Found"}
@@ -293,7 +293,7 @@ async def test_where_a_probe_shows_nothing_one_question_tries_a_refused_key(serv
 @pytest.mark.parametrize("api", APIS)
 async def test_only_one_question_at_a_time_tries_a_refused_key(server: ModelServer, api: Api) -> None:
     now = [0.0]
-    credentials = Credentials(KEY, clock=lambda: now[0])
+    credentials = LateKey(KEY, clock=lambda: now[0])
     credentials.refuse(KEY)
     now[0] += 3_600.0
     credentials.allow_trial(KEY)
@@ -316,7 +316,7 @@ async def test_only_one_question_at_a_time_tries_a_refused_key(server: ModelServ
 )
 async def test_what_a_403_refuses(server: ModelServer, api: Api, body: object, kind: type[Exception]) -> None:
     """A firewall before the model answers so to one picture, and must not stop all others."""
-    credentials = Credentials(KEY)
+    credentials = LateKey(KEY)
     server.status, server.body = 403, body
     async with asked(server, api, credentials) as model:
         with pytest.raises(kind) as caught:
@@ -326,7 +326,7 @@ async def test_what_a_403_refuses(server: ModelServer, api: Api, body: object, k
 
 
 async def test_a_403_to_a_probe_refuses_the_key(server: ModelServer) -> None:
-    credentials = Credentials(KEY)
+    credentials = LateKey(KEY)
     server.status, server.body = 403, b"<html>"
     async with asked(server, "responses", credentials) as model:
         with pytest.raises(CredentialsRefused):
@@ -344,7 +344,7 @@ async def test_a_probe_of_a_model_that_is_missing(server: ModelServer) -> None:
 
 @pytest.mark.parametrize("key", ["sk-secret\nX: y", "sk-s\u00e9cret", "sk secret"])
 async def test_a_key_that_no_header_can_carry_is_refused_without_being_quoted(server: ModelServer, key: str) -> None:
-    async with asked(server, "responses", Credentials(key)) as model:
+    async with asked(server, "responses", LateKey(key)) as model:
         with pytest.raises(CredentialsRefused) as caught:
             await model.ask(asking())
     assert "secret" not in str(caught.value)

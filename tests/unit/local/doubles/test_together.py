@@ -41,8 +41,14 @@ async def test_variables_lead_to_the_doubles() -> None:
         entries = f"{told['HELIOGRAPH_FOOD__USER_SERVICE_URL']}/entries/e1"
         bearer = {"authorization": f"Bearer {told['HELIOGRAPH_FOOD__USER_SERVICE_TOKEN']}"}
         assert (await http.put(entries, json=ENTRY, headers=bearer)).status_code == 201
+        told = addresses.environment("importer", url)
+        photos = f"{told['HELIOGRAPH_UNSPLASH__BASE_URL']}/search/photos?query=apple"
+        access = {"authorization": f"Client-ID {told['HELIOGRAPH_UNSPLASH__ACCESS_KEY']}"}
+        [photo, *_] = (await http.get(photos, headers=access)).json()["results"]
+        assert (await http.get(photo["urls"]["thumb"])).headers["content-type"] == "image/jpeg"
         assert (await http.get(url)).json().keys() >= {"google_drive", "dropbox", "urls"}
     assert doubles.openai.behaviour.violations == doubles.user_service.behaviour.violations == []
+    assert doubles.unsplash.behaviour.violations == []
     assert [*doubles.user_service.entries] == ["e1"]
 
 

@@ -161,6 +161,37 @@ analysis_configured = Gauge(
 # 1 while calls to the vision model are paused, for an outage, a rate limit or a spent budget.
 analysis_paused = Gauge("heliograph_analysis_paused", "Whether analyses are paused", registry=REGISTRY)
 
+# Words that wait for a picture, by lane: under_way, asked, top, vocabulary, recent, rest.
+word_queue_length = Gauge("heliograph_word_queue_length", "Words that wait for a picture", ("lane",), registry=REGISTRY)
+# Words that have a picture.
+word_images = Gauge("heliograph_word_images", "Words with a picture", registry=REGISTRY)
+# Requests charged to a photo provider in the last hour, over all importers, and how many may be.
+word_budget_used = Gauge(
+    "heliograph_word_budget_used", "Requests to a photo provider in the last hour", ("provider",), registry=REGISTRY
+)
+word_budget_limit = Gauge(
+    "heliograph_word_budget_limit", "Requests to a photo provider allowed per hour", ("provider",), registry=REGISTRY
+)
+# 1 while requests to a photo provider are paused: no key, a refused one, a rate limit or an outage.
+word_paused = Gauge(
+    "heliograph_word_paused", "Whether requests to a photo provider are paused", ("provider",), registry=REGISTRY
+)
+# Requests of this importer to photo providers by task (search, photo, download) and outcome: found, nothing, done, missing,
+# failed, rate_limited, refused (the key), rejected (the request).
+word_requests = Counter(
+    "heliograph_word_requests_total", "Requests to photo providers", ("provider", "task", "outcome"), registry=REGISTRY
+)
+# What a photo provider said last of its own hourly limit, by its headers.
+photo_provider_limit = Gauge(
+    "heliograph_photo_provider_limit", "Hourly limit that a photo provider reports", ("provider",), registry=REGISTRY
+)
+photo_provider_remaining = Gauge(
+    "heliograph_photo_provider_remaining",
+    "Requests left in the hour that a photo provider reports",
+    ("provider",),
+    registry=REGISTRY,
+)
+
 
 def observe(histogram: Histogram, seconds: float) -> None:
     """Records ``seconds``, with the current trace as exemplar where there is one."""

@@ -17,11 +17,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="listen port")
     parser.add_argument("--pictures", type=Path, help="folder to serve as a folder of Google Drive, too")
     parser.add_argument("--calls", type=Path, help="file to append calls to the model to, as lines of JSON")
+    parser.add_argument("--photo-calls", type=Path, help="file to append requests to Unsplash to, as lines of JSON")
     arguments = parser.parse_args()
     check_installed()
     from heliograph_local.doubles.together import Doubles  # noqa: PLC0415 - after the check
 
-    doubles = Doubles(arguments.pictures, arguments.calls)
+    doubles = Doubles(arguments.pictures, arguments.calls, arguments.photo_calls)
     uvicorn.run(doubles.app, host=arguments.host, port=arguments.port, log_level="warning", lifespan="off")
 
 

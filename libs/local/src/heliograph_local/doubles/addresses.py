@@ -11,11 +11,12 @@ from pathlib import Path
 from heliograph_local.errors import LocalError
 
 GOOGLE, DROPBOX, WEB = "/google", "/dropbox", "/web"
-OPENAI, USER_SERVICE = "/openai", "/user-service"
+OPENAI, USER_SERVICE, UNSPLASH = "/openai", "/user-service", "/unsplash"
 """The paths below which each double answers."""
 DRIVE_KEY = "api-key-of-the-double"
 APP_KEY, APP_SECRET = "double-key", "double-secret"
 OPENAI_KEY = "sk-double-of-openai"
+UNSPLASH_KEY = "access-key-of-the-double"
 USER_SERVICE_TOKEN = "token-of-the-double"  # noqa: S105 - of the double
 
 _NEEDED = ("googleapiclient", "dropbox", "openai", "jsonschema", "starlette", "uvicorn")
@@ -24,10 +25,11 @@ _NEEDED = ("googleapiclient", "dropbox", "openai", "jsonschema", "starlette", "u
 @dataclass(frozen=True)
 class Doubles:
     """That the doubles run. ``pictures``: a folder of this machine that one of them serves, too. ``calls``: a file that gets
-    what the model was asked."""
+    what the model was asked, ``photo_calls`` one for what Unsplash was asked."""
 
     pictures: Path | None = None
     calls: Path | None = None
+    photo_calls: Path | None = None
 
 
 def importer_environment(base_url: str) -> dict[str, str]:
@@ -40,6 +42,8 @@ def importer_environment(base_url: str) -> dict[str, str]:
         "HELIOGRAPH_DROPBOX__CONTENT_URL": f"{base_url}{DROPBOX}/content",
         "HELIOGRAPH_DROPBOX__APP_KEY": APP_KEY,
         "HELIOGRAPH_DROPBOX__APP_SECRET": APP_SECRET,
+        "HELIOGRAPH_UNSPLASH__BASE_URL": f"{base_url}{UNSPLASH}",
+        "HELIOGRAPH_UNSPLASH__ACCESS_KEY": UNSPLASH_KEY,
         "HELIOGRAPH_URLS__ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
     }
 

@@ -34,6 +34,7 @@ Kind = Literal[
     "too_long",
     "filtered",
     "empty",
+    "wrong_remaining",
 ]
 
 
@@ -47,6 +48,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     Of a model: ``refusal`` declines to answer; ``prose`` ignores the schema that was asked for, ``missing_key`` leaves out
     a key of it, ``wrong_type`` gives one a value of another type; ``too_long`` ends in the middle, as at the limit of
     tokens; ``filtered`` ends by the content filter, ``empty`` with nothing said.
+
+    Of Unsplash: ``empty`` finds nothing, ``wrong_type`` gives keys values of another type, ``wrong_remaining`` says that no
+    request is left in the hour; ``html`` with a ``status`` other than 500 answers the page with that.
 
     It befalls calls of the vendor's name ``call`` (empty: any) whose request names ``about`` (a file, a folder, a
     cursor; empty: anything): ``times`` of them after the first ``after``; -1 is without an end."""

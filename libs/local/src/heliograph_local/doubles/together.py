@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, OPENAI, USER_SERVICE, WEB
+from heliograph_local.doubles.addresses import DROPBOX, GOOGLE, OPENAI, UNSPLASH, USER_SERVICE, WEB
 from heliograph_local.doubles.dropbox import demo as dropbox_demo
 from heliograph_local.doubles.google_drive import ANYONE, DriveDouble, add_demo
 from heliograph_local.doubles.openai import OpenAIDouble
+from heliograph_local.doubles.unsplash import UnsplashDouble
 from heliograph_local.doubles.user_service import UserServiceDouble
 from heliograph_local.doubles.web.double import WebDouble
 
@@ -22,14 +23,18 @@ PICTURES_ID = "1HeliographPicturesOfThisMachine0"
 
 class Doubles:
     """Each double below a path of its own (``addresses``); ``GET /`` tells what there is to import. ``pictures``: a
-    folder of this machine, which is a folder of the Drive, too. ``calls``: a file that gets what OpenAI is asked."""
+    folder of this machine, which is a folder of the Drive, too. ``calls``: a file that gets what OpenAI is asked,
+    ``photo_calls`` one for what Unsplash is asked."""
 
-    def __init__(self, pictures: Path | None = None, calls: Path | None = None) -> None:
+    def __init__(
+        self, pictures: Path | None = None, calls: Path | None = None, photo_calls: Path | None = None
+    ) -> None:
         self.drive = DriveDouble()
         self.dropbox = dropbox_demo.demo()
         self.web = WebDouble.with_demo_pictures()
         self.openai = OpenAIDouble(calls)
         self.user_service = UserServiceDouble()
+        self.unsplash = UnsplashDouble(photo_calls)
         self._links = {"google_drive": add_demo(self.drive.tree), "dropbox": dropbox_demo.LINK}
         if pictures is not None:
             self._links["pictures"] = _add_folder(self.drive, pictures)
@@ -41,6 +46,7 @@ class Doubles:
                 Mount(WEB, self.web.app),
                 Mount(OPENAI, self.openai.app),
                 Mount(USER_SERVICE, self.user_service.app),
+                Mount(UNSPLASH, self.unsplash.app),
             ]
         )
 

@@ -11,11 +11,11 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, Field, ValidationError
 
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.errors import unreadable
 from heliograph_analyzer.models.port import Answer, Finish, Question
 from heliograph_analyzer.models.session import PROVIDER, Counted, Session, data_url, usage
 from heliograph_analyzer.settings import OpenAISettings
+from heliograph_common.auth.late_key import LateKey
 
 _FINISH: dict[str | None, Finish] = {"length": "too_long", "content_filter": "filtered"}
 
@@ -50,7 +50,7 @@ class ChatModel:
 
     provider = PROVIDER
 
-    def __init__(self, settings: OpenAISettings, credentials: Credentials) -> None:
+    def __init__(self, settings: OpenAISettings, credentials: LateKey) -> None:
         self._session = Session(settings, credentials)
         self.name, self.detail = self._session.name, self._session.detail
         self._detail = settings.detail

@@ -11,11 +11,11 @@ from openai import AsyncOpenAI
 from openai.types.responses import ResponseInputParam
 from pydantic import BaseModel, ValidationError
 
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.errors import reported, unreadable
 from heliograph_analyzer.models.port import Answer, Finish, Question
 from heliograph_analyzer.models.session import PROVIDER, Counted, Session, data_url, usage
 from heliograph_analyzer.settings import OpenAISettings
+from heliograph_common.auth.late_key import LateKey
 
 _INCOMPLETE: dict[str | None, Finish] = {"content_filter": "filtered"}
 
@@ -67,7 +67,7 @@ class ResponsesModel:
 
     provider = PROVIDER
 
-    def __init__(self, settings: OpenAISettings, credentials: Credentials) -> None:
+    def __init__(self, settings: OpenAISettings, credentials: LateKey) -> None:
         self._session = Session(settings, credentials)
         self.name, self.detail = self._session.name, self._session.detail
         self._detail = settings.detail

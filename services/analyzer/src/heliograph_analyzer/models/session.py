@@ -13,10 +13,10 @@ import openai
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from heliograph_analyzer.models.credentials import Credentials
 from heliograph_analyzer.models.errors import refused_key, translated
 from heliograph_analyzer.models.port import Answer, CredentialsMissing, CredentialsRefused, Question, Usage
 from heliograph_analyzer.settings import OpenAISettings
+from heliograph_common.auth.late_key import LateKey
 from heliograph_common.telemetry import spans
 
 PROVIDER = "openai"
@@ -40,7 +40,7 @@ class Counted(BaseModel):
 class Session:
     """One model of one server, and the connections to it."""
 
-    def __init__(self, settings: OpenAISettings, credentials: Credentials) -> None:
+    def __init__(self, settings: OpenAISettings, credentials: LateKey) -> None:
         self.name = settings.model
         self.detail = settings.detail
         self._seconds = settings.timeout_seconds

@@ -1,11 +1,16 @@
-"""The API key, which can appear, change and be refused while the service runs."""
+"""A provider's API key, which can appear, change and be refused while the service runs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import SecretStr
+
+from heliograph_common.setting_sources import secret_path
 
 CHECK_SECONDS = 1.0
 """How long what a file had is believed."""
@@ -16,7 +21,7 @@ _LARGEST_FILE = 16 * 1024
 State = Literal["configured", "missing credentials", "refused"]
 
 
-class Credentials:
+class LateKey:
     """The key in the file that ``file`` names, or the fixed ``key`` until there is such a file.
 
     The file is looked up and read again at most once a second, and its content compared, not its time: volumes of Kubernetes
@@ -40,6 +45,11 @@ class Credentials:
         self._trial = False
         self._trials = 0
         self._next_trial = 0.0
+
+    @classmethod
+    def of(cls, key: SecretStr | None, group: str, field: str) -> Self:
+        """The key of the file that the setting ``group.field`` is read from, once there is one, else ``key``, its value."""
+        return cls(key.get_secret_value() if key else None, file=partial(secret_path, group, field))
 
     def current(self) -> str | None:
         """The key, also if it was refused; ``None`` if there is none."""
@@ -87,7 +97,7 @@ class Credentials:
 
     def __repr__(self) -> str:
         """Without the key."""
-        return "Credentials(none)" if self._key is None else "Credentials(hidden)"
+        return "LateKey(none)" if self._key is None else "LateKey(hidden)"
 
     def _due(self) -> bool:
         now = self._clock()

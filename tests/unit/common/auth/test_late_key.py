@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heliograph_analyzer.models.connect import credentials_of
-from heliograph_analyzer.models.credentials import CHECK_SECONDS, Credentials
-from heliograph_analyzer.settings import AnalyzerSettings
+from heliograph_common.auth.late_key import CHECK_SECONDS, LateKey
 
 
 class Time:
@@ -35,12 +33,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_fixed_key() -> None:
-    assert Credentials(" sk-1 ").current() == "sk-1"
-    assert Credentials().state() == Credentials(" ").state() == "missing credentials"
+    assert LateKey(" sk-1 ").current() == "sk-1"
+    assert LateKey().state() == LateKey(" ").state() == "missing credentials"
 
 
 def test_a_file_that_appears_changes_and_disappears(file: Path, time: Time) -> None:
-    credentials = Credentials(file=lambda: file, clock=time)
+    credentials = LateKey(file=lambda: file, clock=time)
     found: list[str] = [credentials.state()]
     for content in ("sk-1\n", "sk-2", "sk-2\n\n", " \n"):
         file.write_text(content)
@@ -64,7 +62,7 @@ def test_a_volume_of_kubernetes(tmp_path: Path, time: Time) -> None:
     link.symlink_to("..1")
     file = tmp_path / "key"
     file.symlink_to("..data/key")
-    credentials = Credentials(file=lambda: file, clock=time)
+    credentials = LateKey(file=lambda: file, clock=time)
     assert credentials.current() == "sk-1"
     (tmp_path / "..new").symlink_to("..2")
     (tmp_path / "..new").rename(link)
@@ -74,7 +72,7 @@ def test_a_volume_of_kubernetes(tmp_path: Path, time: Time) -> None:
 
 def test_the_file_is_read_once_a_second_at_most(file: Path, time: Time) -> None:
     file.write_text("sk-1")
-    credentials = Credentials(file=lambda: file, clock=time)
+    credentials = LateKey(file=lambda: file, clock=time)
     assert credentials.current() == "sk-1"
     file.write_text("sk-2")
     assert credentials.current() == "sk-1"
@@ -83,7 +81,7 @@ def test_the_file_is_read_once_a_second_at_most(file: Path, time: Time) -> None:
 
 
 def test_the_fixed_key_holds_until_there_is_a_file(file: Path, time: Time) -> None:
-    credentials = Credentials("sk-fixed", file=lambda: file, clock=time)
+    credentials = LateKey("sk-fixed", file=lambda: file, clock=time)
     assert credentials.current() == "sk-fixed"
     file.write_text("sk-file")
     time.pass_by()
@@ -96,16 +94,16 @@ def test_the_fixed_key_holds_until_there_is_a_file(file: Path, time: Time) -> No
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * 100_000])
 def test_what_is_no_key_is_none(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert Credentials(file=lambda: file).current() is None
+    assert LateKey(file=lambda: file).current() is None
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
-    assert Credentials(file=lambda: tmp_path).current() is None
+    assert LateKey(file=lambda: tmp_path).current() is None
 
 
 def test_a_refused_key_stays_refused_until_another_comes_or_it_is_accepted(file: Path, time: Time) -> None:
     file.write_text("sk-1")
-    credentials = Credentials(file=lambda: file, clock=time)
+    credentials = LateKey(file=lambda: file, clock=time)
     credentials.refuse("sk-1")
     assert credentials.state() == "refused"
     file.write_text("sk-2")
@@ -119,31 +117,15 @@ def test_a_refused_key_stays_refused_until_another_comes_or_it_is_accepted(file:
     assert credentials.state() == "configured"
 
 
-@pytest.mark.parametrize("variable", ["HELIOGRAPH_OPENAI__API_KEY_FILE", "HELIOGRAPH_SECRETS_DIR"])
-def test_a_service_starts_without_its_key_and_takes_it_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    """By the name that a variable says, or by that of the older food service."""
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setenv("HELIOGRAPH_SECRETS_DIR", str(tmp_path / "none"))
-    file = tmp_path / "openai_api_key"
-    monkeypatch.setenv(variable, str(tmp_path if variable == "HELIOGRAPH_SECRETS_DIR" else file))
-    settings = AnalyzerSettings().openai
-    before = credentials_of(settings)
-    assert (settings.api_key, before.state()) == (None, "missing credentials")
-    file.write_text("sk-late\n")
-    assert credentials_of(settings).current() == "sk-late"
-
-
 def test_a_file_that_cannot_be_looked_up(time: Time) -> None:
     def forbidden() -> Path | None:
         raise PermissionError
 
-    assert Credentials("sk-fixed", file=forbidden, clock=time).current() == "sk-fixed"
+    assert LateKey("sk-fixed", file=forbidden, clock=time).current() == "sk-fixed"
 
 
 def test_the_key_is_in_no_representation(file: Path) -> None:
     file.write_text("sk-secret")
-    credentials = Credentials("sk-secret", file=lambda: file)
+    credentials = LateKey("sk-secret", file=lambda: file)
     credentials.refuse(credentials.current() or "")
     assert "sk-secret" not in f"{credentials!r}{credentials!s}"

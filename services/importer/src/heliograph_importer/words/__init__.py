@@ -1,0 +1,1 @@
+"""Finds pictures for words."""

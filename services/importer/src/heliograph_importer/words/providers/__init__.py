@@ -1,0 +1,1 @@
+"""Where pictures of words come from."""

@@ -1,0 +1,190 @@
+"""Keys that are refused, limits, outages, answers that are none, deaths: words wait, lose nothing and pay for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.integration.importer.words.support import Words, kill
+from tests.polling import until
+
+from heliograph_common.auth.late_key import LateKey
+from heliograph_common.db.words.entries import Entry
+from heliograph_importer.words.handler import MOST_FAILURES
+from heliograph_local.doubles.faults import Fault
+
+ENDLESS = -1
+
+
+async def test_without_a_key_words_wait_and_go_on_when_it_comes(words: Words, tmp_path: Path) -> None:
+    file = tmp_path / "unsplash_access_key"
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer(words.unsplash(LateKey(file=lambda: file))):
+        state = await until(words.state)
+        assert (state.budget, state.reason) == ("unsplash", "missing access key")
+        file.write_text(f"{words.key}\n")
+        await words.idle()
+    assert (await words.picture("a")).provider == "unsplash"
+    assert len(await words.requests()) == len(words.asked()) == 2
+
+
+async def test_a_refused_key_burns_nothing_and_its_replacement_is_used(words: Words, tmp_path: Path) -> None:
+    file = tmp_path / "unsplash_access_key"
+    file.write_text("revoked")
+    await words.add(*(Entry(f"w{number}", f"kettle {number}", "en") for number in range(20)))
+    async with words.importer(words.unsplash(LateKey(file=lambda: file))):
+
+        async def refused() -> bool:
+            state = await words.state()
+            return state is not None and state.reason == "the access key was refused"
+
+        await until(refused)
+        assert 1 <= len(words.asked()) <= 8, "one a slot, before the first answer"
+        file.write_text(words.key)
+        await words.idle()
+    assert [(await words.picture(f"w{number}")).provider for number in range(20)] == ["unsplash"] * 20
+    assert len(await words.requests()) == len(words.asked())
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "least"),
+    [
+        (Fault(kind="rate_limited", retry_after=1800), "no more requests", 1799),
+        (Fault(kind="quota"), "no more requests", 899),
+        (Fault(kind="html"), "not the JSON", 1),
+        (Fault(kind="html", status=403), "answered 403", 1),
+        (Fault(kind="cut_off"), "No complete answer", 1),
+        (Fault(kind="error", status=503, retry_after=60), "answered 503", 59),
+        (Fault(kind="wrong_type"), "another way", 1),
+    ],
+    ids=["429", "403", "html", "firewall", "cut_off", "503", "wrong_type"],
+)
+async def test_a_provider_that_refuses_is_left_alone_for_a_while(
+    words: Words, fault: Fault, reason: str, least: float
+) -> None:
+    words.double.behaviour.misbehave(fault)
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer():
+        state = await until(words.state)
+        assert reason in state.reason
+        assert (state.paused_until - state.changed_at).total_seconds() > least
+        row = await until(lambda: words.queued("a"))
+        assert row.failures <= 1
+        await words.hurry()
+        await words.idle()
+    assert words.asked("search") == ["kettle", "kettle"]
+    assert (await words.state()).failures == 0
+
+
+async def test_an_outage_burns_no_attempts(words: Words) -> None:
+    count = 12
+    words.double.behaviour.misbehave(Fault(kind="error", times=ENDLESS))
+    await words.add(*(Entry(f"w{number}", f"kettle {number}", "en") for number in range(count)))
+    async with words.importer():
+        for failures in (1, 2, 3, 4):
+
+            async def failed(wanted: int = failures) -> bool:
+                state = await words.state()
+                return state is not None and state.failures >= wanted
+
+            await until(failed)
+            await words.hurry()
+        burnt = await words.rows("SELECT max(failures) FROM word_queue")
+        assert burnt[0][0] <= 1, "only the first, before anybody knew"
+        assert await words.rows("SELECT FROM words WHERE missed_at IS NOT NULL") == []
+        words.double.behaviour.misbehave()
+
+        async def done() -> bool:
+            await words.hurry()
+            return len(await words.rows("SELECT FROM word_images")) == count
+
+        await until(done)
+        await words.idle()
+    assert len(await words.requests()) == len(words.asked())
+
+
+async def test_one_bad_word_does_not_stand_before_the_others(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="error", about="bad", times=ENDLESS))
+    await words.add(Entry("bad", "bad", "en"))
+    good = 0
+    async with words.importer():
+        while (await words.word("bad")).missed_at is None:
+            good += 1
+            await words.add(Entry(f"w{good}", f"kettle {good}", "en"))
+
+            async def done(word_id: str = f"w{good}") -> bool:
+                await words.hurry()
+                return await words.picture(word_id) is not None
+
+            await until(done)
+        await words.hurry()
+        await words.idle()
+    word = await words.word("bad")
+    assert word.miss_code == "provider_failed"
+    assert words.asked().count("bad") >= MOST_FAILURES
+    assert len(await words.rows("SELECT FROM word_images")) == good
+
+
+async def test_a_kill_between_charge_and_answer_loses_neither_word_nor_count(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="slow", call="search", seconds=1.0))
+    await words.add(Entry("a", "kettle", "en"))
+    backbone = words.make_backbone()
+    components = [*backbone.components, *words.components(backbone)]
+    for component in components:
+        await component.start()
+    await until(lambda: words.asked("search"))
+    await kill(components)
+    async with words.importer():
+        await words.idle(60)
+    for component in reversed(components):
+        await component.stop(1.0)
+    assert words.asked("search") == ["kettle", "kettle"]
+    assert len(await words.requests()) == len(words.asked()) == 3
+    assert (await words.picture("a")).downloaded_at is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(Fault(kind="vanished", call="file"), "answered 404"), (Fault(kind="html", call="file"), "not an image")],
+    ids=["404", "html"],
+)
+async def test_a_picture_whose_file_cannot_be_had_is_only_linked(words: Words, fault: Fault, error: str) -> None:
+    words.double.behaviour.misbehave(fault)
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer(pictures="stored"):
+        await words.idle()
+    row = await words.picture("a")
+    assert (row.storing, row.image_id) == ("failed", None)
+    assert error.rsplit(maxsplit=1)[-1] in row.error
+    assert row.downloaded_at is not None
+
+
+async def test_a_file_that_fails_is_fetched_again_without_a_request(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="error", call="file", status=503))
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer(pictures="stored"):
+
+        async def stored() -> bool:
+            await words.hurry()
+            row = await words.picture("a")
+            return row is not None and row.storing == "done"
+
+        await until(stored)
+        await words.idle()
+    assert words.asked() == ["kettle", (await words.picture("a")).photo_id]
+
+
+async def test_words_that_clients_wait_for_may_use_up_the_hour_and_no_more(words: Words) -> None:
+    await words.add(*(Entry(f"w{number}", f"kettle {number}", "en") for number in range(12)))
+    for number in range(6, 12):
+        await words.ask(f"w{number}")
+    async with words.importer(requests_per_hour=5):
+        await until(lambda: len(words.asked()) == 5)
+        rows = await until(
+            lambda: words.rows("SELECT FROM word_queue HAVING count(*) FILTER (WHERE status = 'active') = 0")
+        )
+        assert len(rows) == 1
+    requests = await words.requests()
+    assert len(requests) == len(words.asked()) == 5
+    asked = {(await words.word(f"w{number}")).key for number in range(6, 12)}
+    assert {request.word_key for request in requests} <= asked
