@@ -14,6 +14,7 @@ from tests.integration.gateway.words.support import choose, miss, photo, put, qu
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
+from heliograph_common.db import provider_states
 from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Rendition
 from heliograph_common.db.words import budget, pictures, queue
@@ -97,11 +98,7 @@ async def test_what_a_word_waits_for(ann: httpx2.AsyncClient, db: Database, gate
             await connection.execute(made)
     spent = await waiting(ann, "1")
     async with db.transaction() as connection:
-        paused = text(
-            "INSERT INTO provider_states (budget, paused_until, reason, failures) "
-            "VALUES ('unsplash', now() + interval '2 hours', 'the access key was refused', 1)"
-        )
-        await connection.execute(paused)
+        await provider_states.pause(connection, "unsplash", reason="the access key was refused", seconds=7200)
     refused = await waiting(ann, "1")
     stats = (await ann.get("/v1/words/stats")).json()["budget"]
     async with db.transaction() as connection:
