@@ -70,8 +70,8 @@ def test_events_of_words_go_to_every_client_whose_filter_passes_them() -> None:
     for client in (ann, bob, everyone, other):
         hub.join(client)
     made = word_event(1)
-    for client in hub.admit(made):
-        client.offer(made)
+    for to in hub.admit(made):
+        to.offer(made)
     deliver(hub, 2, "ann")
     assert [client.got for client in (ann, bob, everyone, other)] == [[1, 2], [1], [1, 2], []]
 
