@@ -64,7 +64,7 @@ async def test_a_picture_is_shown_with_its_attribution(ann: httpx2.AsyncClient, 
         '<a href="https://unsplash.com/photos/p1?utm_source=a&amp;utm_medium=referral">Unsplash</a>'
     )
     assert [each["photo_id"] for each in found["alternatives"]] == ["p2"]
-    assert found["copy"] == {"state": "none", "image_id": None, "renditions": [], "expires_at": None, "error": None}
+    assert found["stored"] == {"state": "none", "image_id": None, "renditions": [], "expires_at": None, "error": None}
     assert await queued(db, "1") is None, "who looks at a picture queues nothing"
 
 
@@ -221,7 +221,7 @@ async def test_a_stored_copy_is_signed_for_everyone_though_its_owner_is_another(
         image = await upload(owner, picture())
         await _store(db, blobs, image["id"])
         for client in (ann, bob):
-            copy = (await shown(client, "1"))["copy"]
+            copy = (await shown(client, "1"))["stored"]
             assert (copy["state"], copy["image_id"]) == ("stored", image["id"])
             assert [each["name"] for each in copy["renditions"]] == ["300"], "what is lost is left out"
             async with httpx2.AsyncClient(trust_env=False) as anyone:
@@ -229,11 +229,11 @@ async def test_a_stored_copy_is_signed_for_everyone_though_its_owner_is_another(
             assert (fetched.status_code, fetched.content) == (200, b"jpeg")
             assert (await client.get(f"/v1/images/{image['id']}")).status_code == 404, "the image itself is its owner's"
         await owner.delete(f"/v1/images/{image['id']}")
-        assert (await shown(bob, "1"))["copy"]["renditions"] == []
+        assert (await shown(bob, "1"))["stored"]["renditions"] == []
         again = await bob.post("/v1/words/1/image")
 
-    assert pending["copy"]["state"] == "pending"
-    assert again.json()["copy"]["state"] == "pending"
+    assert pending["stored"]["state"] == "pending"
+    assert again.json()["stored"]["state"] == "pending"
 
 
 async def _store(db: Database, blobs: MinioBlobs, image_id: str) -> None:

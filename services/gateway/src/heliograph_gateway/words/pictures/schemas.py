@@ -136,7 +136,7 @@ class WordPicture(Shape):
     text: Annotated[str, Field(description="The word.", examples=["lighthouse"])]
     language: Annotated[str, Field(description="Language of the word (BCP 47).", examples=["en"])]
     photo: Annotated[PhotoShape, Field(description="The photo.")]
-    copy_: Annotated[StoredCopy, Field(alias="copy", description="The copy that this installation stores.")]
+    stored: Annotated[StoredCopy, Field(description="Whether this installation stores a copy, and its files.")]
     query: Annotated[
         str | None, Field(description="Text that found the photo. Null if it was named.", examples=["lighthouse"])
     ]
