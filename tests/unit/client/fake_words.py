@@ -15,7 +15,7 @@ _LANES = ("under_way", "requested", "top", "vocabulary", "recent", "rest")
 
 class FakeWords:
     """``bulks`` are the words of each request, ``requests`` the other bodies; ``missed`` words have no image, and never
-    will. ``copy`` is what is told of stored copies."""
+    will. ``stored`` is what is told of stored copies."""
 
     ROUTES = (
         ("PUT", "/v1/words", "put"),
@@ -40,7 +40,7 @@ class FakeWords:
         self.requests: list[dict[str, Any]] = []
         self.missed: set[str] = set()
         self.waits = 0
-        self.copy: dict[str, Any] = _COPY
+        self.stored: dict[str, Any] = _COPY
         self.paused: str | None = None
         self.page_size = 2
 
@@ -148,7 +148,7 @@ class FakeWords:
         path = f"/v1/words/{word['id']}"
         told = {name: word[name] for name in ("revision", "text", "language")}
         return JSONResponse({
-            "word_id": word["id"], **told, "status": "found", "photo": first, "copy": self.copy, "query": word["text"],
+            "word_id": word["id"], **told, "status": "found", "photo": first, "stored": self.stored, "query": word["text"],
             "named": False, "found_at": TIME, "alternatives": others, "links": {"self": f"{path}/image", "word": path},
         })  # fmt: skip
 

@@ -154,7 +154,7 @@ class WordImage(Model):
     text: str
     language: str
     photo: Photo
-    stored: StoredCopy = Field(alias="copy")
+    stored: StoredCopy
     query: str | None = None
     named: bool = False
     found_at: datetime

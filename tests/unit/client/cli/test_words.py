@@ -97,7 +97,7 @@ def test_sync_and_stats(fake: FakeServer, run: Run) -> None:
 
 def test_a_word_is_shown_with_its_image(fake: FakeServer, run: Run) -> None:
     fake.words.add("4711", "gull", "a", "b", translation="Möwe", rank=1812)
-    fake.words.copy = {
+    fake.words.stored = {
         "state": "stored", "image_id": UNKNOWN, "expires_at": "2026-01-02T03:04:05Z", "error": None,
         "renditions": [{"name": "300", "kind": "thumbnail", "width": 300, "height": 200, "format": "jpeg", "url": "https://b"}],
     }  # fmt: skip
@@ -111,7 +111,7 @@ def test_a_word_is_shown_with_its_image(fake: FakeServer, run: Run) -> None:
         assert about == "photo a, 4000 x 3000: A gull\N{REPLACEMENT CHARACTER}[2J over the sea"
         assert (stored, "https://b" in done.stdout) == (f"stored as image {UNKNOWN}", True)
     told = json.loads(run("words", "show", "4711", "--json").stdout)
-    assert (told["word"]["id"], told["image"]["photo"]["photo_id"], told["image"]["copy"]["state"]) == (
+    assert (told["word"]["id"], told["image"]["photo"]["photo_id"], told["image"]["stored"]["state"]) == (
         "4711", "a", "stored",
     )  # fmt: skip
 

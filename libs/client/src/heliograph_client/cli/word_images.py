@@ -42,9 +42,7 @@ async def find(client: AsyncClient, named: str) -> Word:
 def show_image(session: Session, word: Word, image: WordImage | WordWaiting) -> None:
     """Prints a word and its image, or where it is in the queue."""
     if session.as_json:
-        session.json_document(
-            {"word": word.model_dump(mode="json"), "image": image.model_dump(mode="json", by_alias=True)}
-        )
+        session.json_document({"word": word.model_dump(mode="json"), "image": image.model_dump(mode="json")})
         return
     session.say(_line(word))
     if isinstance(image, WordWaiting):
