@@ -14,6 +14,7 @@ from tests.integration.gateway.words.support import choose, miss, photo, put, qu
 
 from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.bus.connection import Bus
+from heliograph_common.db import provider_states
 from heliograph_common.db.engine import Database
 from heliograph_common.db.image_models import Rendition
 from heliograph_common.db.words import budget, pictures, queue
@@ -63,7 +64,7 @@ async def test_a_picture_is_shown_with_its_attribution(ann: httpx2.AsyncClient, 
         '<a href="https://unsplash.com/photos/p1?utm_source=a&amp;utm_medium=referral">Unsplash</a>'
     )
     assert [each["photo_id"] for each in found["alternatives"]] == ["p2"]
-    assert found["copy"] == {"state": "none", "image_id": None, "renditions": [], "expires_at": None, "error": None}
+    assert found["stored"] == {"state": "none", "image_id": None, "renditions": [], "expires_at": None, "error": None}
     assert await queued(db, "1") is None, "who looks at a picture queues nothing"
 
 
@@ -97,11 +98,7 @@ async def test_what_a_word_waits_for(ann: httpx2.AsyncClient, db: Database, gate
             await connection.execute(made)
     spent = await waiting(ann, "1")
     async with db.transaction() as connection:
-        paused = text(
-            "INSERT INTO provider_states (budget, paused_until, reason, failures) "
-            "VALUES ('unsplash', now() + interval '2 hours', 'the access key was refused', 1)"
-        )
-        await connection.execute(paused)
+        await provider_states.pause(connection, "unsplash", reason="the access key was refused", seconds=7200)
     refused = await waiting(ann, "1")
     stats = (await ann.get("/v1/words/stats")).json()["budget"]
     async with db.transaction() as connection:
@@ -224,7 +221,7 @@ async def test_a_stored_copy_is_signed_for_everyone_though_its_owner_is_another(
         image = await upload(owner, picture())
         await _store(db, blobs, image["id"])
         for client in (ann, bob):
-            copy = (await shown(client, "1"))["copy"]
+            copy = (await shown(client, "1"))["stored"]
             assert (copy["state"], copy["image_id"]) == ("stored", image["id"])
             assert [each["name"] for each in copy["renditions"]] == ["300"], "what is lost is left out"
             async with httpx2.AsyncClient(trust_env=False) as anyone:
@@ -232,11 +229,11 @@ async def test_a_stored_copy_is_signed_for_everyone_though_its_owner_is_another(
             assert (fetched.status_code, fetched.content) == (200, b"jpeg")
             assert (await client.get(f"/v1/images/{image['id']}")).status_code == 404, "the image itself is its owner's"
         await owner.delete(f"/v1/images/{image['id']}")
-        assert (await shown(bob, "1"))["copy"]["renditions"] == []
+        assert (await shown(bob, "1"))["stored"]["renditions"] == []
         again = await bob.post("/v1/words/1/image")
 
-    assert pending["copy"]["state"] == "pending"
-    assert again.json()["copy"]["state"] == "pending"
+    assert pending["stored"]["state"] == "pending"
+    assert again.json()["stored"]["state"] == "pending"
 
 
 async def _store(db: Database, blobs: MinioBlobs, image_id: str) -> None:

@@ -24,7 +24,7 @@ from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.words.schemas import WordPage, WordShape, WordsWritten
 
 ARABIC, HEBREW = "منارة", "מִגְדַּלּוֹר"
-FAMILY = "👩‍👩‍👧‍👦"
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 
 
 async def test_words_are_created_changed_and_left(ann: httpx2.AsyncClient, bob: httpx2.AsyncClient) -> None:
@@ -65,7 +65,16 @@ async def test_a_word_without_an_id_is_the_same_word_each_time(ann: httpx2.Async
 
 
 async def test_all_scripts_and_emoji_are_words(ann: httpx2.AsyncClient) -> None:
-    texts = [ARABIC, HEBREW, FAMILY, "نامه‌ای", "\u200f\u05e9\u05dc\u05d5\u05dd", "日本語", "e\u0301te\u0301", "x" * 200]
+    texts = [
+        ARABIC,
+        HEBREW,
+        FAMILY,
+        "\u06a9\u200c\u06cc",
+        "\u200f\u05e9\u05dc\u05d5\u05dd",
+        "日本語",
+        "e\u0301te\u0301",
+        "x" * 200,
+    ]
     assert (await put(ann, *(word(str(place), each) for place, each in enumerate(texts))))["created"] == len(texts)
     for place, each in enumerate(texts[:6]):
         assert (await ann.get(f"/v1/words/{place}")).json()["text"] == each

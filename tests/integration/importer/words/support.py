@@ -11,19 +11,32 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.components import started
 from tests.polling import until
 
 from heliograph_common.auth.late_key import LateKey
+from heliograph_common.blobs.minio import MinioBlobs
+from heliograph_common.bus.connection import Bus
 from heliograph_common.db.engine import Database
 from heliograph_common.db.word_models import ProviderRequest, QueuedWord, Word, WordImage
 from heliograph_common.db.words import entries, queue
 from heliograph_common.db.words.entries import Entry, key_of
+from heliograph_common.errors import DatabaseUnavailable
 from heliograph_common.ingest.accept import Ingest
+from heliograph_common.ingest.spool import limits_of
+from heliograph_common.messaging.worker import WorkerSettings
+from heliograph_common.outbound.client import GuardedClient
 from heliograph_common.runtime.backbone import Backbone
+from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_importer.bootstrap import wire_words
 from heliograph_importer.settings import ImporterSettings, UnsplashSettings
+from heliograph_importer.words.claims import Rules
+from heliograph_importer.words.dispatcher import WordDispatcher
+from heliograph_importer.words.files import Files
+from heliograph_importer.words.handler import WordHandler
+from heliograph_importer.words.populator import Populator
 from heliograph_importer.words.providers.port import PhotoProvider
 from heliograph_importer.words.providers.unsplash import Unsplash
 from heliograph_local.doubles.unsplash import UnsplashDouble
@@ -158,19 +171,72 @@ class Words:
             return (await connection.execute(statement)).one_or_none()
 
 
-async def kill(components: Sequence[Component]) -> None:
-    """Ends components as a crash does: their tasks are cancelled where they stand, and nothing is given back."""
-    tasks = [task for component in components for task in _tasks(component)]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+class MortalDatabase(Database):
+    """One that is gone as soon as ``dead`` is set, as for a process that was killed: what its tasks do in their last moments
+    changes nothing."""
+
+    dead = False
+
+    @asynccontextmanager
+    async def transaction(self, **options: Any) -> AsyncIterator[AsyncConnection]:
+        """As ``Database``."""
+        if self.dead:
+            raise DatabaseUnavailable("this process was killed")
+        async with super().transaction(**options) as connection:
+            yield connection
+
+
+class Replica:
+    """An importer that finds pictures, whose dispatcher and populator run when they are told to, and that can be killed."""
+
+    def __init__(
+        self, words: Words, photos: PhotoProvider, *, quota: int = PLENTY, now: Callable[[], datetime] | None = None
+    ) -> None:
+        settings = words.settings
+        self.database = MortalDatabase(settings.database, application="importer-to-kill")
+        self.bus = Bus(settings.nats, client_name="importer-to-kill")
+        blobs = MinioBlobs(settings.s3)
+        backbone = Backbone("importer", settings, Health(), database=self.database, blobs=blobs, bus=self.bus)
+        rules = Rules([photos], quota=quota, store=False, owner="words", miss=timedelta(days=30), now=now)
+        ingest = Ingest(self.database, backbone.messenger, blobs, waiting_before_low=100)
+        files = Files(GuardedClient(), ingest, limits_of(settings.limits), owner="words")
+        self.dispatcher = WordDispatcher(backbone.messenger, rules, ready=photos.waits_for)
+        self.populator = Populator(self.database, every=timedelta(minutes=30), days=7, now=now)
+        worker = backbone.worker(
+            WordHandler(rules, files, ended=lambda: None), WorkerSettings(slots=2), patience=5.0, available=()
+        )
+        self._closing = [photos.close, files.close]
+        self._components: list[Component] = [*backbone.components, *worker]
+
+    async def start(self) -> Replica:
+        """Begins to take work."""
+        for component in self._components:
+            await component.start()
+        await self.bus.wait_connected()
+        return self
+
+    async def kill(self) -> None:
+        """Ends it as a crash does: its connections are gone and its tasks end where they stand."""
+        self.database.dead = True
+        await self.bus.stop(1.0)
+        tasks = [task for component in self._components for task in _tasks(component)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Ends it in good order; after ``kill`` only what the test's process would keep."""
+        for component in reversed(self._components):
+            await component.stop(5.0)
+        for close in self._closing:
+            await close()
 
 
 def _tasks(component: Component) -> list[asyncio.Task[Any]]:
+    """The tasks of a component."""
     found: list[asyncio.Task[Any]] = []
     for value in vars(component).values():
-        if isinstance(value, asyncio.Task):
-            found.append(value)
-        elif isinstance(value, set):
-            found += [each for each in value if isinstance(each, asyncio.Task)]
+        each = value if isinstance(value, list | set) else [value]
+        found += [task for task in each if isinstance(task, asyncio.Task)]
     return found

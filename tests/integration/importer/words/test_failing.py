@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.integration.importer.words.support import Words, kill
+from tests.integration.importer.words.support import Replica, Words
 from tests.polling import until
 
 from heliograph_common.auth.late_key import LateKey
@@ -128,16 +128,12 @@ async def test_one_bad_word_does_not_stand_before_the_others(words: Words) -> No
 async def test_a_kill_between_charge_and_answer_loses_neither_word_nor_count(words: Words) -> None:
     words.double.behaviour.misbehave(Fault(kind="slow", call="search", seconds=1.0))
     await words.add(Entry("a", "kettle", "en"))
-    backbone = words.make_backbone()
-    components = [*backbone.components, *words.components(backbone)]
-    for component in components:
-        await component.start()
+    doomed = await Replica(words, words.unsplash()).start()
+    await doomed.dispatcher.run_once()
     await until(lambda: words.asked("search"))
-    await kill(components)
+    await doomed.kill()
     async with words.importer():
         await words.idle(60)
-    for component in reversed(components):
-        await component.stop(1.0)
     assert words.asked("search") == ["kettle", "kettle"]
     assert len(await words.requests()) == len(words.asked()) == 3
     assert (await words.picture("a")).downloaded_at is not None

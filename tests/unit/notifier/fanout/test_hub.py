@@ -17,8 +17,8 @@ def hub_at(head: int = 0, *, ring_events: int = 100) -> Hub:
 
 def deliver(hub: Hub, seq: int, owner: str = "ann") -> None:
     made = event(seq, owner)
-    for client in hub.admit(made):
-        client.offer(made)
+    for reached in hub.admit(made):
+        reached.offer(made)
 
 
 @given(st.lists(st.integers(1, 3), max_size=80), st.integers(1, 20), st.integers(0, 20_000), st.integers(0, 300))
@@ -70,8 +70,8 @@ def test_events_of_words_go_to_every_client_whose_filter_passes_them() -> None:
     for client in (ann, bob, everyone, other):
         hub.join(client)
     made = word_event(1)
-    for client in hub.admit(made):
-        client.offer(made)
+    for reached in hub.admit(made):
+        reached.offer(made)
     deliver(hub, 2, "ann")
     assert [client.got for client in (ann, bob, everyone, other)] == [[1, 2], [1], [1, 2], []]
 

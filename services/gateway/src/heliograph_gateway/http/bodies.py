@@ -84,14 +84,17 @@ def _escaped(step: int | str) -> str:
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
-async def received(request: Request, limit: int, *, remedy: str | None = None) -> bytes:
-    """The body as it was sent, of at most ``limit`` bytes. ``remedy``: what to do about a larger one.
+async def received(
+    request: Request, limit: int = _BODY_BYTES, *, remedy: str | None = None, any_type: bool = False
+) -> bytes:
+    """The body as it was sent, of at most ``limit`` bytes. ``remedy``: what to do about a larger one. ``any_type``: whatever
+    its type is said to be.
 
     Raises:
         Problem: it is too large, or says that it is something else than JSON.
     """
     essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if essence != "application/json":
+    if essence != "application/json" and not any_type:
         raise Problem(
             UNSUPPORTED_MEDIA_TYPE, "The body must be `application/json`.", headers={"Accept": "application/json"}
         )

@@ -95,4 +95,4 @@ class Words:
 
 def no_such_word(word_id: str) -> Problem:
     """404."""
-    return Problem(NOT_FOUND, f"Word `{word_id}` does not exist. Send it with `PUT /v1/words` first.")
+    return Problem(NOT_FOUND, f"Word `{word_id[:100]}` does not exist. Send it with `PUT /v1/words` first.")

@@ -86,8 +86,8 @@ class WordDispatcher:
         elif state.paused:
             return 0, False
         spent = await budget.spending(connection, self._name, self._rules.quota, now=self._rules.clock())
-        busy = await queries.under_way(connection)
-        most = min(self._rules.quota - spent.used - busy, self._ahead())
+        busy, uncharged = await queries.under_way(connection)
+        most = min(self._rules.quota - spent.used - uncharged, self._ahead())
         if state.failing:
             most = min(most, 1 - busy)
         return most, spent.next_at(asked=False) > spent.now

@@ -30,9 +30,9 @@ class Taken:
     picture: Row[Any] | None
 
 
-async def under_way(connection: AsyncConnection) -> int:
-    """How many words are sent or being worked on."""
-    return int((await connection.execute(_UNDER_WAY, {"kind": FindPicture.kind})).scalar_one())
+async def under_way(connection: AsyncConnection) -> tuple[int, int]:
+    """How many words are sent or being worked on, and how many of these are not charged yet."""
+    return tuple((await connection.execute(_UNDER_WAY, {"kind": FindPicture.kind})).one())
 
 
 async def send(
@@ -124,7 +124,10 @@ async def pictures(connection: AsyncConnection) -> int:
 
 _NOW = "coalesce(CAST(:now AS timestamptz), now())"
 _TYPES = (bindparam("now", type_=DateTime(timezone=True)),)
-_UNDER_WAY = text("SELECT count(*) FROM work WHERE kind = :kind")
+_UNDER_WAY = text("""
+    SELECT count(*) AS all, count(*) FILTER (WHERE word_queue.status = 'sent') AS uncharged
+    FROM work LEFT JOIN word_queue ON word_queue.word_key = work.target WHERE work.kind = :kind
+""")
 _SEND = text(f"""
     WITH chosen AS (
         SELECT word_key FROM word_queue

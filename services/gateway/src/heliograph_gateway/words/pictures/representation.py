@@ -36,7 +36,7 @@ def picture(found: Picture, signed: Signed) -> dict[str, Any]:
         "text": word.text,
         "language": word.language,
         "photo": photo(found.photo),
-        "copy": {
+        "stored": {
             "state": "none" if row.storing == "done" and row.image_id is None else _STATES[row.storing],
             "image_id": None if row.image_id is None else str(row.image_id),
             "renditions": [_rendition(each, url) for each, url in signed.renditions],

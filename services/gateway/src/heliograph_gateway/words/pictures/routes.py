@@ -68,9 +68,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 async def get_word_image(
     pictures: PictureService, database: Db, blobs: Objects, settings: Settings, caller: Reader, word_id: WordId
 ) -> Response:
-    """Returns the image of the word, to be shown from its provider with its attribution; if copies are stored, also signed
-    URLs of the renditions. If there is no image yet, returns 202 with the place in the queue, and moves the word to its
-    front, for up to 100 words per caller."""
+    """Returns the image of the word, to be shown from its provider with its attribution. If copies are stored, also returns
+    signed URLs of the renditions. While the word has no image yet, returns 202 with its place in the queue, and moves it to
+    the front, for up to 100 words per caller."""
     found = await pictures.show(word_id, caller.subject)
     return await _answer(found, database, blobs, settings)
 

@@ -14,10 +14,10 @@ from heliograph_gateway.http.schemas import Shape, linked
 from heliograph_gateway.words.schemas import WORD_ID
 
 PHOTO_ID = "eOLpJytrbsQ"
-_PAGE = f"https://unsplash.com/photos/{PHOTO_ID}?utm_source=heliograph&utm_medium=referral"
-_FILE = "https://images.unsplash.com/photo-1416339306562-f3d12fefd36f?w=1080"
-_PERSON = "https://unsplash.com/@jeffsheldon?utm_source=heliograph&utm_medium=referral"
-_CREDIT = f'Photo by <a href="{escape(_PERSON)}">Jeff Sheldon</a> on <a href="{escape(_PAGE)}">Unsplash</a>'
+PAGE = f"https://unsplash.com/photos/{PHOTO_ID}?utm_source=heliograph&utm_medium=referral"
+FILE = "https://images.unsplash.com/photo-1416339306562-f3d12fefd36f?w=1080"
+PERSON = "https://unsplash.com/@jeffsheldon?utm_source=heliograph&utm_medium=referral"
+CREDIT = f'Photo by <a href="{escape(PERSON)}">Jeff Sheldon</a> on <a href="{escape(PAGE)}">Unsplash</a>'
 """Examples."""
 
 Copy = Literal["none", "pending", "stored", "failed"]
@@ -44,13 +44,13 @@ class Attribution(Shape):
         str,
         Field(
             description="Credit as HTML with the links that Unsplash requires.",
-            examples=[_CREDIT],
+            examples=[CREDIT],
         ),
     ]
     photographer: Annotated[str, Field(description="Name of the photographer.", examples=["Jeff Sheldon"])]
-    photographer_url: Annotated[str, Field(description="Page of the photographer at the provider.", examples=[_PERSON])]
+    photographer_url: Annotated[str, Field(description="Page of the photographer at the provider.", examples=[PERSON])]
     provider: Annotated[str, Field(description="Provider of the photo.", examples=["unsplash"])]
-    provider_url: Annotated[str, Field(description="Page of the photo at the provider.", examples=[_PAGE])]
+    provider_url: Annotated[str, Field(description="Page of the photo at the provider.", examples=[PAGE])]
 
 
 class PhotoShape(Shape):
@@ -62,11 +62,11 @@ class PhotoShape(Shape):
         Field(
             description="URL to show the photo from, about 1,080 pixels wide. Unsplash requires that photos are shown from "
             "there.",
-            examples=[_FILE],
+            examples=[FILE],
         ),
     ]
-    thumb_url: Annotated[str, Field(description="URL of a small version, about 200 pixels wide.", examples=[_FILE])]
-    full_url: Annotated[str, Field(description="URL of the photo in full size.", examples=[_FILE])]
+    thumb_url: Annotated[str, Field(description="URL of a small version, about 200 pixels wide.", examples=[FILE])]
+    full_url: Annotated[str, Field(description="URL of the photo in full size.", examples=[FILE])]
     width: Annotated[int, Field(description="Width in full size, in pixels.", examples=[5472])]
     height: Annotated[int, Field(description="Height in full size, in pixels.", examples=[3648])]
     color: Annotated[
@@ -136,7 +136,7 @@ class WordPicture(Shape):
     text: Annotated[str, Field(description="The word.", examples=["lighthouse"])]
     language: Annotated[str, Field(description="Language of the word (BCP 47).", examples=["en"])]
     photo: Annotated[PhotoShape, Field(description="The photo.")]
-    copy_: Annotated[StoredCopy, Field(alias="copy", description="The copy that this installation stores.")]
+    stored: Annotated[StoredCopy, Field(description="Whether this installation stores a copy, and its files.")]
     query: Annotated[
         str | None, Field(description="Text that found the photo. Null if it was named.", examples=["lighthouse"])
     ]

@@ -127,8 +127,9 @@ class Pictures:
             await word_queue.ask(connection, word.key, caller, photo_id=photo_id)
             return await self._queued(connection, word)
 
-    async def forget(self, word_id: str) -> None:
-        """Removes the picture, and that none was found. The next population of the queue searches again.
+    async def forget(self, word_id: str) -> bool:
+        """Removes the picture, and that none was found; whether there was one. The next population of the queue searches
+        again.
 
         Raises:
             Problem: there is no such word.
@@ -141,6 +142,7 @@ class Pictures:
             await queries.drop(connection, word.key, task="download")
             if gone is not None:
                 transaction.event(WordImageRemoved(**event_facts(gone)), owner=self._owner)
+        return gone is not None
 
     async def _choose(self, transaction: Transaction, word: Row[Any], choice: Choice, caller: str) -> Picture:
         """As importers do it (``words.outcomes`` there)."""
