@@ -48,6 +48,7 @@ from tests.chaos.scenarios import (
     storage,
     streams,
     unreachable,
+    words,
     workers,
 )
 from tests.chaos.world import world
@@ -73,12 +74,13 @@ SCENARIOS: tuple[ModuleType, ...] = (
     reupload,
     imports,
     analyses,
+    words,
 )
 
 _SHOWN = 12
 _LIMIT_QUICK, _LIMIT = 600.0, 1800.0
 _QUICK_JOBS = 3 if (os.cpu_count() or 2) >= 4 else 2
-_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20, 21, 22)
+_QUICK = (1, 2, 3, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23)
 """What `--quick` runs unless it is told: what finds most in a time that every change can wait for."""
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 

@@ -43,6 +43,7 @@ Say = Callable[[str], None]
 _ROOT = Path(__file__).parents[2]  # services of our own (``thumbnailers``) are found from here
 _STANDSTILL = 60.0  # longer than a lease of the outbox (30 s) and any ack_wait here
 _SAY_EVERY = 3.0
+_PHOTO_CALLS = "photo-calls"
 _NEVER_MET = '{"quota": 1000000, "window_seconds": 1, "burst": 1000000}'
 _RATE_LIMITS = {  # one owner sends all: the limits are asked, faults or not, and never met
     "HELIOGRAPH_RATE_LIMITS__DEFAULT": _NEVER_MET,
@@ -79,6 +80,11 @@ class World:
     @property
     def connection(self) -> Connection:
         return self.stack.connection
+
+    @property
+    def photo_calls(self) -> Path:
+        """The file in which the double of Unsplash writes what it is asked."""
+        return self.stack.folder.path / _PHOTO_CALLS
 
     @property
     def replicas(self) -> list[str]:
@@ -188,6 +194,7 @@ async def world(
     analyzers: int = 0,
     owners: int = 1,
     provided: int = 0,
+    words: bool = False,
     nats_disk: int | None = None,
     s3_proxy: bool = False,
     proxied: bool = False,
@@ -200,8 +207,9 @@ async def world(
     ``thumbnailer`` is the module that is run as the thumbnailer; ``nats_max_file_store`` is JetStream's disk in bytes, and
     ``nats_disk`` the size of a file system of its own, where this machine lets us make one; ``s3_proxy``: services reach S3
     through ``World.s3_faults``; with ``importers``, so many run, and the double of a provider with ``provided``
-    pictures; with ``analyzers``, so many, and the double of a model; ``owners`` is how many clients there are, each of an
-    owner of its own; ``proxied``: they reach every server through a proxy that can stand still (``network.py``);
+    pictures; with ``analyzers``, so many, and the double of a model; with ``words``, that of Unsplash; ``owners`` is how
+    many clients there are, each of an owner of its own; ``proxied``: they reach every server through a proxy that can stand
+    still (``network.py``);
     ``patience`` is how many seconds the client waits for an answer."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user where this runs as root
@@ -224,7 +232,9 @@ async def world(
         nats_max_file_store=nats_max_file_store,
         overrides={"HELIOGRAPH_S3__ENDPOINT": s3_faults.endpoint} if s3_proxy else None,
         report=lambda _line: None,
-        doubles=Doubles(folder / "pictures" if provided else None, model_calls) if provided or analyzers else None,
+        doubles=Doubles(folder / "pictures" if provided else None, model_calls, folder / _PHOTO_CALLS)
+        if provided or analyzers or words
+        else None,
     )
     try:
         say("starting the stack")

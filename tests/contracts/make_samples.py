@@ -42,6 +42,14 @@ from heliograph_common.contracts.messages import (
     VariantsReady,
 )
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.contracts.word_messages import (
+    FindPicture,
+    Photo,
+    WordImageFound,
+    WordImageNotFound,
+    WordImageRemoved,
+    WordImageStored,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 WHEN = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)
@@ -61,6 +69,25 @@ FAILED = Stages(thumbnails="failed", variants="failed")
 NEW = Stages()
 IMPORTED: dict[str, Any] = {"import_id": IMPORT, "source": "google_drive", "name": "Möwen"}
 SOME = ImportCounts(found=1200, queued=392, fetching=8, imported=780, unchanged=10, skipped=6, failed=1, canceled=3)
+WORD = UUID("5b0c8e0a-1f7d-5c52-9a55-30b6d2a3c101")
+GULL: dict[str, Any] = {"word_id": "4711", "text": "gull", "language": "en"}
+PHOTO = Photo(
+    provider="unsplash",
+    id="eOLpJytrbsQ",
+    page_url="https://unsplash.example/photos/eOLpJytrbsQ",
+    image_url="https://images.unsplash.example/photo-1?w=1080",
+    thumb_url="https://images.unsplash.example/photo-1?w=200",
+    full_url="https://images.unsplash.example/photo-1",
+    width=4000,
+    height=3000,
+    photographer="Jeff Sheldon",
+    photographer_url="https://unsplash.example/@ugmonk",
+    color="#a4c3d2",
+    blur_hash="LaLXMa9Fx[D%~q%MtQM|kDRjtRIU",
+    description="A gull over the sea",
+    tags=("gull", "sea"),
+    download_location="https://api.unsplash.example/photos/eOLpJytrbsQ/download",
+)
 
 
 def samples() -> list[Body]:
@@ -107,6 +134,13 @@ def samples() -> list[Body]:
             reason="the folder is private: share it by link",
         ),
         ImportCanceled(**IMPORTED, status="canceled", progress=100, counts=SOME, revision=4),
+        FindPicture(word_key=WORD),
+        WordImageFound(**GULL, revision=2, photo=PHOTO),
+        WordImageStored(**GULL, revision=3, image_id=IMAGE),
+        WordImageNotFound(
+            **GULL, revision=2, code="no_results", reason="no provider has a photo of it: name one", search_again_at=WHEN,
+        ),
+        WordImageRemoved(**GULL, revision=4),
         DeadLetter(
             service="thumbnailer", subject="work.render.low", headers={"Nats-Msg-Id": str(IMAGE)}, payload="{}",
             reason="no such image", error="NotFound", deliveries=3, died_at=WHEN,

@@ -50,8 +50,29 @@ OWN = {
     ("GET", "/v1/queue"),
     ("GET", "/v1/settings/display-sizes"),
     ("GET", "/images"),
+    ("GET", "/v1/vocabulary"),
     ("GET", "/task/{task_id}"),  # of a task that is someone else's it tells what it tells of none
 }
+SHARED = {
+    ("GET", "/v1/words"),
+    ("GET", "/v1/words/{word_id}"),
+    ("GET", "/v1/words/{word_id}/image"),
+    ("POST", "/v1/words/{word_id}/image"),
+    ("DELETE", "/v1/words/{word_id}/image"),
+    ("GET", "/v1/words/stats"),
+    ("POST", "/v1/words/sync"),
+    ("PUT", "/v1/words"),
+    ("DELETE", "/v1/words/{word_id}"),
+    ("PUT", "/v1/vocabulary/{word_id}"),
+    ("DELETE", "/v1/vocabulary/{word_id}"),
+    ("POST", "/api/images/populate-queue"),
+    ("GET", "/api/words/{word_id}/image"),
+    ("POST", "/api/images/search"),
+    ("POST", "/api/images/cache/clear"),
+    ("GET", "/api/images/cache/stats"),
+    ("GET", "/api/images/background/status"),
+}
+"""Words are everybody's; whose vocabulary they are in is told to its owner only."""
 CREATES = {
     ("POST", "/v1/images"),
     ("POST", "/v1/uploads"),
@@ -79,6 +100,7 @@ def _path(template: str, image_id: str, upload_id: str, tus_id: str, import_id: 
         "import_id": import_id,
         "analysis_id": analysis_id,
         "name": "original",
+        "word_id": "anns-word",
         "letter_id": "1",
         "message_id": NOBODYS,
         "check_id": NOBODYS,
@@ -113,7 +135,7 @@ async def test_another_owner_gets_nothing(
         elif (method, path) in OWN:
             assert answer.status_code == 200, route
         else:
-            assert (method, path) in CREATES, f"say in this test what {route} may show to whom"
+            assert (method, path) in CREATES | SHARED, f"say in this test what {route} may show to whom"
         own = [
             each for each in (image["id"], direct["id"], tus_id, imported["id"], analysis["id"]) if each not in asked
         ]

@@ -33,7 +33,7 @@ async def test_every_frame_of_heliograph_v1(notifier: Notifier, bus: Bus) -> Non
     async with notifier.socket() as socket:
         for frame in (
             {"op": "auth", "token": token("ann")},
-            {"op": "subscribe", "types": ["image.*", "import.*"]},
+            {"op": "subscribe", "types": ["image.*", "import.*", "word.*"], "word_ids": []},
             {"op": "ping"},
         ):
             told_apart(messages_of("receiveHeliographV1"), frame)

@@ -14,6 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.import_messages import ImportEvent
+from heliograph_common.contracts.word_messages import WordEvent
+from heliograph_common.ids import new_id
 from heliograph_common.settings import AuthSettings
 
 OTHER_ISSUER = AUTH.model_copy(update={"issuer": "someone else"})
@@ -186,6 +188,32 @@ async def test_events_of_imports_are_their_owners_only(notifier: Notifier, bus: 
         await publish("ann")
         for socket in (bob, ends, one, images):
             await socket.silent(publish)
+
+
+async def test_events_of_words_are_everyones(notifier: Notifier, bus: Bus, publish: Publisher) -> None:
+    bodies = [body for body in samples() if isinstance(body, WordEvent)]
+    types = [f"dev.heliograph.{body.type}" for body in bodies]
+    query = f"?word_ids=4711&image_ids={new_id()}"
+    async with (
+        notifier.subscribed("ann") as ann,
+        notifier.socket("cloudevents.json", token=token("bob"), query=query) as bob,
+        notifier.subscribed("root", scopes=["admin"], all_owners=True) as everyone,
+        notifier.subscribed("ann", word_ids=["4712"]) as another,
+        notifier.subscribed("ann", types=["word.image_removed"]) as ends,
+    ):
+        beginning = ann.cursor
+        await notifier.joined(5)
+        await tell(bus, "words", *bodies)
+        for socket in (ann, bob, everyone):
+            events = await socket.events(len(bodies))
+            assert [event["type"] for event in events] == types
+            assert {event["subject"] for event in events} == {"4711"}
+        assert [event["type"] for event in await ends.events(1)] == ["dev.heliograph.word.image_removed"]
+        await publish("cy")
+        for socket in (ann, another, ends):
+            await socket.silent(publish)
+    async with notifier.subscribed("dan", cursor=beginning) as late:  # they are replayed too
+        assert [event["type"] for event in await late.events(len(bodies))] == types
 
 
 async def test_owners_replay_only_their_own(start_notifier: StartNotifier, publish: Publisher) -> None:

@@ -31,6 +31,7 @@ from tests.unit.client import documented
 from tests.unit.client.fake_analyses import FakeAnalyses
 from tests.unit.client.fake_answers import TIME, problem
 from tests.unit.client.fake_imports import FakeImports
+from tests.unit.client.fake_words import FakeWords
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
@@ -97,7 +98,7 @@ class FakeServer:
         self.findings: list[dict[str, Any]] = []
         self.content: dict[str, bytes] = {}
         self.fails: set[bytes] = set()
-        self.imports, self.analyses = FakeImports(), FakeAnalyses()
+        self.imports, self.analyses, self.words = FakeImports(), FakeAnalyses(), FakeWords()
         self.page_size = 2
         self.processing_reads = 0  # an image is finished when it has been read so often; 0: never
         self._reads: dict[str, int] = defaultdict(int)
@@ -292,7 +293,11 @@ class FakeServer:
                 Route("/v1/admin/checks/{check_id}/cancel", self._route(self._check), methods=["POST"]),
                 *(
                     Route(path, self._route(self._of(part, handler)), methods=[method])
-                    for part, routes in (("imports", FakeImports.ROUTES), ("analyses", FakeAnalyses.ROUTES))
+                    for part, routes in (
+                        ("imports", FakeImports.ROUTES),
+                        ("analyses", FakeAnalyses.ROUTES),
+                        ("words", FakeWords.ROUTES),
+                    )
                     for method, path, handler in routes
                 ),
                 Route("/v1/settings/display-sizes", self._route(self._sizes), methods=["GET", "PUT"]),

@@ -11,6 +11,7 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts.envelope import encode, envelope
 from heliograph_common.contracts.import_messages import ImportCounts, ImportStarted
 from heliograph_common.contracts.messages import ImageReady, Stages
+from heliograph_common.contracts.word_messages import WordImageStored
 from heliograph_common.ids import new_id
 from heliograph_notifier.fanout.client import Client, QueueLimits
 from heliograph_notifier.protocol.codes import CloseCode
@@ -38,6 +39,13 @@ def import_event(seq: int, owner: str = "ann") -> Event:
     )
     payload = encode(envelope(body, owner=owner))
     return encode_event(StreamedMessage(seq, "events.import.started", {}, payload, utc_now(), 0), EPOCH)
+
+
+def word_event(seq: int, owner: str = "words", *, word_id: str = "Gull-1") -> Event:
+    """A ``word.image_stored`` event, which names an image too."""
+    body = WordImageStored(word_id=word_id, text="gull", language="en", revision=2, image_id=new_id())
+    payload = encode(envelope(body, owner=owner))
+    return encode_event(StreamedMessage(seq, "events.word.image_stored", {}, payload, utc_now(), 0), EPOCH)
 
 
 class FakeClient(Client):

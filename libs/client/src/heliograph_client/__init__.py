@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from heliograph_client.models import Reset as Reset
     from heliograph_client.retry import RetryPolicy as RetryPolicy
     from heliograph_client.sync import Client as Client
+    from heliograph_client.word_models import Word as Word
+    from heliograph_client.word_models import WordEntry as WordEntry
 
 _HOMES = {
     "Analysis": "analysis_models",
@@ -42,6 +44,8 @@ _HOMES = {
     "Rendition": "models",
     "Reset": "models",
     "RetryPolicy": "retry",
+    "Word": "word_models",
+    "WordEntry": "word_models",
     "find_connection": "connection",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of the table's names

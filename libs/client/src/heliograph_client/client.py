@@ -46,9 +46,10 @@ from heliograph_client.pages import (
 from heliograph_client.retry import RetryPolicy
 from heliograph_client.transport import Transport, parse
 from heliograph_client.waiting import OnStage, Waiter
+from heliograph_client.words import Wording
 
 
-class AsyncClient(Administration, Analyzing, Importing):
+class AsyncClient(Administration, Analyzing, Importing, Wording):
     """A client of one server; use it as a context manager, from one event loop.
 
     ``connection`` says where the server is; without one it is looked for as ``find_connection`` tells.

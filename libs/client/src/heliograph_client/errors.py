@@ -11,7 +11,8 @@ HeliographError
 └── ProblemError            the server refused: `.problem` says why (RFC 9457)
     ├── Unauthorised        401, 403: the token is missing, expired or lacks a scope
     ├── NotFound            404: the resource does not exist, or belongs to another owner
-    │   └── NotRendered     404: the rendition does not exist yet
+    │   ├── NotRendered     404: the rendition does not exist yet
+    │   └── WordImageMissing  404: no image was found for the word lately
     ├── Conflict            409, 412: the state of the resource forbids the request
     ├── Rejected            400, 413, 415, 422: the input is invalid
     └── Unavailable         429, 5xx: try again later; this client has retried already
@@ -79,6 +80,15 @@ class NotRendered(NotFound):
     """The rendition does not exist yet: wait until the image is complete."""
 
 
+class WordImageMissing(NotFound):
+    """No image was found for the word lately: name a photo, or search again."""
+
+    @property
+    def search_again_at(self) -> str | None:
+        """When the word is searched for again by itself."""
+        return (self.problem.model_extra or {}).get("search_again_at")
+
+
 class Conflict(ProblemError):
     """The state of the resource forbids the request: read it again, then decide."""
 
@@ -99,6 +109,8 @@ def problem_error(problem: Problem) -> ProblemError:
     """The error of the class that fits ``problem``."""
     if problem.type.endswith("/not-rendered-yet"):
         return NotRendered(problem)
+    if problem.type.endswith("/word-image-not-found"):
+        return WordImageMissing(problem)
     if problem.type.endswith("/analysis-unavailable"):
         return AnalysisUnavailable(problem)
     if problem.status >= 500:

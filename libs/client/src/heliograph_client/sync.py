@@ -15,7 +15,6 @@ from uuid import UUID
 
 from heliograph_client.analyses import DEFAULT_PROFILE, OnLook
 from heliograph_client.analysis_models import Analysis, UsageReport
-from heliograph_client.background import Background
 from heliograph_client.body import Progress, Source
 from heliograph_client.client import AsyncClient
 from heliograph_client.connection import Connection
@@ -38,11 +37,14 @@ from heliograph_client.models import (
     Status,
 )
 from heliograph_client.retry import RetryPolicy
+from heliograph_client.sync_words import BlockingWords
 from heliograph_client.waiting import OnStage
 
 
-class Client(Background):
+class Client(BlockingWords):
     """A client of one server; use it as a context manager, from any thread. Callbacks run on the client's own thread."""
+
+    _client: AsyncClient
 
     def __init__(self, connection: Connection | None = None, *, policy: RetryPolicy | None = None) -> None:
         super().__init__()

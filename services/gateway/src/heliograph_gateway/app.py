@@ -59,6 +59,10 @@ from heliograph_gateway.uploads.tus import document as tus_headers
 from heliograph_gateway.uploads.tus import routes as tus
 from heliograph_gateway.uploads.tus.headers import REQUEST_HEADERS, RESPONSE_HEADERS
 from heliograph_gateway.uploads.tus.protocol import TusProtocol
+from heliograph_gateway.words import routes as words
+from heliograph_gateway.words.pictures import routes as word_pictures
+from heliograph_gateway.words.queue import routes as word_queue
+from heliograph_gateway.words.vocabulary import routes as vocabulary
 
 log = structlog.get_logger(__name__)
 
@@ -70,12 +74,16 @@ ROUTERS = (
     renditions.router,
     analyses.router,
     imports.router,
+    word_queue.router,  # before words: their ids are in its place
+    words.router,
+    word_pictures.router,
+    vocabulary.router,
     queue.router,
     dead_letters.router,
     quarantine.router,
     display_sizes.router,
     checks.router,
-    compat.router,
+    *compat.ROUTERS,
     meta.router,
 )
 API_ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
@@ -107,9 +115,11 @@ def api(services: Services, health: Health, settings: GatewaySettings) -> FastAP
     app.state.services = services
     app.state.health = health
     for router in ROUTERS:
-        if router is not compat.router or settings.compat.enabled:
+        if router not in compat.ROUTERS or settings.compat.enabled:
             app.include_router(router)
-    app.router.routes += [route for route in management.routes(health) if route.path in _PROBES]
+    metrics = settings.compat.enabled and settings.compat.metrics
+    managed = {*_PROBES, *(["/metrics"] if metrics else [])}
+    app.router.routes += [route for route in management.routes(health) if route.path in managed]
     _handle_errors(app)
     _document(app)
     app.add_middleware(Idempotency, keys=services.get(IdempotencyKeys), callers=services.get(Callers))
@@ -164,9 +174,8 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _refusal(request: Request, problem: Problem) -> Response:
-    """The problem; to older clients with an ``error`` that says what ``detail`` says, as some of their systems did."""
-    if request.scope.get("route") in compat.router.routes:
-        problem.extra["error"] = problem.detail
+    """The problem; to older clients with what their systems said."""
+    compat.older(request.scope.get("route"), problem, request.headers)
     return problem.response()
 
 

@@ -62,6 +62,9 @@ from heliograph_gateway.uploads.collector import UploadCollector
 from heliograph_gateway.uploads.direct.service import DirectUploads
 from heliograph_gateway.uploads.form.service import FormUploads
 from heliograph_gateway.uploads.tus.service import ResumableUploads
+from heliograph_gateway.words.pictures.service import Pictures
+from heliograph_gateway.words.queue.service import WordQueue
+from heliograph_gateway.words.service import Words
 
 NAME = "gateway"
 
@@ -92,6 +95,7 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
     )
     diary = Diary(database, _user_service(settings.food))
     queue = Queue(database, partial(lags, bus, CONSUMERS))
+    word_queue = WordQueue(database, settings.words)
 
     async def configured() -> bool:
         async with database.transaction() as connection:
@@ -123,6 +127,9 @@ async def build(settings: GatewaySettings, health: Health) -> Sequence[Component
                 Imports: Imports(
                     database, messenger, Sealer(settings.imports.token_keys), active=settings.gateway.active_imports
                 ),
+                Words: Words(messenger, owner=settings.words.owner),
+                WordQueue: word_queue,
+                Pictures: Pictures(database, messenger, word_queue, settings.words),
                 Queue: queue,
                 Polls: Polls(queue, configured),
                 DeadLetterStore: DeadLetters(bus),

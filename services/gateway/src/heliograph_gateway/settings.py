@@ -8,7 +8,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from heliograph_common.settings import AuthSettings, CompatSettings, ImportSettings, LimitSettings, ServiceSettings
+from heliograph_common.settings import (
+    AuthSettings,
+    CompatSettings,
+    ImportSettings,
+    LimitSettings,
+    ServiceSettings,
+    WordSettings,
+)
 
 
 class GatewayOwnSettings(BaseModel):
@@ -57,6 +64,12 @@ class GatewayCompatSettings(CompatSettings):
         max_length=255,
         description="Owner of the images of callers without a token, on these routes only. Empty rejects such callers with "
         "401; otherwise anyone who reaches the gateway may upload and read this owner's images.",
+    )
+
+    metrics: bool = Field(
+        False,
+        description="Serve the metrics of the gateway at `GET /metrics` of its public port too, to anyone who reaches it. "
+        "They name routes and counts, and no owner.",
     )
 
     @field_validator("anonymous_owner")
@@ -137,6 +150,9 @@ ROUTE_POLICIES: dict[str, RatePolicy | None] = {
     "* /v1/quarantine*": RatePolicy(quota=50, burst=500),
     "* /v1/admin/*": RatePolicy(quota=50, burst=500),
     "* /v1/settings/*": RatePolicy(quota=50, burst=500),
+    "PUT /v1/words": RatePolicy(quota=1, burst=60),  # up to 30,000 words each
+    "POST /v1/words/sync": RatePolicy(quota=1, window_seconds=10, burst=10),  # each looks at all words
+    "POST /api/images/populate-queue": RatePolicy(quota=1, window_seconds=10, burst=10),
 }
 """Built in: what ``RateLimitSettings.routes`` has beside what is set."""
 
@@ -154,4 +170,5 @@ class GatewaySettings(ServiceSettings):
     gateway: GatewayOwnSettings = GatewayOwnSettings()
     compat: GatewayCompatSettings = GatewayCompatSettings()
     food: FoodSettings = FoodSettings()
+    words: WordSettings = WordSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()

@@ -57,8 +57,9 @@ _V1 = """\
 Events as CloudEvents 1.0 and control frames, one JSON object per text frame. Control frames have a member `op`. Send
 the token in the `Authorization` header or in the first frame, never in the URL. No events are sent before `subscribe`.
 Events are delivered at least once and in the order of the stream: ignore repeated events by their `id`, remember the
-last `cursor`, and reconnect with it. An event may enter the stream after a newer one of the same image or import: ignore
-an event whose `data.revision` is lower than one already seen for it."""
+last `cursor`, and reconnect with it. An event may enter the stream after a newer one of the same image, import or word:
+ignore an event whose `data.revision` is lower than one already seen for it. Events of words go to all clients, because words
+belong to the whole installation; all others go to the owner and, if they ask with `all_owners`, to administrators."""
 _CLOUD_EVENTS = """\
 Events as CloudEvents 1.0 in structured JSON mode, one per text frame, without control frames. Send the token in the
 `Authorization` header, and the filter and the cursor in the query. Events are repeated and ordered as in
@@ -160,9 +161,12 @@ def _cloud_event(event: type[Body]) -> Object:
         "type": {"const": TYPE_PREFIX + event.type, "description": "Type of the event."},
         "time": {**_TIME, "description": "When the event occurred."},
         "datacontenttype": {"const": CONTENT_TYPE, "description": "Media type of `data`."},
-        "owner": {**_TEXT, "description": f"Owner of the {_about(event)}: the subject of their token."},
+        "owner": {**_TEXT, "description": _owner(event)},
         "cursor": msgspec.json.schema(CursorText),
-        "subject": {**_UUID, "description": f"Id of the {_about(event)} that the event is about."},
+        "subject": {
+            **(_TEXT if event.public else _UUID),
+            "description": f"Id of the {_about(event)} that the event is about.",
+        },
         "data": reference("components", "schemas", event.__name__) | {"description": "Content of the event."},
     }
     return {
@@ -171,6 +175,12 @@ def _cloud_event(event: type[Body]) -> Object:
         "required": list(properties),
         "properties": properties | trace_context(),
     }
+
+
+def _owner(event: type[Body]) -> str:
+    if event.public:
+        return f"Owner of the stored images of {_about(event)}s in the installation. All clients receive the event."
+    return f"Owner of the {_about(event)}: the subject of their token."
 
 
 def _about(event: type[Body]) -> str:

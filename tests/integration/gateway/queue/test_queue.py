@@ -29,7 +29,7 @@ async def test_the_queue_tells_what_waits_and_since_when(
     assert told["oldest_seconds"] >= 0
     assert {each["consumer"]: each["waiting"] for each in told["consumers"]} == {
         "thumbnailer-high": 3, "thumbnailer-normal": 0, "thumbnailer-low": 0, "analyzer": 0, "importer-list": 0,
-        "importer-fetch": 0,
+        "importer-fetch": 0, "importer-words": 0,
     }  # fmt: skip
     assert (told["completed"], told["failed"], told["counted"]) == (1, 1, "own")
     assert to_admin["counted"] == "all"

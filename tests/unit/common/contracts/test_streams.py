@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
@@ -10,6 +11,7 @@ from heliograph_common.contracts import streams, subjects
 from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage
 from heliograph_common.contracts.streams import consumer_for, stream_for, takes
 from heliograph_common.contracts.subjects import Priority
+from heliograph_common.contracts.word_messages import FindPicture, WordTask
 
 
 @pytest.mark.parametrize("priority", Priority)
@@ -25,8 +27,10 @@ def test_one_consumer_takes_the_analyses_of_all_profiles() -> None:
     assert consumer_for(subjects.analyze("food")) == consumer_for(subjects.analyze("describe")) == found
 
 
-def test_what_nobody_takes_yet_has_no_consumer() -> None:
-    assert consumer_for("work.words.sync") is None
+def test_one_consumer_takes_all_steps_towards_the_pictures_of_words() -> None:
+    (found,) = streams.consumers_of(FindPicture)
+    assert (found.durable, found.filter_subject) == ("importer-words", "work.words.*")
+    assert {consumer_for(subjects.words(task)) for task in get_args(WordTask)} == {found}
 
 
 def test_the_stream_of_work_takes_what_commands_are_sent_on() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.support import event, import_event
+from tests.unit.notifier.support import event, import_event, word_event
 
 from heliograph_notifier.fanout.filters import EVERYTHING, Filter
 from heliograph_notifier.protocol.vocabulary import FilterRequest
@@ -35,6 +35,23 @@ def test_images_and_imports_are_those_listed_in_either(images: list[str], import
     everything = not images and not imports
     assert wanted.passes(EVENT) == (everything or bool(images))
     assert wanted.passes(IMPORT) == (everything or imports == [IMPORT.subject.upper()])
+
+
+WORD = word_event(3, word_id="Gull-1")
+
+
+def test_words_are_those_listed_in_any_list_by_their_exact_id() -> None:
+    wanted = Filter(FilterRequest(word_ids=["Gull-1", EVENT.subject], image_ids=[IMPORT.subject]))
+    assert wanted.passes(WORD)
+    assert wanted.passes(IMPORT)  # ids of images and imports never meet
+    assert not wanted.passes(EVENT)
+    for other in (
+        FilterRequest(word_ids=["gull-1"]),
+        FilterRequest(image_ids=["Gull-1"]),
+        FilterRequest(types=["image.*"]),
+    ):
+        assert not Filter(other).passes(WORD)
+    assert Filter(FilterRequest(types=["word.*"])).passes(WORD)
 
 
 def test_no_filter_passes_everything() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.support import EPOCH, FakeClient, event
+from tests.unit.notifier.support import EPOCH, FakeClient, event, word_event
 
 from heliograph_notifier.fanout.filters import Filter
 from heliograph_notifier.fanout.hub import Hub, Ring
@@ -17,8 +17,8 @@ def hub_at(head: int = 0, *, ring_events: int = 100) -> Hub:
 
 def deliver(hub: Hub, seq: int, owner: str = "ann") -> None:
     made = event(seq, owner)
-    for client in hub.admit(made):
-        client.offer(made)
+    for reached in hub.admit(made):
+        reached.offer(made)
 
 
 @given(st.lists(st.integers(1, 3), max_size=80), st.integers(1, 20), st.integers(0, 20_000), st.integers(0, 300))
@@ -61,6 +61,19 @@ def test_each_client_gets_its_owners_events_and_only_those(events: list[str], cl
         assert client.got == [
             seq for seq, owner in enumerate(events, start=1) if client.owner is None or client.owner == owner
         ]
+
+
+def test_events_of_words_go_to_every_client_whose_filter_passes_them() -> None:
+    hub = hub_at()
+    ann, bob, everyone, other = FakeClient("ann"), FakeClient("bob"), FakeClient(None), FakeClient("cy")
+    other.filter = Filter(FilterRequest(types=["image.*"]))
+    for client in (ann, bob, everyone, other):
+        hub.join(client)
+    made = word_event(1)
+    for reached in hub.admit(made):
+        reached.offer(made)
+    deliver(hub, 2, "ann")
+    assert [client.got for client in (ann, bob, everyone, other)] == [[1, 2], [1], [1, 2], []]
 
 
 def test_one_that_left_gets_nothing() -> None:

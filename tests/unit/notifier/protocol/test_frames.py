@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifier.support import EPOCH, event, message
+from tests.unit.notifier.support import EPOCH, event, message, word_event
 from websockets.frames import Frame, Opcode
 
 from heliograph_common.bus.ordered import StreamedMessage
@@ -40,6 +40,13 @@ def test_the_cloud_event_says_what_the_message_said() -> None:
     }
     assert (made.seq, made.owner, made.type, made.subject) == (42, "ann", "image.ready", envelope.data["image_id"])
     assert made.accepted_at is not None
+
+
+def test_an_event_of_a_word_is_about_the_word_and_public() -> None:
+    made = word_event(7)
+    assert (made.subject, made.public) == ("Gull-1", True)
+    assert msgspec.json.decode(made.payload)["subject"] == "Gull-1"
+    assert not event(8).public
 
 
 @given(st.text(max_size=50))

@@ -22,6 +22,7 @@ _COMMANDS = {
     "analyze": ("analyzing", "Have a vision model analyze images."),
     "analyses": ("analyses", "Show analyses and list those of an image."),
     "costs": ("costs", "Show calls, tokens and cost of analyses."),
+    "words": ("words", "Send words, and show the images that are found for them."),
     "images": ("images", "List, show, download, delete and retry images."),
     "watch": ("watch", "Stream events as they happen."),
     "queue": ("queue", "Show the processing queue."),

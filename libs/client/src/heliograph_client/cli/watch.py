@@ -40,7 +40,8 @@ def _line(item: Event | Reset) -> str:
         return f"-- events were missed ({item.reason}); continuing at cursor {item.cursor}"
     at = item.time.astimezone().strftime("%H:%M:%S") if item.time else ""
     data = item.data
-    parts = [at, f"{item.type:<24}", f"{data.get('progress', '')!s:>3} %", item.subject, data.get("name")]
+    progress = f"{data['progress']!s:>3} %" if "progress" in data else None
+    parts = [at, f"{item.type:<24}", progress, item.subject, data.get("name"), data.get("text")]
     parts += [data.get("profile"), data.get("reason")]
     return "  ".join(str(part) for part in parts if part)
 

@@ -11,10 +11,12 @@ import msgspec
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What all bodies have: the type's name and the version of its contract."""
+    """What all bodies have: the type's name and the version of its contract. ``public``: events of the type are about what
+    belongs to the whole installation, so that every client may see them; all others are their owner's alone."""
 
     type: ClassVar[str]
     version: ClassVar[int] = 1
+    public: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)

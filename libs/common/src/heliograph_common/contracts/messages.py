@@ -273,3 +273,5 @@ EVENTS: tuple[type[Event], ...] = (
     WordImageNotFound,
     WordImageRemoved,
 )
+PUBLIC_EVENTS = frozenset(event.type for event in EVENTS if event.public)
+"""Types of the events that every client may see. One that this version does not know is its owner's alone."""

@@ -12,7 +12,7 @@ PARAMETERS = {
     "priority": "Priority of the work.",
     "profile": "Analysis profile.",
     "source": "Source of the import.",
-    "task": "Next step towards the picture of a word: `search`, `photo` or `download`.",
+    "task": "Next step towards the image of a word: `search`, `photo` or `download`.",
     "service": "Service that gave up on the message.",
 }
 """What the part of a subject that varies means."""

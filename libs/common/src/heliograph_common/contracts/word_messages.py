@@ -40,7 +40,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FindPicture(Command, frozen=True, kw_only=True):
-    """Take the next step towards the picture of a word: at most one request to a photo provider."""
+    """Take the next step towards the image of a word: at most one request to a photo provider."""
 
     type: ClassVar[str] = "find.picture"
     kind: ClassVar[str] = "word"
@@ -60,6 +60,8 @@ class WordEvent(Body, frozen=True, kw_only=True):
     """What all events about a word carry. Words belong to the whole installation, so everyone may see these events.
     ``db.words.pictures.event_facts`` gives these from the row that the change returned."""
 
+    public: ClassVar[bool] = True
+
     word_id: Annotated[str, msgspec.Meta(description="Id of the word.")]
     text: Annotated[str, msgspec.Meta(description="The word.")]
     language: Annotated[str, msgspec.Meta(description="Language of the word, such as `en`.")]
@@ -73,7 +75,7 @@ class WordEvent(Body, frozen=True, kw_only=True):
 
 
 class WordImageFound(WordEvent, frozen=True, kw_only=True):
-    """A picture was chosen for the word."""
+    """An image was chosen for the word."""
 
     type: ClassVar[str] = "word.image_found"
 
@@ -81,7 +83,7 @@ class WordImageFound(WordEvent, frozen=True, kw_only=True):
 
 
 class WordImageStored(WordEvent, frozen=True, kw_only=True):
-    """A copy of the word's picture was stored and is being rendered."""
+    """A copy of the word's image was stored and is being rendered."""
 
     type: ClassVar[str] = "word.image_stored"
 
@@ -89,18 +91,18 @@ class WordImageStored(WordEvent, frozen=True, kw_only=True):
 
 
 class WordImageNotFound(WordEvent, frozen=True, kw_only=True):
-    """No picture was found for the word."""
+    """No image was found for the word."""
 
     type: ClassVar[str] = "word.image_not_found"
 
     code: Annotated[
         str, msgspec.Meta(description="Code of the reason: `no_results`, `provider_failed` or `not_found`.")
     ]
-    reason: Annotated[str, msgspec.Meta(description="Why there is no picture.")]
+    reason: Annotated[str, msgspec.Meta(description="Why no image was found.")]
     search_again_at: Annotated[datetime, msgspec.Meta(description="When the word is searched again, at the earliest.")]
 
 
 class WordImageRemoved(WordEvent, frozen=True, kw_only=True):
-    """The word's picture was removed."""
+    """The image of the word was removed."""
 
     type: ClassVar[str] = "word.image_removed"

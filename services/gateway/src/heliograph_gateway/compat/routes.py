@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from heliograph_common.clock import utc_now
@@ -21,12 +22,13 @@ from heliograph_common.contracts.links.registry import LINKS
 from heliograph_common.db import statements
 from heliograph_common.db.engine import Database
 from heliograph_common.errors import BusUnavailable, DatabaseUnavailable
+from heliograph_common.http.problems import UNAUTHENTICATED, Problem
 from heliograph_common.runtime.health import Health
 from heliograph_gateway.access.scopes import OldReader, OldWriter
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.retries import Retries
 from heliograph_gateway.catalog.schemas import IMAGE_ID, ImageId
-from heliograph_gateway.compat import food, shapes
+from heliograph_gateway.compat import food, shapes, words
 from heliograph_gateway.compat.health import Polls
 from heliograph_gateway.compat.schemas import (
     OldDuplicate,
@@ -40,6 +42,7 @@ from heliograph_gateway.compat.schemas import (
     OldTask,
     OldUpload,
 )
+from heliograph_gateway.compat.tags import COMPAT
 from heliograph_gateway.http import bodies
 from heliograph_gateway.http.multipart import boundary_of
 from heliograph_gateway.http.problems import (
@@ -64,7 +67,6 @@ from heliograph_gateway.http.problems import (
 from heliograph_gateway.http.responses import header, json_response, open_problems, problems
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.http.services import Db, provided
-from heliograph_gateway.http.tags import Tag
 from heliograph_gateway.images import queries
 from heliograph_gateway.images.queries import ImageFilter, PageOfImages
 from heliograph_gateway.imports import queries as import_rows
@@ -72,13 +74,6 @@ from heliograph_gateway.imports.requests import Wanted
 from heliograph_gateway.imports.routes import ImportService
 from heliograph_gateway.imports.service import Imports
 from heliograph_gateway.uploads.form.service import FormUploads
-
-COMPAT = Tag(
-    "compat",
-    "Routes of the systems that Heliograph replaces, in their request and response formats, for existing clients. "
-    "Errors are "
-    "problem details with an additional member `error`, which equals `detail`.",
-)
 
 router = APIRouter(tags=[COMPAT], deprecated=True)
 
@@ -307,3 +302,13 @@ router.add_api_route(
     responses=food.RESPONSES,
     openapi_extra=food.BODY,
 )
+ROUTERS = (router, words.router)
+
+
+def older(route: object, problem: Problem, headers: Headers) -> None:
+    """Adds to a refusal of one of these routes what their clients read: an ``error`` that says what ``detail`` says, and
+    what the word system said without a token."""
+    if any(route in each.routes for each in ROUTERS):
+        problem.extra["error"] = problem.detail
+        if problem.kind is UNAUTHENTICATED and getattr(route, "path", "") in words.PATHS:
+            words.tell_missing_token(problem, headers)

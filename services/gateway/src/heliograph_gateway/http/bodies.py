@@ -37,27 +37,40 @@ async def read(
     Raises:
         Problem: it is too large, no JSON, or has a field that is missing, not known, or not acceptable.
     """
-    body = await _read(request, limit)
+    body = await received(request, limit)
     if not body and empty is not None:
         return empty
+    return validated(decoded(body), model)
+
+
+def decoded(body: bytes) -> Any:
+    """What the JSON in ``body`` says.
+
+    Raises:
+        Problem: it is no JSON.
+    """
     try:
-        decoded = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(INVALID_JSON, sentence(str(error))) from None
-    return validated(decoded, model)
 
 
-def validated(decoded: Any, model: type[_Model], at: str = "") -> _Model:
-    """``decoded``, which stands at the pointer ``at`` of its document, as a ``model``.
+def validated(value: Any, model: type[_Model], at: str = "") -> _Model:
+    """``value``, which stands at the pointer ``at`` of its document, as a ``model``.
 
     Raises:
         Problem: it is not.
     """
     try:
-        return model.model_validate(decoded, strict=True)
+        return model.model_validate(value, strict=True)
     except ValidationError as error:
-        found = [("/".join([at, *map(_escaped, each["loc"])]), each["msg"]) for each in error.errors()]
+        found = faults(error, at)
     raise invalid(found)
+
+
+def faults(error: ValidationError, at: str = "") -> list[tuple[str, str]]:
+    """Pointer and message of each fault that ``error`` tells of in what stands at the pointer ``at``."""
+    return [("/".join([at, *map(_escaped, each["loc"])]), each["msg"]) for each in error.errors()]
 
 
 def invalid(wrong: Sequence[tuple[str, str]]) -> Problem:
@@ -71,9 +84,17 @@ def _escaped(step: int | str) -> str:
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def received(
+    request: Request, limit: int = _BODY_BYTES, *, remedy: str | None = None, any_type: bool = False
+) -> bytes:
+    """The body as it was sent, of at most ``limit`` bytes. ``remedy``: what to do about a larger one. ``any_type``: whatever
+    its type is said to be.
+
+    Raises:
+        Problem: it is too large, or says that it is something else than JSON.
+    """
     essence = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if essence != "application/json":
+    if essence != "application/json" and not any_type:
         raise Problem(
             UNSUPPORTED_MEDIA_TYPE, "The body must be `application/json`.", headers={"Accept": "application/json"}
         )
@@ -81,5 +102,6 @@ async def _read(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise Problem(BODY_TOO_LARGE, f"The body exceeds the limit of {limit:,} bytes.")
+            extra = {} if remedy is None else {"remedy": remedy}
+            raise Problem(BODY_TOO_LARGE, f"The body exceeds the limit of {limit:,} bytes.", extra=extra)
     return bytes(body)

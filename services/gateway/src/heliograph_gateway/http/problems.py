@@ -64,6 +64,13 @@ NOT_RENDERED = Kind(
     "Rendition not available yet",
     "Wait for the number of seconds in `Retry-After`, or for an event on /v1/events. If the image has failed, retry it.",
 )
+WORD_IMAGE_NOT_FOUND = Kind(
+    "word-image-not-found",
+    404,
+    "No image found for the word",
+    "Wait until `search_again_at`, or name a photo with `POST /v1/words/{word_id}/image`. To search at once, send `DELETE` "
+    "for it first.",
+)
 BODY_TIMEOUT = Kind(
     "body-timeout", 408, "Request body timed out", "Send the request again over a more reliable connection."
 )

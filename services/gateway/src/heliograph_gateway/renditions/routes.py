@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import mimetypes
+from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -21,6 +20,7 @@ from heliograph_gateway.access.scopes import Reader
 from heliograph_gateway.catalog.refusals import no_such_image
 from heliograph_gateway.catalog.representation import ORIGINAL
 from heliograph_gateway.catalog.schemas import IMAGES, ImageId
+from heliograph_gateway.catalog.signing import File, rendition_file
 from heliograph_gateway.http.problems import BLOBS_UNAVAILABLE, NOT_FOUND, NOT_RENDERED
 from heliograph_gateway.http.query import known_parameters
 from heliograph_gateway.http.responses import json_response, problems
@@ -60,12 +60,10 @@ async def get_rendition(
             raise no_such_image(image_id)
         renditions = await statements.renditions_of(connection, image_id)
         sizes = await statements.display_sizes(connection)
-    key, content_type, filename = _target(image, name, renditions, [size.name for size in sizes])
+    file = _target(image, name, renditions, [size.name for size in sizes])
     expires_at = utc_now() + timedelta(seconds=settings.s3.signed_url_seconds)
     try:
-        signed = await blobs.presign_get(
-            key, expires_in=settings.s3.signed_url_seconds, content_type=content_type, filename=filename
-        )
+        signed = await file.sign(blobs, settings.s3.signed_url_seconds)
     except NotFound:
         remedy = (
             "Upload the image again" if name == ORIGINAL else f"Render it again with `POST /v1/images/{image_id}/retry`"
@@ -76,17 +74,13 @@ async def get_rendition(
     return RedirectResponse(signed, 302, _PRIVATE)
 
 
-def _target(
-    image: ImageRow, name: str, renditions: list[Row[Any]] | Any, configured: list[str]
-) -> tuple[str, str, str]:
-    """Key, media type and file name of a rendition."""
+def _target(image: ImageRow, name: str, renditions: Sequence[Row[Any]], configured: list[str]) -> File:
+    """The file of a rendition."""
     if name == ORIGINAL:
-        return keys.original(image.sha256, image.incarnation), image.mime_type, image.name
+        return File(keys.original(image.sha256, image.incarnation), image.mime_type, image.name)
     found = next((each for each in renditions if each.name == name), None)
     if found is not None:
-        content_type = f"image/{found.format}"
-        suffix = mimetypes.guess_extension(content_type) or f".{found.format}"
-        return found.key, content_type, f"{PurePath(image.name).stem}-{name}{suffix}"
+        return rendition_file(image, found)
     state = image.processing_status
     if name in configured and state in {"pending", "processing"}:
         raise Problem(

@@ -74,7 +74,7 @@ class Client(ABC):
         """Whether ``event`` is this client's to see, asked for, and not sent before."""
         return (
             event.seq > self.position
-            and (self.owner is None or self.owner == event.owner)
+            and (event.public or self.owner is None or self.owner == event.owner)
             and self.filter.passes(event)
         )
 

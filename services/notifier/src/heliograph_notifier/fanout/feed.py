@@ -16,7 +16,7 @@ from heliograph_common.telemetry import metrics, spans
 from heliograph_notifier.fanout.client import Client
 from heliograph_notifier.fanout.hub import Hub
 from heliograph_notifier.fanout.replay import RESET_REASONS
-from heliograph_notifier.protocol.frames import Event, encode_event
+from heliograph_notifier.protocol.frames import OF_IMPORTS, OF_WORDS, Event, encode_event
 from heliograph_notifier.protocol.vocabulary import ResetReason
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,6 @@ log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 0.5
 _CONSUMER = "notifier"
 _CLIENTS = "heliograph.clients"
-_OF_IMPORTS = "import."
 
 
 class Feed:
@@ -113,9 +112,16 @@ class Feed:
             message.subject, consumer=_CONSUMER, message_id=message_id, headers=message.headers, deliveries=1
         ) as span:
             span.set_attribute(_CLIENTS, len(clients))
-            span.set_attribute(spans.IMPORT_ID if event.type.startswith(_OF_IMPORTS) else spans.IMAGE_ID, event.subject)
+            span.set_attribute(_about(event), event.subject)
             for client in clients:
                 client.offer(event)
             if event.accepted_at is not None:
                 latency = (datetime.now(UTC) - event.accepted_at).total_seconds()
                 metrics.observe(metrics.stage_latency.labels(stage="socket"), max(latency, 0.0))
+
+
+def _about(event: Event) -> str:
+    """The attribute of a span that names what the event is about."""
+    if event.type.startswith(OF_WORDS):
+        return spans.WORD_ID
+    return spans.IMPORT_ID if event.type.startswith(OF_IMPORTS) else spans.IMAGE_ID

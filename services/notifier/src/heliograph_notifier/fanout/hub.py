@@ -94,7 +94,8 @@ class Hub:
         """Remembers ``event``, which is after ``head``; the live clients that are to get it."""
         self.ring.append(event)
         self.head = event.seq
-        return [client for owner in (event.owner, None) for client in self._live.get(owner, ()) if client.wants(event)]
+        owners = list(self._live) if event.public else (event.owner, None)
+        return [client for owner in owners for client in self._live.get(owner, ()) if client.wants(event)]
 
     def skip(self, seq: int) -> None:
         """Moves on past a message that is no event."""

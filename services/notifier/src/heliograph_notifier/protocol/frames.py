@@ -15,17 +15,21 @@ import msgspec
 from heliograph_common.bus.ordered import StreamedMessage
 from heliograph_common.clock import rfc3339
 from heliograph_common.contracts.envelope import CONTENT_TYPE, Envelope, decode
+from heliograph_common.contracts.messages import PUBLIC_EVENTS
 from heliograph_notifier.protocol.cursor import Cursor
 
 SOURCE = "/heliograph"
 TYPE_PREFIX = "dev.heliograph."
-_SUBJECTS = ("image_id", "import_id", "word_id")
+OF_IMPORTS, OF_WORDS = "import.", "word."
+"""How the types of events begin that are about imports, and about words."""
+_SUBJECTS = ("word_id", "image_id", "import_id")  # events of words may name an image, too
 _OVERHEAD_BYTES = 400  # of the objects beside the frame, measured with sys.getsizeof
 
 
 class Event:
     """One event, ready to be sent. ``type`` is without the prefix (``image.ready``); ``subject`` the id of what it is
-    about; ``accepted_at`` when the picture was accepted, where the event says so."""
+    about; ``accepted_at`` when the picture was accepted, where the event says so. ``public``: all clients may see it, not
+    only ``owner``."""
 
     __slots__ = (
         "_cursor",
@@ -35,6 +39,7 @@ class Event:
         "accepted_at",
         "frame",
         "owner",
+        "public",
         "seq",
         "size",
         "subject",
@@ -45,6 +50,7 @@ class Event:
         self.seq = seq
         self.owner = message.owner
         self.type = message.type
+        self.public = message.type in PUBLIC_EVENTS
         self.subject = _subject(message.data)
         self.accepted_at = _moment(message.data.get("accepted_at"))
         self.frame = text_frame(payload)

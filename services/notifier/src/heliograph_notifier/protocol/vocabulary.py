@@ -43,11 +43,12 @@ class FilterRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image_ids: Annotated[
         _Words,
         msgspec.Meta(
-            description="Ids of images. If this list and `import_ids` are both empty, all images and imports match; "
-            "otherwise those listed in either."
+            description="Ids of images. If this list, `import_ids` and `word_ids` are all empty, all images, imports and "
+            "words match; otherwise those listed in any of them."
         ),
     ] = []
     import_ids: Annotated[_Words, msgspec.Meta(description="Ids of imports. See `image_ids`.")] = []
+    word_ids: Annotated[_Words, msgspec.Meta(description="Ids of words. See `image_ids`.")] = []
     all_owners: Annotated[
         bool, msgspec.Meta(description="Whether to include the events of all owners. Requires the scope `admin`.")
     ] = False

@@ -33,15 +33,15 @@ def cursor_of(request: HTTPConnection) -> str | None:
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """The filter in a query: ``types``, ``image_ids`` and ``import_ids`` repeated or separated by commas, and
-    ``all_owners=true``.
+    """The filter in a query: ``types``, ``image_ids``, ``import_ids`` and ``word_ids`` repeated or separated by
+    commas, and ``all_owners=true``.
 
     Raises:
         Problem: it is malformed.
     """
     fields = {
         name: [word for value in query.getlist(name) for word in value.split(",") if word]
-        for name in ("types", "image_ids", "import_ids")
+        for name in ("types", "image_ids", "import_ids", "word_ids")
     }
     everyone = query.get("all_owners", "false")
     if everyone not in {"true", "false"}:

@@ -43,7 +43,7 @@ async def test_a_search_finds_the_same_again_and_its_photos_can_be_had(
 
 
 async def test_a_double_that_was_started_again_knows_its_photos(client: httpx2.AsyncClient) -> None:
-    first = (await search(client, "house"))["results"][0]
+    first = (await search(client, "farm"))["results"][0]
     async with served(UnsplashDouble().app) as url, httpx2.AsyncClient(base_url=url, headers=HEADERS) as other:
         assert (await other.get(f"/photos/{first['id']}")).json()["description"] == first["description"]
 

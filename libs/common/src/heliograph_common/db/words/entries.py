@@ -17,8 +17,8 @@ from heliograph_common.db.word_models import VocabularyWord, Word
 
 _KEYS = UUID("9d7f3c52-61a0-4b0e-8a33-5c1d2e6f7a10")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-RESERVED_IDS = frozenset({"sync", "stats"})
-"""Ids that would name other resources."""
+RESERVED_IDS = frozenset({"sync", "stats", ".", ".."})
+"""Ids that would name other resources: clients take the last two out of a path."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ SUBJECTS = (
     Subject("apple", "A red apple from our garden", "red apple on a wooden table", ("apple", "fruit", "red")),
     Subject("dog", "Our dog at the beach", "brown dog running on sand", ("dog", "animal", "beach")),
     Subject("cat", "The cat sleeps in the sun", "grey cat lying on a window sill", ("cat", "animal", "window")),
-    Subject("house", "An old house in the village", "white house with a red roof", ("house", "building", "village")),
+    Subject("farm", "An old farm near the village", "white farm with a red roof", ("farm", "building", "village")),
     Subject("tree", "The tree on the hill", "lone green tree under a blue sky", ("tree", "nature", "sky")),
     Subject("bread", "Fresh bread in the morning", "sliced loaf of bread on a board", ("bread", "food", "bakery")),
     Subject("water", "A glass of water", "clear glass filled with water", ("water", "glass", "drink")),

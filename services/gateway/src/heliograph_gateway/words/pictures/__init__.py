@@ -1,0 +1,1 @@
+"""The picture of a word: shown, asked for, exchanged, named, forgotten."""

@@ -1,0 +1,98 @@
+"""Words written, deleted, and learned by owners. Words are the whole installation's; a vocabulary is its owner's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from heliograph_common.contracts.word_messages import FindPicture, WordImageRemoved
+from heliograph_common.db import work
+from heliograph_common.db.rows import Row
+from heliograph_common.db.words import entries, pictures
+from heliograph_common.db.words import queue as word_queue
+from heliograph_common.db.words.entries import Entry, Written, key_of
+from heliograph_common.db.words.pictures import event_facts
+from heliograph_common.db.words.queue import Lane
+from heliograph_common.http.problems import Problem
+from heliograph_common.messaging.transaction import Messenger
+from heliograph_gateway.http.problems import NOT_FOUND
+from heliograph_gateway.words import queries
+
+_BULK_SECONDS = 60.0
+"""How long a statement on many words may take."""
+_AT_ONCE = 2_000
+"""Words of one statement: making its parameters takes the event loop, and others must have their turns."""
+
+
+class Words:
+    """``owner``: whose events those of words are."""
+
+    def __init__(self, messenger: Messenger, *, owner: str) -> None:
+        self._messenger = messenger
+        self._owner = owner
+
+    async def write(self, found: Mapping[str, Entry]) -> Written:
+        """Creates and changes words, in the order of their keys: all or none of them.
+
+        Raises:
+            DatabaseUnavailable: nothing was done.
+        """
+        ids = list(found)
+        created = updated = unchanged = 0
+        async with self._messenger.transaction(statement_seconds=_BULK_SECONDS) as transaction:
+            for start in range(0, len(ids), _AT_ONCE):
+                some = {word_id: found[word_id] for word_id in ids[start : start + _AT_ONCE]}
+                written = await entries.write(transaction.connection, some)
+                created, updated = created + written.created, updated + written.updated
+                unchanged += written.unchanged
+        return Written(created, updated, unchanged)
+
+    async def delete(self, word_id: str) -> None:
+        """Deletes a word with its picture, from the queue and from all vocabularies.
+
+        Raises:
+            Problem: there is no such word.
+            DatabaseUnavailable: nothing was done.
+        """
+        async with self._messenger.transaction() as transaction:
+            connection, key = transaction.connection, key_of(word_id)
+            await work.lock(connection, FindPicture.kind, key)  # its work first: workers lock them in this order
+            if await queries.hold(connection, key) is None:
+                raise no_such_word(word_id)
+            gone = await pictures.forget(connection, key)
+            await entries.remove(connection, word_id)
+            await work.forget(connection, FindPicture.kind, key)
+            if gone is not None:
+                transaction.event(WordImageRemoved(**event_facts(gone)), owner=self._owner)
+
+    async def learn(self, word_id: str, owner: str) -> Row[Any]:
+        """Adds a word to the owner's vocabulary, and to the queue where it has no picture; returns its entry.
+
+        Raises:
+            Problem: there is no such word.
+            DatabaseUnavailable: nothing was done.
+        """
+        key = key_of(word_id)
+        async with self._messenger.transaction() as transaction:
+            if await entries.learn(transaction.connection, owner, key):
+                await word_queue.enter(transaction.connection, key, Lane.VOCABULARY)
+            entry = await queries.entry(transaction.connection, owner, key)
+            if entry is None:
+                raise no_such_word(word_id)
+        return entry
+
+    async def unlearn(self, word_id: str, owner: str) -> None:
+        """Takes it out again. Its place in the queue stays.
+
+        Raises:
+            Problem: it is not in the owner's vocabulary.
+            DatabaseUnavailable: nothing was done.
+        """
+        async with self._messenger.transaction() as transaction:
+            if not await entries.unlearn(transaction.connection, owner, key_of(word_id)):
+                raise Problem(NOT_FOUND, f"Word `{word_id}` is not in your vocabulary.")
+
+
+def no_such_word(word_id: str) -> Problem:
+    """404."""
+    return Problem(NOT_FOUND, f"Word `{word_id[:100]}` does not exist. Send it with `PUT /v1/words` first.")
