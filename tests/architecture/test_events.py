@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from heliograph_common.contracts.messages import EVENTS, ImageEvent
+from heliograph_common.contracts.word_messages import WordEvent
 
 ROOT = Path(__file__).parents[2]
 NAMES = {event.__name__ for event in EVENTS} | {ImageEvent.__name__}
 FACTS = set(ImageEvent.__struct_fields__)
+FACTS_OF_WORDS = set(WordEvent.__struct_fields__)
+OF_WORDS = {event.__name__ for event in EVENTS if issubclass(event, WordEvent)}
 
 
 def made_by_hand(source: str) -> Iterator[ast.Call]:
@@ -22,7 +25,8 @@ def made_by_hand(source: str) -> Iterator[ast.Call]:
         if isinstance(node, ast.Call) and _name(node.func) in NAMES:
             spread = [each.value for each in node.keywords if each.arg is None]
             own = {each.arg for each in node.keywords if each.arg is not None}
-            if node.args or own & FACTS or len(spread) != 1 or not _is_facts(spread[0]):
+            facts = FACTS_OF_WORDS if _name(node.func) in OF_WORDS else FACTS
+            if node.args or own & facts or len(spread) != 1 or not _is_facts(spread[0]):
                 yield node
 
 
@@ -63,6 +67,8 @@ def test_events_are_made_of_what_a_change_returned() -> None:
         ("ImageDeleted(**facts, **event_facts(row))", True),
         ("messages.ImageRetried()", True),
         ("RenderImage(image_id=row.id)", False),
+        ("WordImageStored(**event_facts(word), image_id=image.id)", False),
+        ("WordImageStored(**event_facts(word), revision=3)", True),
     ],
 )
 def test_the_rule_finds_what_it_is_for(call: str, wrong: bool) -> None:
