@@ -46,7 +46,7 @@ PLENTY = 100_000
 
 
 @dataclass
-class Time:
+class SetClock:
     """A clock that tests set."""
 
     now: datetime = field(default_factory=lambda: datetime(2031, 5, 1, tzinfo=UTC))

@@ -12,7 +12,7 @@ from collections import Counter
 from time import monotonic
 
 import pytest
-from tests.integration.importer.words.support import Replica, Time, Words
+from tests.integration.importer.words.support import Replica, SetClock, Words
 from tests.polling import until
 
 from heliograph_common.db.words.entries import Entry
@@ -30,7 +30,7 @@ WORDS = 400
 class Day:
     """Two importers, and their deaths."""
 
-    def __init__(self, words: Words, time: Time) -> None:
+    def __init__(self, words: Words, time: SetClock) -> None:
         self.words = words
         self.time = time
         self.rng = random.Random(20_310_501)
@@ -81,7 +81,7 @@ class Day:
 
 @pytest.mark.timeout(300)
 async def test_a_day_of_kills_spends_exactly_the_budget_of_each_hour(words: Words) -> None:
-    time = Time()
+    time = SetClock()
     words.double.hour.limit = QUOTA
     words.double._clock = time.seconds
     begin = time.seconds()

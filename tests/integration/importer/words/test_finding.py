@@ -13,10 +13,10 @@ from heliograph_importer.words.providers.placeholders import Placeholders
 from heliograph_local.doubles.faults import Fault
 
 
-class Shelf:
+class Archive:
     """A second provider, in memory, with a budget of its own."""
 
-    name, budget = "shelf", "shelf"
+    name, budget = "archive", "archive"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -26,7 +26,7 @@ class Shelf:
 
     async def search(self, query: str, *, language: str | None) -> Sequence[Photo]:
         self.asked.append(query)
-        url = "https://shelf.example/1"
+        url = "https://archive.example/1"
         return [
             Photo(
                 provider=self.name,
@@ -90,19 +90,19 @@ async def _stored(words: Words, word_id: str) -> bool:
 
 
 async def test_the_translation_is_searched_next_then_the_second_provider(words: Words) -> None:
-    shelf = Shelf()
+    archive = Archive()
     await words.add(
         Entry("a", "nothing a", "es", "kettle"),
         Entry("b", "nothing b", "es", "nothing either"),
         Entry("c", "nothing c", "es"),
     )
-    async with words.importer(words.unsplash(), shelf):
+    async with words.importer(words.unsplash(), archive):
         await words.idle()
     assert (await words.picture("a")).query == "kettle"
-    assert [(await words.picture(each)).provider for each in "bc"] == ["shelf", "shelf"]
-    assert sorted(shelf.asked) == ["nothing b", "nothing c"]
+    assert [(await words.picture(each)).provider for each in "bc"] == ["archive", "archive"]
+    assert sorted(archive.asked) == ["nothing b", "nothing c"]
     budgets = [request.budget for request in await words.requests()]
-    assert (budgets.count("unsplash"), budgets.count("shelf")) == (2 + 1 + 2 + 1, 2)
+    assert (budgets.count("unsplash"), budgets.count("archive")) == (2 + 1 + 2 + 1, 2)
 
 
 async def test_the_last_resort_is_a_placeholder_which_costs_nothing(words: Words) -> None:

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph_importer.words.providers.placeholders import Placeholders
+from heliograph_importer.words.providers.port import PhotoProvider
 from heliograph_importer.words.steps import step_of, terms_of
 
 
 def _steps(count: int, text: str, translation: str | None) -> list[tuple[int, str, str | None]]:
-    providers = [Placeholders() for _ in range(count)]
-    found = []
+    providers: list[PhotoProvider] = [Placeholders() for _ in range(count)]
+    found: list[tuple[int, str, str | None]] = []
     while step := step_of(providers, len(found), text=text, translation=translation, language="es"):
         found.append((providers.index(step.provider), step.query, step.language))
     return found

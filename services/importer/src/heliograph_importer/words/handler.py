@@ -194,6 +194,8 @@ class WordHandler:
 
         async def settle(connection: Connection, image: Row[Any]) -> None:
             stored.clear()
+            if await queries.hold(connection, claim.key, claim.fence) is None:
+                return
             word = await pictures.note_stored(connection, claim.key, photo.id, image.id)
             if word is not None:
                 stored.append(word)

@@ -31,7 +31,7 @@ from heliograph_importer.words.providers.port import (
     ProviderFailed,
 )
 from heliograph_importer.words.providers.unsplash_errors import GONE, refusal
-from heliograph_importer.words.providers.unsplash_photos import NAME, Asset, Page, is_web, photo_of, sized
+from heliograph_importer.words.providers.unsplash_photos import NAME, PHOTO_ID, Asset, Page, is_web, photo_of, sized
 
 PER_PAGE = 30
 """Photos of a page; the API gives no more."""
@@ -86,6 +86,8 @@ class Unsplash:
 
     async def photo(self, photo_id: str) -> Photo:
         """See ``PhotoProvider``."""
+        if not PHOTO_ID.fullmatch(photo_id):
+            raise Missing("this is no id of a photo at Unsplash: choose another")
         asset = await self._get(f"photos/{quote(photo_id, safe='')}", "photos/{id}", {}, Asset)
         photo = photo_of(asset, app=self._app)
         if photo is None:

@@ -6,6 +6,7 @@ https://unsplash.com/documentation; the guidelines ask to link to photographer a
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -14,7 +15,8 @@ from heliograph_common.contracts.word_messages import Photo
 from heliograph_importer.cleaning import clean
 
 NAME = "unsplash"
-_LONGEST_TEXT, _LONGEST_NAME, _LONGEST_URL, _LONGEST_ID = 1_000, 200, 4_000, 64
+PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_TEXT, _LONGEST_NAME, _LONGEST_URL = 1_000, 200, 4_000
 _MOST_TAGS = 20
 _LARGEST_SIDE = 1_000_000
 _WIDEST_COPY = 3_840
@@ -88,7 +90,7 @@ def photo_of(asset: Asset, *, app: str) -> Photo | None:
     sides_fit = 0 < asset.width <= _LARGEST_SIDE and 0 < asset.height <= _LARGEST_SIDE
     if not sides_fit or not all(map(is_web, (*urls, location))) or is_sold(asset):
         return None
-    if not 0 < len(asset.id) <= _LONGEST_ID or clean(asset.id, _LONGEST_ID) != asset.id:
+    if not PHOTO_ID.fullmatch(asset.id):
         return None
     described = "; ".join(filter(None, (_text(asset.alt_description), _text(asset.description))))
     return Photo(
