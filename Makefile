@@ -6,6 +6,8 @@ NAME ?=
 BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
+# Some images set it; then each of the hundreds of processes of the tests would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up down test recipes coverage conformance check lock generate migration format e2e chaos bench clean
 

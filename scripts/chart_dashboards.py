@@ -31,6 +31,7 @@ STAGE, HTTP, MESSAGE, IMPORTS, ANALYSIS = (
     "heliograph_analysis",
 )
 ANSWERS = f"rate({ANALYSIS}_answers_total{{$ns}}[$__rate_interval])"
+BUDGET = "max by (provider) (heliograph_word_budget_{}{{$ns}})"
 
 PIPELINE: list[Panel | str] = [
     ("Images ready", "ops", f'sum(rate({STAGE}_count{{stage="ready", $ns}}[$__rate_interval]))', "ready"),
@@ -145,6 +146,31 @@ PIPELINE: list[Panel | str] = [
     ("Analyses: paused", "bool_yes_no", f"max({ANALYSIS}_paused{{$ns}})", "paused"),
     ("Analyses: analyzers with credentials", "short", f"sum({ANALYSIS}_configured{{$ns}})", "analyzers"),
 ]
+WORDS: list[Panel | str] = [
+    ("Words waiting for an image", "short", "max by (lane) (heliograph_word_queue_length{$ns})", "{{lane}}"),
+    ("Words with an image", "short", "max(heliograph_word_images{$ns})", "words"),
+    ("Requests in the last hour", "short", "max by (provider) (heliograph_word_budget_used{$ns})", "{{provider}}"),
+    (
+        "Share of the hourly budget used",
+        "percentunit",
+        f"{BUDGET.format('used')} / {BUDGET.format('limit')}",
+        "{{provider}}",
+    ),
+    ("Requests allowed per hour", "short", "max by (provider) (heliograph_word_budget_limit{$ns})", "{{provider}}"),
+    (
+        "Requests by task and outcome",
+        "short",
+        "sum by (provider, task, outcome) (increase(heliograph_word_requests_total{$ns}[$__rate_interval]))",
+        "{{provider}} {{task}} {{outcome}}",
+    ),
+    ("Requests paused", "bool_yes_no", "max by (provider) (heliograph_word_paused{$ns})", "{{provider}}"),
+    (
+        "Requests left, as the provider reports",
+        "short",
+        "min by (provider) (heliograph_photo_provider_remaining{$ns})",
+        "{{provider}}",
+    ),
+]
 SERVICE: list[Panel | str] = [
     (
         "Requests",
@@ -251,6 +277,7 @@ def main() -> int:
     component = variable("component", 'label_values(process_cpu_seconds_total{namespace="$namespace"}, component)')
     made = {
         "pipeline": dashboard("pipeline", "Heliograph: pipeline", PIPELINE),
+        "words": dashboard("words", "Heliograph: words", WORDS),
         "service": dashboard("service", "Heliograph: one service", SERVICE, component),
     }
     stale = []

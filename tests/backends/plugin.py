@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from tests.backends import containers
 from tests.backends.engine import Unavailable
+from tests.memory_folder import memory_folder
 
 from heliograph_local.testing import Servers
+from heliograph_local.testing.host import shared_servers
 
 EMBEDDED, CONTAINERS, FAKE = "embedded", "containers", "fake"
 
@@ -44,6 +47,17 @@ def backend(request: pytest.FixtureRequest) -> str:
     """What the test runs on: ``embedded``, ``containers`` or ``fake``."""
     name: str = getattr(request, "param", EMBEDDED)
     return name
+
+
+@pytest.fixture(scope="session")
+def embedded_servers(session_folder: Path) -> Iterator[Servers]:
+    """NATS, PostgreSQL and S3, started by the first worker that asks; their data lie in memory if there is plenty."""
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            if folder := memory_folder():
+                patch.setenv("TMPDIR", str(folder))
+            servers = running.enter_context(shared_servers(session_folder))
+        yield servers
 
 
 @pytest.fixture(scope="session")

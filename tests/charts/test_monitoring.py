@@ -10,9 +10,11 @@ from tests.charts.support import ROOT, Manifest, Render, pick
 
 from heliograph_analyzer.asking import Code
 from heliograph_analyzer.turns.dispatcher import EXPIRED
+from heliograph_common.contracts.word_messages import WordImageNotFound
 from heliograph_common.db import analyses
 from heliograph_common.telemetry import metrics
 from heliograph_importer.sources.port import SourceError
+from heliograph_importer.words.providers.port import MISSING_KEY, REFUSED_KEY
 
 _METRIC = re.compile(r"\b(?:heliograph|process)_[a-z_]+\b")
 _PART = re.compile(r"_(bucket|count|sum)$")
@@ -80,9 +82,22 @@ def test_the_runbook_of_analyses_has_its_alerts_reasons_and_metrics(render: Rend
     assert not unknown(page)
 
 
+def test_the_runbook_of_words_has_its_alerts_reasons_and_metrics(render: Render) -> None:
+    page = (ROOT / "docs/runbooks/words.md").read_text(encoding="utf-8")
+    named = {
+        rule["alert"]: rule["expr"] for rule in rules(render(files=PRODUCTION)) if "Words" in rule.get("alert", "")
+    }
+    assert len(named) == 2
+    assert "[3600s]" in named["HeliographWordsNotRequested"]
+    codes = set(re.findall(r"`(\w+)`", str(WordImageNotFound.__annotations__["code"])))
+    assert len(codes) == 3
+    assert not [word for word in {*named, *codes, MISSING_KEY, REFUSED_KEY} if f"`{word}`" not in page]
+    assert not unknown(page)
+
+
 def test_every_metric_of_a_dashboard_exists(render: Render) -> None:
     boards = [one for one in render(files=PRODUCTION) if one["kind"] == "ConfigMap"]
-    assert len(boards) == 2
+    assert len(boards) == 3
     records = {rule["record"] for rule in rules(render(files=PRODUCTION)) if "record" in rule}
     for board in boards:
         (text,) = board["data"].values()

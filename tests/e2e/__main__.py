@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.e2e import analyses, images, imports, steps
+from tests.e2e import analyses, images, imports, steps, words
 from tests.e2e.cluster import Cluster, find
 from tests.e2e.installation import Installation
 from tests.e2e.shell import ROOT, Failed
@@ -91,6 +91,7 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Real pictures through the Service", partial(steps.uploads, site))
         step("Imports from doubles of the providers", partial(imports.import_folders, site))
         step("Analyses by the double of a model", partial(analyses.analyze, site))
+        step("Images of words by the double of Unsplash", partial(words.find_images, site))
         step("Most memory so far", partial(steps.most_memory, site))
         step("Pods wait for the provision job", partial(steps.waiting, site))
         step("Provision twice at once", partial(steps.provision_again, site))

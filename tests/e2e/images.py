@@ -40,6 +40,11 @@ class Release:
         """Whether it has analyzers."""
         return self._has("analyzer")
 
+    @property
+    def words(self) -> bool:
+        """Whether its importers search for images of words."""
+        return self.imports and "unsplash" in (self.chart / "components/importer.yaml").read_text(encoding="utf-8")
+
     def _has(self, component: str) -> bool:
         return (self.chart / f"components/{component}.yaml").exists()
 

@@ -95,7 +95,7 @@ class Installation:
             "image": {"tag": release.tag, "pullPolicy": pull_policy},
             "s3": {"publicEndpoint": signed} if self.address else {},
             "extraObjects": [service, *doubles],
-            **(providers.values(analyses=release.analyses) if release.imports else {}),
+            **(providers.values(analyses=release.analyses, words=release.words) if release.imports else {}),
             # A node of a test machine says that it has more processors than there are.
             "thumbnailer": {"resources": {"requests": {"cpu": "500m"}}},
             **{

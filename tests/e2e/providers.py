@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph_local.doubles.addresses import OPENAI, OPENAI_KEY, importer_environment
+from heliograph_local.doubles.addresses import OPENAI, OPENAI_KEY, UNSPLASH, UNSPLASH_KEY, importer_environment
 
 NAME = "heliograph-doubles"
 PORT = 8080
@@ -25,18 +25,28 @@ _ANALYZER = {
     "openai": {"baseUrl": f"http://{NAME}{OPENAI}/v1"},
     "existingSecret": {"name": MODEL_KEY, "apiKeyKey": "api-key"},
 }
-_NOT_SET = "HELIOGRAPH_URLS__ALLOWED_NETWORKS"  # addresses of the cluster stay forbidden
+_UNSPLASH = {
+    "baseUrl": f"http://{NAME}{UNSPLASH}",
+    "existingSecret": {"name": _SECRET, "accessKeyKey": "unsplash-access-key"},
+}
+_NOT_SET = {
+    "HELIOGRAPH_URLS__ALLOWED_NETWORKS",  # addresses of the cluster stay forbidden
+    "HELIOGRAPH_UNSPLASH__BASE_URL",  # a value of the chart
+    "HELIOGRAPH_UNSPLASH__ACCESS_KEY",
+}
 
 
-def values(*, analyses: bool) -> dict[str, Any]:
-    """Of the chart: importers that ask the doubles, with credentials from a Secret; with ``analyses`` analyzers too."""
+def values(*, analyses: bool, words: bool) -> dict[str, Any]:
+    """Of the chart: importers that ask the doubles, with credentials from a Secret; with ``analyses`` analyzers too, with
+    ``words`` for images of words too."""
     told = importer_environment(f"http://{NAME}")
-    plain = {name: value for name, value in told.items() if name not in {*_SECRETS, _NOT_SET}}
+    plain = {name: value for name, value in told.items() if name not in {*_SECRETS, *_NOT_SET}}
     to_doubles = {"ports": [{"port": PORT}], "to": [{"podSelector": {"matchLabels": _LABELS}}]}
     return {
         "importer": {
             "extraEnv": [{"name": name, "value": value} for name, value in plain.items()],
             "existingSecret": {"name": _SECRET, **{value: key for key, value in _SECRETS.values()}},
+            **({"unsplash": _UNSPLASH} if words else {}),
         },
         "networkPolicy": {"internet": {"extraEgress": [to_doubles]}},
         **({"analyzer": _ANALYZER} if analyses else {}),
@@ -57,7 +67,10 @@ def objects(image: str, pull_policy: str) -> list[dict[str, Any]]:
     return [
         {
             **_object("v1", "Secret", _SECRET),
-            "stringData": {key: told[variable] for variable, (key, _) in _SECRETS.items()},
+            "stringData": {
+                "unsplash-access-key": UNSPLASH_KEY,
+                **{key: told[variable] for variable, (key, _) in _SECRETS.items()},
+            },
         },
         {
             **_object("apps/v1", "Deployment", NAME),

@@ -10,10 +10,12 @@ values.yaml, of its image, of its module and of its objects. Such a file has the
   egress       further egress rules, likewise
   limits       whether it reads `limits`, the limits of pictures
   imports      whether it reads `imports`
+  words        whether it reads `words`
   env          environment variables of its own without the prefix HELIOGRAPH_; each value is a template; `unset` leaves it out
   secrets      environment variables, likewise, whose values are in the Secret `existingSecret` of its section: each names the key
                there that names the key of the Secret, which may be empty
-  lateSecrets  as `secrets`, for files that the service reads again while it runs: pods start without the Secret or its key
+  lateSecrets  as `secrets`, for files that the service reads again while it runs: pods start without the Secret or its key;
+               `part.key` is a key of the Secret `part.existingSecret` of its section
 
 Workloads, network policies, monitoring, guards and notes go over this map; so do scripts/chart_values.py and the tests.
 */}}
@@ -44,6 +46,33 @@ LIMITS__WAITING_BEFORE_LOW: {{ int64 .Values.limits.waitingBeforeLow | quote }}
 IMPORTS__KEEP_DAYS: {{ .Values.imports.keepDays | quote }}
 {{- end }}
 
+{{/* Words, as environment variables. */}}
+{{- define "heliograph.words" -}}
+WORDS__REQUESTS_PER_HOUR: {{ int64 .Values.words.requestsPerHour | quote }}
+WORDS__PICTURES: {{ .Values.words.pictures | quote }}
+WORDS__OWNER: {{ .Values.words.owner | quote }}
+WORDS__RECENT_DAYS: {{ int64 .Values.words.recentDays | quote }}
+WORDS__POPULATE_MINUTES: {{ .Values.words.populateMinutes | quote }}
+WORDS__MISS_DAYS: {{ .Values.words.missDays | quote }}
+WORDS__PLACEHOLDERS: {{ .Values.words.placeholders | quote }}
+{{- end }}
+
+{{/*
+A secret of a component that may come late, as JSON: the `path` of its Secret in values, the Secret's `name` and its `key`, and
+`field`, which names the key. Takes (list root name key) with a key as `lateSecrets` has it.
+*/}}
+{{- define "heliograph.lateSecret" -}}
+{{- $steps := splitList "." (last .) -}}
+{{- $section := index (first .).Values (index . 1) -}}
+{{- $path := printf "%s.existingSecret" (index . 1) -}}
+{{- if gt (len $steps) 1 -}}
+{{- $section = index $section (first $steps) -}}
+{{- $path = printf "%s.%s.existingSecret" (index . 1) (first $steps) -}}
+{{- end -}}
+{{- $secret := $section.existingSecret | default dict -}}
+{{- dict "path" $path "name" $secret.name "field" (last $steps) "key" (index $secret (last $steps)) | toJson -}}
+{{- end }}
+
 {{/*
 What a component has in Secrets of its own, beside those of its connections: a JSON list of variable, Secret, key, and whether
 it may come late. Takes (list root name component).
@@ -61,9 +90,11 @@ it may come late. Takes (list root name component).
 {{- $found = append $found (dict "variable" $variable "name" $secret.name "key" .) }}
 {{- end }}
 {{- end }}
-{{- if $secret.name }}
+{{- $root := first . }}{{ $name := index . 1 }}
 {{- range $variable, $key := $component.lateSecrets }}
-{{- $found = append $found (dict "variable" $variable "name" $secret.name "key" (index $secret $key) "late" true) }}
+{{- $late := fromJson (include "heliograph.lateSecret" (list $root $name $key)) }}
+{{- if $late.name }}
+{{- $found = append $found (dict "variable" $variable "name" $late.name "key" $late.key "late" true) }}
 {{- end }}
 {{- end }}
 {{- toJson $found }}

@@ -64,6 +64,9 @@
 {{- if not (regexMatch "^https?://[^/ ?#@]+(/[^ ?#]*)?$" .analyzer.openai.baseUrl) }}
 {{- $problems = append $problems (printf "analyzer.openai.baseUrl %q is invalid: use a URL with the version of the API, such as https://api.openai.com/v1." .analyzer.openai.baseUrl) }}
 {{- end }}
+{{- if not (regexMatch "^https?://[^/ ?#@]+(/[^ ?#]*)?$" .importer.unsplash.baseUrl) }}
+{{- $problems = append $problems (printf "importer.unsplash.baseUrl %q is invalid: use a URL such as https://api.unsplash.com." .importer.unsplash.baseUrl) }}
+{{- end }}
 {{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
 {{- $problems = append $problems "httpRoute.parentRefs is required: set it to your Gateway, such as [{name: public, namespace: gateways}]." }}
 {{- end }}
@@ -85,12 +88,15 @@
 {{- if and $keys (not $secret.name) }}
 {{- $problems = append $problems (printf "%s.existingSecret.name is required: set it to the Secret with the keys %s." $name (join ", " $keys)) }}
 {{- end }}
+{{- $own := false }}
 {{- range $component.lateSecrets }}
-{{- if and $secret.name (not (index $secret .)) }}
-{{- $problems = append $problems (printf "%s.existingSecret.%s is required: set it to the key that the Secret %s has or will have." $name . $secret.name) }}
+{{- $late := fromJson (include "heliograph.lateSecret" (list $ $name .)) }}
+{{- if not (contains "." .) }}{{ $own = true }}{{ end }}
+{{- if and $late.name (not $late.key) }}
+{{- $problems = append $problems (printf "%s.%s is required: set it to the key that the Secret %s has or will have." $late.path $late.field $late.name) }}
 {{- end }}
 {{- end }}
-{{- if and $secret.name (not $keys) (not $component.lateSecrets) }}
+{{- if and $secret.name (not $keys) (not $own) }}
 {{- $problems = append $problems (printf "%s.existingSecret.name is set without a key: set the values below it to the keys that the Secret has, such as %[1]s.existingSecret.%s." $name (first (values $component.secrets | sortAlpha))) }}
 {{- end }}
 {{- $image := (index $.Values $name).image }}

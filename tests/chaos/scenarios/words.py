@@ -17,6 +17,8 @@ from tests.chaos.collect_words import collect, left, used
 from tests.chaos.words import Asked, WordRun, within_the_hour, words_wrong
 from tests.chaos.world import World
 
+from heliograph_local.doubles.unsplash import recorded
+
 NUMBER, TITLE = 23, "words with everything killed"
 QUOTA = 100_000
 """Requests an hour: some 35 a second."""
@@ -31,6 +33,7 @@ WORLD = {"importers": 2, "words": True}
 _VICTIMS = ("importer-1", "importer-2", "importer-1", "importer-2", "nats", "postgres")
 _EVERY = (0.3, 1.0)
 _CALL_SECONDS = 0.15
+_AIM_SECONDS = 4.0
 _AT_ONCE, _AHEAD = 5, 1
 _GOOD = {200, 202, 404}
 """404: the word was missed already."""
@@ -90,17 +93,28 @@ async def _write(world: World, client: _Client, words: list[Asked], least: int) 
 
 
 async def _kill(world: World, least: int) -> None:
-    """Kills what has come up again since, so that it is at work."""
+    """Kills each in turn, in any order, when it has come up again and a request is under way."""
     killed: Counter[str] = Counter()
+    left: list[str] = []
     while world.kills < least:
-        name = world.rng.choice(_VICTIMS)
+        left = left or world.rng.sample(_VICTIMS, len(_VICTIMS))
+        name = left.pop()
         await world.faults.wait_ready(name)
         await asyncio.sleep(world.rng.uniform(*_EVERY))
+        await _request_under_way(world)
         if world.kill(name):
             killed[name] += 1
             world.say(f"killed {name} ({world.kills})")
     world.notes.append(", ".join(f"{each} {count}x" for each, count in sorted(killed.items())))
     await world.all_ready()
+
+
+async def _request_under_way(world: World) -> None:
+    """Returns when the provider has not answered a request yet, or after a while without any."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_AIM_SECONDS):
+            while all(call.status for call in recorded(world.photo_calls)):
+                await asyncio.sleep(0.02)
 
 
 async def _ended(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from uuid import UUID
 
 import numpy as np
@@ -28,6 +29,7 @@ class FirstPicture:
     stages: dict[str, float] = field(default_factory=dict)
 
 
+@cache
 def sample_picture(width: int = 2400, height: int = 1600) -> bytes:
     """A JPEG of a sunrise: a sky, a sun and its light on the water."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)

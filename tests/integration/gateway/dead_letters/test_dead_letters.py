@@ -19,8 +19,12 @@ from heliograph_common.clock import utc_now
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import decode, encode, envelope
 from heliograph_common.contracts.messages import AnalyzeImage, DeadLetter, RenderImage
+from heliograph_common.contracts.word_messages import FindPicture
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
+from heliograph_common.db.word_models import QueuedWord
+from heliograph_common.db.words import entries, pictures
+from heliograph_common.db.words.entries import Entry, key_of
 from heliograph_common.db.work_models import Work
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
@@ -198,6 +202,28 @@ async def test_a_replay_of_an_analysis(
     assert str(again.id) == replayed.json()["message_id"] != str(command.id)
     assert [row.command_id for row in await work_of(db, image["id"]) if row.kind == "analyze"] == [again.id]
     assert (await ann.get(f"/v1/images/{image['id']}")).json()["status"] == "failed"
+
+
+async def test_a_replay_of_the_search_for_a_word(admin: httpx2.AsyncClient, db: Database, bus: Bus) -> None:
+    key = key_of("4711")
+    async with db.transaction() as connection:
+        await entries.write(connection, {"4711": Entry("4711", "gull", "en")})
+        await pictures.miss(connection, key, code="provider_failed", reason="it crashed", keep=timedelta(days=1))
+    command = envelope(FindPicture(word_key=key), owner="words")
+    payload = encode(command).decode()
+    for closed in (True, False):  # the second time it is queued already
+        sequence = await bury(bus, service="importer", payload=payload, subject="work.words.search")
+        assert (await admin.get(f"/v1/dead-letters/{sequence}")).json()["image_id"] is None
+        replayed = await admin.post(f"/v1/dead-letters/{sequence}/replay")
+        assert (replayed.status_code, replayed.json()["circuit_closed"]) == (202, closed)
+    assert await count(bus, "WORK", "work.words.search", expected=1) == 1
+    assert [(row.kind, row.subject) for row in await work_of(db, str(key))] == [("word", "work.words.search")]
+    async with db.transaction() as connection:
+        (queued,) = (await connection.execute(select(QueuedWord.__table__))).all()
+        word = await entries.find(connection, "4711")
+    assert (queued.word_key, queued.status, queued.task) == (key, "sent", "search")
+    assert word is not None
+    assert word.search_again_at is None
 
 
 UNKNOWN: list[tuple[str, str]] = [

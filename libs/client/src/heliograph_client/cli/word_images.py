@@ -1,4 +1,4 @@
-"""Words that people name by their text, and what is told of one and its image."""
+"""Words that people name by their text, and what is shown of one and its image."""
 
 from __future__ import annotations
 

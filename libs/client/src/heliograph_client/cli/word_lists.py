@@ -1,4 +1,4 @@
-"""Lists of words in files, as spreadsheets write them: read, checked, and what is wrong told by line. Asks nobody.
+"""Lists of words in files, as spreadsheets write them: read, checked, and what is wrong named by line. Sends nothing.
 
 The first line names the columns, in any order: ``text``, which must be there, ``language``, ``translation``, ``rank`` and
 ``id``. They are separated by commas, semicolons or tabs. What the server would refuse is found here first, so that a

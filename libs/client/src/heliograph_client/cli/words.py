@@ -197,7 +197,7 @@ async def _send(session: Session, file: Path, found: WordList, most: int) -> Wor
     """Sends all words, in as many requests as that takes.
 
     Raises:
-        Rejected: the server refuses some; which lines of the file those are was told.
+        Rejected: the server refuses some; the lines of the file were named.
     """
     total = WordsWritten(received=0, created=0, updated=0, unchanged=0)
     shown = sys.stderr.isatty() and not (session.as_json and sys.stdout.isatty())

@@ -108,9 +108,9 @@ def create_database(servers: Servers, database: Database) -> None:
 
 
 def copy_database(servers: Servers, template: Database) -> Database:
-    """A copy of ``template`` under a new name."""
+    """A copy of ``template`` under a new name; of its files, which is quicker than page by page through the log."""
     copy = servers.database(f"test_{uuid.uuid4().hex[:12]}")
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
     _administer(servers, create.format(sql.Identifier(copy.name), sql.Identifier(template.name)))
     return copy
 

@@ -14,7 +14,9 @@ from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.envelope import body_of, decode
 from heliograph_common.contracts.import_messages import FetchFile, ListFolder
 from heliograph_common.contracts.messages import COMMANDS, AnalyzeImage, ImageCommand, RenderImage
+from heliograph_common.contracts.word_messages import FindPicture
 from heliograph_common.db import analyses, imports, statements, work
+from heliograph_common.db.words import queue as word_queue
 from heliograph_common.errors import MalformedMessage
 from heliograph_common.http.problems import Problem
 from heliograph_common.ingest import analysis
@@ -86,8 +88,8 @@ async def get_dead_letter(letters: Letters, _caller: Admin, letter_id: LetterId)
     responses={202: {"model": Replayed}, **problems(NOT_FOUND, CONFLICT, BUS_UNAVAILABLE)},
 )
 async def replay_dead_letter(letters: Letters, messenger: Messages, _caller: Admin, letter_id: LetterId) -> Response:
-    """Sends the message again under a new id, resets the failed image or file of an import that it is about, and deletes
-    the dead letter. If the last step fails, the dead letter stays. Replaying it twice is safe."""
+    """Sends the message again under a new id, resets the failed image, file of an import or word that it is about, and
+    deletes the dead letter. If the last step fails, the dead letter stays. Replaying it twice is safe."""
     letter = await _letter(letters, letter_id)
     command = _command(letter)
     if command is None:
@@ -142,11 +144,13 @@ def _command(letter: StoredLetter) -> Command | None:
 
 
 async def _close_circuit(transaction: Transaction, command: Command) -> bool:
-    if not isinstance(command, RenderImage | AnalyzeImage | ListFolder | FetchFile):
+    if not isinstance(command, RenderImage | AnalyzeImage | ListFolder | FetchFile | FindPicture):
         return False
     await work.lock(transaction.connection, command.kind, command.target)
     if isinstance(command, AnalyzeImage):
         return await analyses.reopen(transaction.connection, command.target, sent=True)
+    if isinstance(command, FindPicture):
+        return await word_queue.reopen(transaction.connection, command.target)
     if not isinstance(command, RenderImage):
         return await imports.reopen(transaction.connection, command.kind, command.target)
     row = await statements.reset_processing(transaction.connection, command.target)

@@ -78,6 +78,12 @@ async def ask(connection: AsyncConnection, key: UUID, owner: str, *, photo_id: s
     await connection.execute(_ASK, values)
 
 
+async def reopen(connection: AsyncConnection, key: UUID) -> bool:
+    """Queues a word again whose step failed for good, as one that was sent, and forgets that nothing was found; whether it
+    was not queued."""
+    return bool((await connection.execute(_REOPEN, {"key": key})).rowcount)
+
+
 async def place_of(connection: AsyncConnection, key: UUID) -> Place | None:
     """Where a word is; ``None``: not in the queue."""
     row = (await connection.execute(_PLACE, {"key": key})).one_or_none()
@@ -174,6 +180,17 @@ _ASK = text(f"""
         photo_id = coalesce(excluded.photo_id, queued.photo_id)
     WHERE excluded.lane < queued.lane OR queued.asked_by IS NULL OR excluded.photo_id IS NOT NULL
 """).bindparams(bindparam("photo_id", type_=Text), bindparam("owner", type_=Text))  # noqa: S608 - no value is in the text
+_REOPEN = text(f"""
+    WITH word AS (
+        UPDATE words SET missed_at = NULL, search_again_at = NULL, miss_code = NULL, miss_reason = NULL
+        WHERE key = :key RETURNING key
+    )
+    INSERT INTO word_queue (word_key, lane, status, task)
+    SELECT word.key, {Lane.ASKED:d}, 'sent', CASE WHEN word_images.word_key IS NULL THEN 'search' ELSE 'download' END
+    FROM word LEFT JOIN word_images ON word_images.word_key = word.key
+    WHERE word_images.word_key IS NULL OR word_images.downloaded_at IS NULL
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608 - no value is in the text
 _PLACE = text("""
     SELECT mine.lane, mine.status, mine.not_before, 1
         + (SELECT coalesce(sum(waiting), 0) FROM word_queue_blocks
