@@ -77,11 +77,11 @@ async def test_a_provider_that_refuses_is_left_alone_for_a_while(
 
 
 async def test_an_outage_burns_no_attempts(words: Words) -> None:
-    count = 12
+    count = 2
     words.double.behaviour.misbehave(Fault(kind="error", times=ENDLESS))
     await words.add(*(Entry(f"w{number}", f"kettle {number}", "en") for number in range(count)))
     async with words.importer():
-        for failures in (1, 2, 3, 4):
+        for failures in range(1, 2 * MOST_FAILURES):
 
             async def failed(wanted: int = failures) -> bool:
                 state = await words.state()

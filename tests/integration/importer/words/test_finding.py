@@ -183,6 +183,18 @@ async def test_a_word_deleted_while_it_is_searched_leaves_nothing(words: Words) 
     assert words.asked("download") == []
 
 
+async def test_a_word_changed_while_it_is_searched_gets_no_picture_of_the_old_text(words: Words) -> None:
+    await words.add(Entry("a", "kettle", "en"))
+    words.double.behaviour.misbehave(Fault(kind="slow", call="search", seconds=0.5))
+    async with words.importer():
+        await until(lambda: words.asked("search"))
+        await words.add(Entry("a", "teapot", "en"))
+        await words.idle()
+    assert words.asked("search") == ["kettle", "teapot"]
+    assert (await words.picture("a")).query == "teapot"
+    assert len(words.asked("download")) == 1
+
+
 async def test_a_photo_named_while_the_word_is_searched_wins(words: Words) -> None:
     await words.add(Entry("b", "teapot", "en"))
     async with words.importer():
