@@ -186,11 +186,11 @@ async def test_a_word_that_is_deleted_meanwhile_is_not_queued(db: Database) -> N
     async with db.transaction() as connection:
         assert await entries.remove(connection, "es1")
         putting = asyncio.create_task(put_in())
-        await until(lambda: _waits_for_a_lock(db))
+        await until(lambda: waits_for_a_lock(db))
     assert await putting == 2
 
 
-async def _waits_for_a_lock(db: Database) -> bool:
+async def waits_for_a_lock(db: Database) -> bool:
     waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with db.transaction() as connection:
         return (await connection.execute(text(waiting))).first() is not None

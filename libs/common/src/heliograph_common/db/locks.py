@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _KEYS = 0x424C4F42  # "BLOB": the first of two numbers, the second is a hash of the content
 _IMPORTS = 0x494D504F  # "IMPO": the second is a hash of the owner
+_WORDS = 0x41534B57  # "ASKW": the second is a hash of the owner
 _SHARE = text("SELECT pg_advisory_xact_lock_shared(:space, hashtext(:sha256))")
 _OWN = text("SELECT pg_advisory_xact_lock(:space, hashtext(:sha256))")
 _OWNER = text("SELECT pg_advisory_xact_lock(:space, hashtext(:owner))")
@@ -69,3 +70,8 @@ async def own_keys(connection: AsyncConnection, sha256: str) -> None:
 async def hold_imports(connection: AsyncConnection, owner: str) -> None:
     """Keeps other transactions from beginning imports of the owner."""
     await connection.execute(_OWNER, {"space": _IMPORTS, "owner": owner})
+
+
+async def hold_words_asked(connection: AsyncConnection, owner: str) -> None:
+    """Keeps other transactions from putting words in front for the owner. Take it when the word is held."""
+    await connection.execute(_OWNER, {"space": _WORDS, "owner": owner})

@@ -27,6 +27,8 @@ from heliograph_common.db.base import Base
 
 WORD_TICKETS = Sequence("word_tickets", metadata=Base.metadata)
 """The order in which words were queued."""
+WORD_REVISIONS = Sequence("word_revisions", metadata=Base.metadata)
+"""The order of changes. One for all words, so that a word that is deleted and sent again goes on from where it was."""
 
 
 class Word(Base):
@@ -34,7 +36,7 @@ class Word(Base):
 
     ``rejected`` are photos (``provider:id``) that somebody did not want. ``missed_at``: no picture was found then, because
     of ``miss_code`` and ``miss_reason``, and it is not searched before ``search_again_at``. ``revision`` is raised with
-    each event."""
+    each event, and never goes back."""
 
     __tablename__ = "words"
     __table_args__ = (
@@ -54,7 +56,7 @@ class Word(Base):
     search_again_at: Mapped[datetime | None]
     miss_code: Mapped[str | None]
     miss_reason: Mapped[str | None]
-    revision: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=WORD_REVISIONS.next_value())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -21,7 +21,7 @@ from heliograph_gateway.words import queries
 _BULK_SECONDS = 60.0
 """How long a statement on many words may take."""
 _AT_ONCE = 2_000
-"""Words of one statement: making its parameters takes the event loop, and others must have their turns."""
+"""Words of one transaction: making its parameters takes the event loop, and others must have their turns."""
 
 
 class Words:
@@ -32,20 +32,25 @@ class Words:
         self._owner = owner
 
     async def write(self, found: Mapping[str, Entry]) -> Written:
-        """Creates and changes words, in the order of their keys: all or none of them.
+        """Creates and changes words, some in each transaction, so that nobody waits long for the others.
 
         Raises:
-            DatabaseUnavailable: nothing was done.
+            DatabaseUnavailable: not all were written; who sends them again has the same words.
         """
         ids = list(found)
         created = updated = unchanged = 0
-        async with self._messenger.transaction(statement_seconds=_BULK_SECONDS) as transaction:
-            for start in range(0, len(ids), _AT_ONCE):
-                some = {word_id: found[word_id] for word_id in ids[start : start + _AT_ONCE]}
-                written = await entries.write(transaction.connection, some)
-                created, updated = created + written.created, updated + written.updated
-                unchanged += written.unchanged
+        for start in range(0, len(ids), _AT_ONCE):
+            written = await self._write({word_id: found[word_id] for word_id in ids[start : start + _AT_ONCE]})
+            created, updated = created + written.created, updated + written.updated
+            unchanged += written.unchanged
         return Written(created, updated, unchanged)
+
+    async def _write(self, some: Mapping[str, Entry]) -> Written:
+        async with self._messenger.transaction(statement_seconds=_BULK_SECONDS) as transaction:
+            written = await entries.write(transaction.connection, some)
+            for word in written.removed:
+                transaction.event(WordImageRemoved(**event_facts(word)), owner=self._owner)
+        return written
 
     async def delete(self, word_id: str) -> None:
         """Deletes a word with its picture, from the queue and from all vocabularies.

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db.rows import Row
 from heliograph_common.db.word_models import VocabularyWord, Word
+from heliograph_common.db.words.queue import Lane
 
 _KEYS = UUID("9d7f3c52-61a0-4b0e-8a33-5c1d2e6f7a10")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
@@ -34,11 +35,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Written:
-    """How many words were created, changed, and there already."""
+    """How many words were created, changed, and there already. ``removed``: the words that lost their pictures."""
 
     created: int
     updated: int
     unchanged: int
+    removed: Sequence[Row[Any]] = ()
 
 
 def is_id(value: str) -> bool:
@@ -58,19 +60,43 @@ def id_of(word: str, language: str) -> str:
 
 async def write(connection: AsyncConnection, entries: Mapping[str, Entry]) -> Written:
     """Creates and changes words by their ids. A word with another text or language loses what was found for the old one,
-    unless somebody named its picture."""
-    ordered = sorted(entries.values(), key=lambda entry: key_of(entry.id))  # two bulks wait for each other in one order
-    values = {
-        "keys": [key_of(entry.id) for entry in ordered],
-        "ids": [entry.id for entry in ordered],
-        "texts": [entry.text for entry in ordered],
-        "languages": [entry.language for entry in ordered],
-        "translations": [entry.translation for entry in ordered],
-        "ranks": [entry.rank for entry in ordered],
+    unless somebody named its picture; with another translation it is searched anew. Those that lost their pictures are
+    queued; one that was queued keeps its place.
+
+    Call it once in a transaction: it waits for others that create words before it waits for those that change them, and
+    both in the order of keys, so two that wait for each other end.
+    """
+    ordered = sorted(entries.values(), key=lambda entry: key_of(entry.id))
+    values = _values(ordered)
+    created = (await connection.execute(_CREATE, values)).rowcount
+    changed = set((await connection.execute(_HOLD, values)).scalars())
+    removed: Sequence[Row[Any]] = ()
+    if changed:
+        removed = await _change(connection, [entry for entry in ordered if key_of(entry.id) in changed])
+    return Written(created, len(changed), len(ordered) - created - len(changed), removed)
+
+
+async def _change(connection: AsyncConnection, held: Sequence[Entry]) -> Sequence[Row[Any]]:
+    """Changes words that are held; returns those that lost their pictures. Statements after the one that waited: what was
+    found for the old text meanwhile is seen only by these."""
+    values = _values(held)
+    await connection.execute(_SEARCH_ANEW, values)
+    dropped = (await connection.execute(_DROP_PICTURES, values)).scalars().all()
+    changed = (await connection.execute(_CHANGE, {**values, "dropped": dropped})).all()
+    if dropped:
+        await connection.execute(_QUEUE_DROPPED, {"dropped": dropped})
+    return tuple(row for row in changed if row.removed)
+
+
+def _values(entries: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "keys": [key_of(entry.id) for entry in entries],
+        "ids": [entry.id for entry in entries],
+        "texts": [entry.text for entry in entries],
+        "languages": [entry.language for entry in entries],
+        "translations": [entry.translation for entry in entries],
+        "ranks": [entry.rank for entry in entries],
     }
-    await connection.execute(_FORGET_OLD, values)
-    created, updated = (await connection.execute(_WRITE, values)).one()
-    return Written(created, updated, len(ordered) - created - updated)
 
 
 async def find(connection: AsyncConnection, word_id: str) -> Row[Any] | None:
@@ -112,29 +138,53 @@ _GIVEN = """
     SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:ids AS text[]), CAST(:texts AS text[]), CAST(:languages AS text[]),
         CAST(:translations AS text[]), CAST(:ranks AS integer[])) AS given (key, id, text, language, translation, rank)
 """
-_FORGET_OLD = text(f"""
-    WITH given AS ({_GIVEN}), other AS (
-        SELECT words.key FROM words JOIN given USING (key)
-        WHERE (words.text, words.language) IS DISTINCT FROM (given.text, given.language)
-        ORDER BY words.key FOR UPDATE OF words
-    ), pictures AS (
-        DELETE FROM word_images USING other WHERE word_images.word_key = other.key AND NOT word_images.named
-    ), steps AS (
-        DELETE FROM word_queue USING other WHERE word_queue.word_key = other.key
-    )
-    UPDATE words SET missed_at = NULL, search_again_at = NULL, miss_code = NULL, miss_reason = NULL, rejected = '[]'
-    FROM other WHERE words.key = other.key
+_OTHER_WORD = "(words.text, words.language) IS DISTINCT FROM (given.text, given.language)"
+_OTHER_SEARCH = """
+    (words.text, words.language, words.translation) IS DISTINCT FROM (given.text, given.language, given.translation)
+"""
+_OTHER = """
+    (words.text, words.language, words.translation, words.rank)
+        IS DISTINCT FROM (given.text, given.language, given.translation, given.rank)
+"""
+_CREATE = text(f"""
+    INSERT INTO words (key, id, text, language, translation, rank)
+    SELECT key, id, text, language, translation, rank FROM ({_GIVEN}) AS given
+    WHERE NOT EXISTS (SELECT FROM words WHERE words.key = given.key) ORDER BY key
+    ON CONFLICT DO NOTHING
 """).bindparams(*_TYPES)  # noqa: S608 - no value is in the text
-_WRITE = text(f"""
-    WITH given AS ({_GIVEN}), written AS (
-        INSERT INTO words (key, id, text, language, translation, rank)
-        SELECT key, id, text, language, translation, rank FROM given
-        ON CONFLICT (key) DO UPDATE SET text = excluded.text, language = excluded.language,
-            translation = excluded.translation, rank = excluded.rank, updated_at = now()
-        WHERE (words.text, words.language, words.translation, words.rank)
-            IS DISTINCT FROM (excluded.text, excluded.language, excluded.translation, excluded.rank)
-        RETURNING xmax = 0 AS created
-    )
-    SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated FROM written
+# Not FOR UPDATE: who queues a word, or learns it, holds its key only, and need not wait.
+_HOLD = text(f"""
+    SELECT words.key FROM words JOIN ({_GIVEN}) AS given ON given.key = words.key
+    WHERE {_OTHER} ORDER BY words.key FOR NO KEY UPDATE OF words
 """).bindparams(*_TYPES)  # noqa: S608 - no value is in the text
+# A photo that somebody named is looked up, and told of, whatever the text is. An attempt that is under way loses its
+# fence, so that its answer, which is for the old text, is not written.
+_SEARCH_ANEW = text(f"""
+    UPDATE word_queue SET task = 'search', step = 0, failures = 0, not_before = NULL, status = 'queued', fence = 0
+    FROM words JOIN ({_GIVEN}) AS given ON given.key = words.key
+    WHERE word_queue.word_key = words.key AND {_OTHER_SEARCH} AND (word_queue.task = 'search'
+        OR (word_queue.task = 'download' AND {_OTHER_WORD}
+            AND NOT EXISTS (SELECT FROM word_images WHERE word_images.word_key = words.key AND word_images.named)))
+""").bindparams(*_TYPES)  # noqa: S608 - no value is in the text
+_DROP_PICTURES = text(f"""
+    DELETE FROM word_images USING words JOIN ({_GIVEN}) AS given ON given.key = words.key
+    WHERE word_images.word_key = words.key AND NOT word_images.named AND {_OTHER_WORD}
+    RETURNING word_images.word_key
+""").bindparams(*_TYPES)  # noqa: S608 - no value is in the text
+_CHANGE = text(f"""
+    UPDATE words SET text = given.text, language = given.language, translation = given.translation, rank = given.rank,
+        updated_at = now(),
+        missed_at = CASE WHEN NOT {_OTHER_SEARCH} THEN words.missed_at END,
+        search_again_at = CASE WHEN NOT {_OTHER_SEARCH} THEN words.search_again_at END,
+        miss_code = CASE WHEN NOT {_OTHER_SEARCH} THEN words.miss_code END,
+        miss_reason = CASE WHEN NOT {_OTHER_SEARCH} THEN words.miss_reason END,
+        rejected = CASE WHEN {_OTHER_WORD} THEN '[]' ELSE words.rejected END,
+        revision = CASE WHEN words.key = ANY (:dropped) THEN nextval('word_revisions') ELSE words.revision END
+    FROM ({_GIVEN}) AS given WHERE given.key = words.key
+    RETURNING words.id, words.text, words.language, words.revision, words.key = ANY (:dropped) AS removed
+""").bindparams(*_TYPES, bindparam("dropped", type_=ARRAY(Uuid)))  # noqa: S608 - no value is in the text
+_QUEUE_DROPPED = text(f"""
+    INSERT INTO word_queue (word_key, lane) SELECT key, {Lane.RECENT:d} FROM unnest(CAST(:dropped AS uuid[])) AS key
+    ORDER BY key ON CONFLICT DO NOTHING
+""").bindparams(bindparam("dropped", type_=ARRAY(Uuid)))  # noqa: S608 - no value is in the text
 _BY_TEXT = text("SELECT * FROM words WHERE lower(text) = lower(:text) ORDER BY rank NULLS LAST, key LIMIT :limit")

@@ -1,4 +1,7 @@
-"""Pictures of words: chosen, exchanged, stored, forgotten; and words for which there is none."""
+"""Pictures of words: chosen, exchanged, stored, forgotten; and words for which there is none.
+
+A word is locked before its picture, by everybody.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import String, cast, delete, func, select, update
+from sqlalchemy import Integer, String, case, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.word_messages import Photo
 from heliograph_common.db.rows import Row
-from heliograph_common.db.word_models import Word, WordImage
+from heliograph_common.db.word_models import WORD_REVISIONS, Word, WordImage
 
 MOST_REJECTED = 100
 _CANDIDATES = 9
@@ -53,32 +56,32 @@ async def choose(connection: AsyncConnection, key: UUID, choice: Choice, *, stor
         "error": None,
         "found_at": func.now(),
     }
+    word = await _changed(connection, key, **_NOT_MISSED)
     statement = insert(WordImage).values(word_key=key, **values)
     await connection.execute(statement.on_conflict_do_update(index_elements=["word_key"], set_=values))
-    return await _changed(connection, key, **_NOT_MISSED)
+    return word
 
 
 async def reject(connection: AsyncConnection, key: UUID, provider: str, photo_id: str) -> None:
-    """Notes that somebody does not want a photo for the word."""
+    """Notes that somebody does not want a photo for the word. Of too many the oldest is forgotten."""
     name = func.to_jsonb(cast(f"{provider}:{photo_id}", String))
     known = Word.rejected.contains(func.jsonb_build_array(cast(f"{provider}:{photo_id}", String)))
-    few = func.jsonb_array_length(Word.rejected) < MOST_REJECTED
-    added = (
-        update(Word)
-        .where(Word.key == key, ~known, few)
-        .values(rejected=Word.rejected.op("||", return_type=JSONB)(name))
-    )
+    many = func.jsonb_array_length(Word.rejected) >= MOST_REJECTED
+    kept = case((many, Word.rejected.op("-", return_type=JSONB)(literal(0, Integer))), else_=Word.rejected)
+    added = update(Word).where(Word.key == key, ~known).values(rejected=kept.op("||", return_type=JSONB)(name))
     await connection.execute(added)
 
 
 async def note_download(connection: AsyncConnection, key: UUID, photo_id: str) -> None:
     """Notes that the provider was told of the download."""
+    await _hold(connection, key)
     mine = update(WordImage).where(WordImage.word_key == key, WordImage.photo_id == photo_id)
     await connection.execute(mine.values(downloaded_at=func.now()))
 
 
 async def note_stored(connection: AsyncConnection, key: UUID, photo_id: str, image_id: UUID) -> Row[Any] | None:
     """Notes the stored copy; returns the word, ``None`` when it has another picture by now."""
+    await _hold(connection, key)
     mine = update(WordImage).where(WordImage.word_key == key, WordImage.photo_id == photo_id)
     found = await connection.execute(mine.values(image_id=image_id, storing="done", error=None))
     return await _changed(connection, key) if found.rowcount else None
@@ -86,14 +89,15 @@ async def note_stored(connection: AsyncConnection, key: UUID, photo_id: str, ima
 
 async def note_not_stored(connection: AsyncConnection, key: UUID, photo_id: str, error: str) -> None:
     """Notes that there will be no copy: the picture is only linked."""
+    await _hold(connection, key)
     mine = update(WordImage).where(WordImage.word_key == key, WordImage.photo_id == photo_id)
     await connection.execute(mine.values(storing="failed", error=error))
 
 
 async def forget(connection: AsyncConnection, key: UUID) -> Row[Any] | None:
     """Removes the picture of a word and what is known of a miss; returns the word if it had a picture."""
-    found = await connection.execute(delete(WordImage).where(WordImage.word_key == key))
     word = await _changed(connection, key, **_NOT_MISSED)
+    found = await connection.execute(delete(WordImage).where(WordImage.word_key == key))
     return word if found.rowcount else None
 
 
@@ -111,8 +115,12 @@ def event_facts(word: Row[Any]) -> dict[str, Any]:
     return {"word_id": word.id, "text": word.text, "language": word.language, "revision": word.revision}
 
 
+async def _hold(connection: AsyncConnection, key: UUID) -> None:
+    await connection.execute(select(Word.key).where(Word.key == key).with_for_update(key_share=True))
+
+
 async def _changed(connection: AsyncConnection, key: UUID, **values: Any) -> Row[Any]:
-    statement = update(Word).where(Word.key == key).values(revision=Word.revision + 1, **values)
+    statement = update(Word).where(Word.key == key).values(revision=WORD_REVISIONS.next_value(), **values)
     return (await connection.execute(statement.returning(*Word.__table__.columns))).one()
 
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import DateTime, Interval, Text, bindparam, text
+from sqlalchemy import DateTime, Integer, Interval, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.db import locks
@@ -21,7 +21,7 @@ from heliograph_common.db.locks import Lock
 Which = Literal["all", "top100", "vocabulary", "recent"]
 
 MOST = 100_000
-"""Words in the queue at most: at 25 an hour that is a year and more."""
+"""Words in the queue beyond which none of the last lane are added: at 25 an hour that is a year and more."""
 ASKED_AT_ONCE = 100
 """Words that one client may have in front of the others."""
 
@@ -47,11 +47,15 @@ class Place:
     not_before: datetime | None
 
 
-async def populate(connection: AsyncConnection, which: Which, *, days: int, now: datetime | None = None) -> int:
+async def populate(
+    connection: AsyncConnection, which: Which, *, days: int, within: int | None = None, now: datetime | None = None
+) -> int:
     """Queues words that have no picture, are not queued, and have not been missed lately; returns how many that were.
-    Those queued further back than they now belong are moved up. ``days`` for which a word is recent."""
+    Those queued further back than they now belong are moved up. ``days`` for which a word is recent; ``within``: the same
+    for ``which`` words, where the caller means other days."""
     await locks.hold(connection, Lock.POPULATE_WORDS)
-    values = {"which": which, "days": timedelta(days=days), "now": now, "most": MOST}
+    recent, wanted = timedelta(days=days), timedelta(days=days if within is None else within)
+    values = {"which": which, "days": recent, "within": wanted, "now": now, "most": MOST, "rest": int(Lane.REST)}
     added = (await connection.execute(_POPULATE, values)).rowcount
     await connection.execute(_MOVE_UP, values)
     return int(added)
@@ -73,9 +77,17 @@ async def enter(connection: AsyncConnection, key: UUID, lane: Lane) -> None:
 
 async def ask(connection: AsyncConnection, key: UUID, owner: str, *, photo_id: str | None = None) -> None:
     """Puts a word in front for a client, or, where the client has enough there, at least into the queue. ``photo_id``: that
-    photo is to be looked up."""
+    photo is to be looked up. The word is held by the caller, or nobody else's yet."""
+    await locks.hold_words_asked(connection, owner)
     values = {"key": key, "owner": owner, "photo_id": photo_id, "most": ASKED_AT_ONCE}
     await connection.execute(_ASK, values)
+
+
+async def download_next(connection: AsyncConnection, key: UUID, owner: str) -> None:
+    """Has the provider told of a word's picture, and its file fetched where copies are kept, whatever was next before: soon,
+    unless the client has enough in front. An attempt in hand sees when it ends that something else is wanted."""
+    await locks.hold_words_asked(connection, owner)
+    await connection.execute(_DOWNLOAD, {"key": key, "owner": owner, "most": ASKED_AT_ONCE})
 
 
 async def reopen(connection: AsyncConnection, key: UUID) -> bool:
@@ -116,10 +128,10 @@ _LANE = f"""
          WHEN words.created_at > {_NOW} - :days THEN {Lane.RECENT:d} ELSE {Lane.REST:d} END
 """
 _TYPES = (
-    bindparam("which", type_=Text),
     bindparam("days", type_=Interval),
     bindparam("now", type_=DateTime(timezone=True)),
 )
+_WHICH = (bindparam("which", type_=Text), bindparam("within", type_=Interval), bindparam("most", type_=Integer))
 _POPULATE = text(f"""
     WITH {_TOP}, missing AS (
         SELECT words.key, {_LANE} AS lane, words.rank, words.created_at
@@ -128,16 +140,20 @@ _POPULATE = text(f"""
           AND NOT EXISTS (SELECT FROM word_queue WHERE word_queue.word_key = words.key)
           AND (words.search_again_at IS NULL OR words.search_again_at <= {_NOW})
           AND CASE :which WHEN 'all' THEN true WHEN 'top100' THEN top.key IS NOT NULL
-              WHEN 'vocabulary' THEN learned.key IS NOT NULL ELSE words.created_at > {_NOW} - :days END
-        ORDER BY lane, words.rank NULLS LAST, words.created_at, words.key
-        LIMIT greatest(0, :most - (SELECT coalesce(sum(waiting), 0) FROM word_queue_blocks))
-        FOR KEY SHARE OF words
+              WHEN 'vocabulary' THEN learned.key IS NOT NULL ELSE words.created_at > {_NOW} - :within END
+    ), wanted AS (
+        SELECT * FROM missing WHERE lane <> :rest
+        UNION ALL
+        (SELECT * FROM missing WHERE lane = :rest ORDER BY rank NULLS LAST, created_at, key
+         LIMIT greatest(0, :most - (SELECT coalesce(sum(waiting), 0) FROM word_queue_blocks)))
+    ), held AS (
+        SELECT wanted.* FROM wanted JOIN words ON words.key = wanted.key FOR KEY SHARE OF words
     )
     INSERT INTO word_queue (word_key, lane, ticket)
     SELECT key, lane, nextval('word_tickets') FROM (
-        SELECT * FROM missing ORDER BY lane, rank NULLS LAST, created_at, key) AS ordered
+        SELECT * FROM held ORDER BY lane, rank NULLS LAST, created_at, key) AS ordered
     ON CONFLICT DO NOTHING
-""").bindparams(*_TYPES)  # noqa: S608 - no value is in the text
+""").bindparams(*_TYPES, *_WHICH, bindparam("rest", type_=Integer))  # noqa: S608 - no value is in the text
 _MOVE_UP = text(f"""
     WITH {_TOP}, moved AS (
         SELECT queued.word_key, {_LANE} AS lane
@@ -148,13 +164,13 @@ _MOVE_UP = text(f"""
     )
     UPDATE word_queue SET lane = moved.lane, ticket = nextval('word_tickets') FROM moved
     WHERE word_queue.word_key = moved.word_key
-""").bindparams(*_TYPES[1:])  # noqa: S608 - no value is in the text
+""").bindparams(*_TYPES)  # noqa: S608 - no value is in the text
 _DUE = text(f"""
     WITH locked AS (SELECT one FROM word_schedule
         WHERE populated_at IS NULL OR populated_at <= {_NOW} - :every FOR UPDATE SKIP LOCKED)
     UPDATE word_schedule SET populated_at = {_NOW} FROM locked WHERE word_schedule.one = locked.one
     RETURNING word_schedule.one
-""").bindparams(bindparam("every", type_=Interval), _TYPES[2])  # noqa: S608 - no value is in the text
+""").bindparams(bindparam("every", type_=Interval), _TYPES[1])  # noqa: S608 - no value is in the text
 _ENTER = text("""
     INSERT INTO word_queue AS queued (word_key, lane)
     SELECT key, :lane FROM words
@@ -164,22 +180,44 @@ _ENTER = text("""
     ON CONFLICT (word_key) DO UPDATE SET lane = excluded.lane, ticket = nextval('word_tickets')
     WHERE queued.lane > excluded.lane AND queued.status = 'queued'
 """)
+# A word that is asked for again counts once.
+_WANTED = f"""
+    mine AS (SELECT count(*) < :most AS few FROM word_queue WHERE asked_by = :owner AND word_key <> :key)
+"""
+_OWNER = "CASE WHEN few THEN CAST(:owner AS text) END"
+_ANOTHER_PHOTO = """
+    (excluded.photo_id IS NOT NULL AND (queued.task, queued.photo_id) IS DISTINCT FROM ('photo', excluded.photo_id))
+"""
+_NOW_ASKED = "(queued.asked_by IS NULL AND excluded.asked_by IS NOT NULL)"
+# What waits for its share of the hour need not, once a client waits for it; what has failed does.
 _ASK = text(f"""
-    WITH mine AS (SELECT count(*) AS words FROM word_queue WHERE asked_by = :owner), wanted AS (
-        SELECT CASE WHEN words < :most THEN {Lane.ASKED:d} ELSE {Lane.REST:d} END AS lane,
-               CASE WHEN words < :most THEN CAST(:owner AS text) END AS asked_by FROM mine
-    )
+    WITH {_WANTED}
     INSERT INTO word_queue AS queued (word_key, lane, asked_by, task, photo_id)
-    SELECT words.key, lane, asked_by, CASE WHEN CAST(:photo_id AS text) IS NULL THEN 'search' ELSE 'photo' END, :photo_id
-    FROM wanted CROSS JOIN words WHERE words.key = :key FOR KEY SHARE OF words
+    SELECT words.key, CASE WHEN few THEN {Lane.ASKED:d} ELSE {Lane.REST:d} END, {_OWNER},
+        CASE WHEN CAST(:photo_id AS text) IS NULL THEN 'search' ELSE 'photo' END, :photo_id
+    FROM mine CROSS JOIN words WHERE words.key = :key FOR KEY SHARE OF words
     ON CONFLICT (word_key) DO UPDATE SET
         lane = least(queued.lane, excluded.lane),
         ticket = CASE WHEN excluded.lane < queued.lane THEN nextval('word_tickets') ELSE queued.ticket END,
         asked_by = coalesce(queued.asked_by, excluded.asked_by),
-        task = CASE WHEN excluded.photo_id IS NOT NULL THEN 'photo' ELSE queued.task END,
-        photo_id = coalesce(excluded.photo_id, queued.photo_id)
-    WHERE excluded.lane < queued.lane OR queued.asked_by IS NULL OR excluded.photo_id IS NOT NULL
+        task = CASE WHEN {_ANOTHER_PHOTO} THEN 'photo' ELSE queued.task END,
+        photo_id = CASE WHEN {_ANOTHER_PHOTO} THEN excluded.photo_id ELSE queued.photo_id END,
+        step = CASE WHEN {_ANOTHER_PHOTO} THEN 0 ELSE queued.step END,
+        failures = CASE WHEN {_ANOTHER_PHOTO} THEN 0 ELSE queued.failures END,
+        not_before = CASE WHEN NOT ({_ANOTHER_PHOTO} OR ({_NOW_ASKED} AND queued.failures = 0))
+            THEN queued.not_before END
+    WHERE excluded.lane < queued.lane OR {_NOW_ASKED} OR {_ANOTHER_PHOTO}
 """).bindparams(bindparam("photo_id", type_=Text), bindparam("owner", type_=Text))  # noqa: S608 - no value is in the text
+_DOWNLOAD = text(f"""
+    WITH {_WANTED}
+    INSERT INTO word_queue AS queued (word_key, lane, task, asked_by)
+    SELECT :key, CASE WHEN few THEN {Lane.UNDER_WAY:d} ELSE {Lane.REST:d} END, 'download', {_OWNER} FROM mine
+    ON CONFLICT (word_key) DO UPDATE SET
+        lane = least(queued.lane, excluded.lane),
+        ticket = CASE WHEN excluded.lane < queued.lane THEN nextval('word_tickets') ELSE queued.ticket END,
+        asked_by = coalesce(queued.asked_by, excluded.asked_by),
+        task = 'download', step = 0, photo_id = NULL, failures = 0, not_before = NULL
+""").bindparams(bindparam("key", type_=Uuid), bindparam("owner", type_=Text))  # noqa: S608 - no value is in the text
 _REOPEN = text(f"""
     WITH word AS (
         UPDATE words SET missed_at = NULL, search_again_at = NULL, miss_code = NULL, miss_reason = NULL

@@ -151,7 +151,7 @@ class Pictures:
         chosen = await pictures.choose(connection, word.key, choice, store=self._store and told)
         transaction.event(WordImageFound(**event_facts(chosen), photo=choice.photo), owner=self._owner)
         if told:
-            await queries.download_next(connection, word.key, caller)
+            await word_queue.download_next(connection, word.key, caller)
         else:
             await queries.drop(connection, word.key)
         row = await pictures.find(connection, word.key)
@@ -160,8 +160,9 @@ class Pictures:
 
     async def _asked(self, connection: Connection, word: Row[Any], caller: str) -> Queued:
         now = (await self._queue.budget(connection)).spending.now
-        if word.search_again_at is not None and word.search_again_at > now:
-            raise _missed(word)
+        if word.search_again_at is not None and word.search_again_at > now:  # somebody may have named a photo since
+            if await word_queue.place_of(connection, word.key) is None:
+                raise _missed(word)
         await word_queue.ask(connection, word.key, caller)
         return await self._queued(connection, word)
 

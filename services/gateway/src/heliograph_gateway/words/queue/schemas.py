@@ -29,7 +29,8 @@ class SyncRequest(Shape):
         Field(
             ge=1,
             le=3_650,
-            description="Number of days for which a word is recent. Null for the default of the installation.",
+            description="Number of days for which a word counts as `recent` in this request. Null for the default of the "
+            "installation. Its place in the queue follows the default in either case.",
             examples=[7],
         ),
         WHOLE,

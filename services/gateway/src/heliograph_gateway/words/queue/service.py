@@ -74,13 +74,13 @@ class WordQueue:
         self._settings = settings
 
     async def populate(self, which: Which, days: int | None) -> int:
-        """Queues words without a picture; returns how many are new there.
+        """Queues words without a picture; returns how many are new there. ``days`` for which the ``recent`` ones are so.
 
         Raises:
             DatabaseUnavailable: nothing was done.
         """
         async with self._database.transaction(statement_seconds=_POPULATE_SECONDS) as connection:
-            return await word_queue.populate(connection, which, days=days or self._settings.recent_days)
+            return await word_queue.populate(connection, which, days=self._settings.recent_days, within=days)
 
     async def stats(self) -> Stats:
         """Counts of now.

@@ -52,6 +52,7 @@ _TRIGGERS = tuple(
 
 def upgrade() -> None:
     op.execute("CREATE SEQUENCE word_tickets")
+    op.execute("CREATE SEQUENCE word_revisions")
     op.create_table(
         "provider_requests",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -89,7 +90,7 @@ def upgrade() -> None:
         sa.Column("search_again_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("miss_code", sa.Text(), nullable=True),
         sa.Column("miss_reason", sa.Text(), nullable=True),
-        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default=sa.text("nextval('word_revisions')"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_words")),
@@ -193,4 +194,5 @@ def downgrade() -> None:
     op.drop_table("word_queue_blocks")
     op.drop_index("ix_provider_requests_budget_at", table_name="provider_requests")
     op.drop_table("provider_requests")
+    op.execute("DROP SEQUENCE word_revisions")
     op.execute("DROP SEQUENCE word_tickets")
