@@ -64,7 +64,8 @@ async def test_a_bulk_does_not_wait_for_who_queues_a_word(db: Database) -> None:
     await write(db, words(2))
     async with db.transaction() as connection:
         await queue.populate(connection, "all", days=7)
-        assert (await asyncio.wait_for(write(db, other()), 30)).updated == 1
+        async with asyncio.timeout(30):
+            assert (await write(db, other())).updated == 1
 
 
 @pytest.mark.parametrize("change", [other(), other(word="palabra 0", translation="Wort")])
@@ -129,7 +130,12 @@ async def test_another_translation_ends_a_miss_and_leaves_a_picture(db: Database
     missed = await one(db, "words", key_of("es1"))
 
     assert missed is not None
-    assert (missed.missed_at, missed.search_again_at, missed.miss_code, missed.translation) == (None, None, None, "Wort")
+    assert (missed.missed_at, missed.search_again_at, missed.miss_code, missed.translation) == (
+        None,
+        None,
+        None,
+        "Wort",
+    )
     assert await one(db, "word_images") is not None
 
 

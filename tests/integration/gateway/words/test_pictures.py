@@ -156,34 +156,36 @@ async def test_another_picture_is_the_next_best_and_then_a_search(
 
 async def test_a_photo_may_be_named(ann: httpx2.AsyncClient, db: Database) -> None:
     await put(ann, word("1"))
-    await choose(db, "1", photo("p1"), photo("p2"))
-    known = await ann.post("/v1/words/1/image", json={"photo_id": "p2"})
+    await choose(db, "1", photo("photo-1"), photo("photo-2"))
+    known = await ann.post("/v1/words/1/image", json={"photo_id": "photo-2"})
     unknown = await ann.post("/v1/words/1/image", json={"photo_id": "eOLpJytrbsQ"})
     row = await queued(db, "1")
 
-    assert (known.status_code, known.json()["photo"]["photo_id"], known.json()["named"]) == (200, "p2", True)
-    assert [each["photo_id"] for each in known.json()["alternatives"]] == ["p1"], "nobody rejected it"
+    assert (known.status_code, known.json()["photo"]["photo_id"], known.json()["named"]) == (200, "photo-2", True)
+    assert [each["photo_id"] for each in known.json()["alternatives"]] == ["photo-1"], "nobody rejected it"
     assert unknown.status_code == 202
     assert row is not None
     assert (row.task, row.photo_id) == ("photo", "eOLpJytrbsQ")
-    assert (await shown(ann, "1"))["photo"]["photo_id"] == "p2", "it stays until the other one is there"
-    for body in ({"photo_id": "../x"}, {"photo_id": ""}, {"photo_id": 7}, {"photo": "p1"}):
+    assert (await shown(ann, "1"))["photo"]["photo_id"] == "photo-2", "it stays until the other one is there"
+    for body in ({"photo_id": "../x"}, {"photo_id": ""}, {"photo_id": "random"}, {"photo_id": 7}, {"photo": "p1"}):
         problem(await ann.post("/v1/words/1/image", json=body), "invalid-body")
 
 
 async def test_a_word_that_was_missed_can_be_given_a_photo(ann: httpx2.AsyncClient, db: Database) -> None:
     await put(ann, word("1"))
     await miss(db, "1")
-    assert (await ann.post("/v1/words/1/image", json={"photo_id": "p9"})).status_code == 202
+    page = "https://unsplash.com/photos/a-lighthouse-eOLpJytrbsQ"
+    assert (await ann.post("/v1/words/1/image", json={"photo_id": page})).status_code == 202
     row = await queued(db, "1")
     assert row is not None
-    assert (row.task, row.photo_id, row.lane) == ("photo", "p9", queue.Lane.ASKED)
+    assert (row.task, row.photo_id, row.lane) == ("photo", "eOLpJytrbsQ", queue.Lane.ASKED)
+    assert (await waiting(ann, "1"))["place"] == 1, "it was missed, and is looked up now"
 
 
 async def test_removing_forgets_the_picture_and_the_miss(ann: httpx2.AsyncClient, db: Database, bus: Bus) -> None:
     await put(ann, word("1"), word("2"))
-    await choose(db, "1", photo())
-    await ann.post("/v1/words/1/image", json={"photo_id": "p1"})
+    await choose(db, "1", photo("photo-1"))
+    await ann.post("/v1/words/1/image", json={"photo_id": "photo-1"})
     await miss(db, "2")
     for word_id in ("1", "2", "1"):
         assert (await ann.delete(f"/v1/words/{word_id}/image")).status_code == 204

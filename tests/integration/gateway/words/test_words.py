@@ -19,9 +19,11 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.contracts.word_messages import FindPicture
 from heliograph_common.db.engine import Database
 from heliograph_common.db.words.entries import key_of
+from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.testing.relay import NoRelay
 from heliograph_gateway.words.schemas import WordPage, WordShape, WordsWritten
+from heliograph_gateway.words.service import Words
 
 ARABIC, HEBREW = "منارة", "מִגְדַּלּוֹר"
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
@@ -85,6 +87,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "x" * 1000}, "text", "at most 200 characters"),
     ({"text": ""}, "text", "at least 1 character"),
     ({"text": " \t\n "}, "text", "must not be blank"),
+    ({"text": "\u200b\u200d"}, "text", "visible character"),
     ({"text": "nul\0"}, "text", "U+0000"),
     ({"text": "bell\x07"}, "text", "control character U+0007"),
     ({"text": "safe\u202egnp.exe"}, "text", "U+202E, which changes the direction"),
@@ -181,6 +184,30 @@ async def test_thirty_thousand_words_with_duplicates(ann: httpx2.AsyncClient, bo
     assert answer.json() == {"received": 30_000, "created": 29_000, "updated": 0, "unchanged": 0, "duplicates": 1_000}
     assert seconds < 50, "ten times what the old system's bulk may take"
     assert slowest < 5, "other requests waited for the whole of it"
+
+
+async def test_another_text_takes_the_picture_away_and_says_so(ann: httpx2.AsyncClient, db: Database, bus: Bus) -> None:
+    await put(ann, word("1"), word("2"))
+    await choose(db, "1", photo())
+    revision = (await ann.get("/v1/words/1")).json()["revision"]
+    assert (await put(ann, word("1", "beacon"), word("2", "owl")))["updated"] == 2
+    shown = (await ann.get("/v1/words/1")).json()
+
+    assert shown["picture"] == "queued"
+    assert shown["revision"] > revision
+    assert await count(bus, "EVENTS", "events.word.image_removed", expected=1) == 1
+
+
+async def test_a_bulk_that_has_no_turn_is_to_come_back(ann: httpx2.AsyncClient, db: Database) -> None:
+    words = Words(Messenger(db, NoRelay()), owner="words", patience=0.1)
+    async with words.turn(), words.turn():
+        with pytest.raises(Problem) as refused:
+            async with words.turn():
+                pass
+    async with words.turn():
+        pass
+    assert refused.value.status == 503
+    assert int(refused.value.headers["Retry-After"]) > 0
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,15 @@ def test_a_blank_word_is_none() -> None:
             spelling.word(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["\u200b", "\u200d\u200f \u2060", "\ufeff", "\u3164", "\u2800\u2800", "\u00ad\ufe0f", "\U000e0041"]
+)
+def test_a_word_that_nobody_can_see_is_none(text: str) -> None:
+    assert spelling.translation(text) is None
+    with pytest.raises(ValueError, match="visible"):
+        spelling.word(text)
+
+
 def test_what_grows_when_it_is_composed_is_measured_again() -> None:
     text = "\u0958" * 150
     assert len(unicodedata.normalize("NFC", text)) == 300

@@ -23,6 +23,7 @@ from heliograph_gateway.http.problems import (
     INVALID_CURSOR,
     INVALID_JSON,
     NOT_FOUND,
+    UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from heliograph_gateway.http.query import known_parameters
@@ -44,17 +45,19 @@ WordService = Annotated[Words, Depends(provided(Words))]
     summary="Create and change words",
     responses={
         200: {"model": WordsWritten},
-        **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+        **problems(INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNAVAILABLE),
     },
     openapi_extra=bodies.Documented(WordsRequest),
 )
 async def put_words(request: Request, words: WordService, _caller: Writer) -> Response:
     """Creates the words whose ids are new, and replaces the others; words that are not sent stay. Send up to 30,000 words
-    per request. If any word is invalid, nothing is written, and `errors` lists the first 50 errors. A word whose text or
-    language changes loses its image, unless somebody named that image."""
+    per request. If any word is invalid, nothing is written, and `errors` lists the first 50 errors. After a 503, some of the
+    words may have been written: send the request again. A word whose text or language changes loses its image, unless
+    somebody named that image."""
     body = await bodies.received(request, bulk.BODY_BYTES, remedy=bulk.REMEDY)
-    found = await asyncio.to_thread(bulk.read, body)
-    written = await words.write(found.entries)
+    async with words.turn():
+        found = await asyncio.to_thread(bulk.read, body)
+        written = await words.write(found.entries)
     return json_response(
         {
             "received": found.received,

@@ -58,7 +58,8 @@ class WordEntry(Shape):
         Text,
         Field(
             description="The word. White space around it is removed, runs inside become one blank, and characters are "
-            "composed (NFC). Control characters, and overrides and isolates of text direction, are rejected.",
+            "composed (NFC). Control characters, overrides and isolates of text direction, and texts without any visible "
+            "character are rejected.",
             examples=["lighthouse"],
         ),
     ]

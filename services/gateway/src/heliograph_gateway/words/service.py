@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from heliograph_common.contracts.word_messages import FindPicture, WordImageRemoved
@@ -15,21 +17,45 @@ from heliograph_common.db.words.pictures import event_facts
 from heliograph_common.db.words.queue import Lane
 from heliograph_common.http.problems import Problem
 from heliograph_common.messaging.transaction import Messenger
-from heliograph_gateway.http.problems import NOT_FOUND
+from heliograph_gateway.http.problems import NOT_FOUND, UNAVAILABLE
 from heliograph_gateway.words import queries
 
 _BULK_SECONDS = 60.0
 """How long a statement on many words may take."""
 _AT_ONCE = 2_000
 """Words of one transaction: making its parameters takes the event loop, and others must have their turns."""
+_BULKS = 2
+"""Bulks that are read and written at one time: each is tens of megabytes of memory, and one core's work for seconds."""
+_PATIENCE = 10.0
+_COME_BACK = "10"
 
 
 class Words:
-    """``owner``: whose events those of words are."""
+    """``owner``: whose events those of words are. ``patience``: seconds that a bulk waits for others."""
 
-    def __init__(self, messenger: Messenger, *, owner: str) -> None:
+    def __init__(self, messenger: Messenger, *, owner: str, patience: float = _PATIENCE) -> None:
         self._messenger = messenger
         self._owner = owner
+        self._patience = patience
+        self._turns = asyncio.Semaphore(_BULKS)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Reads and writes a bulk in the block, when few others do.
+
+        Raises:
+            Problem: there was no turn in time; the block was not entered.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            detail = f"Other words are being written. Try again in {_COME_BACK} seconds."
+            raise Problem(UNAVAILABLE, detail, headers={"Retry-After": _COME_BACK}) from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def write(self, found: Mapping[str, Entry]) -> Written:
         """Creates and changes words, some in each transaction, so that nobody waits long for the others.

@@ -17,6 +17,14 @@ LONGEST = 200
 """Characters of a text."""
 _BANNED = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
 """Control characters but those that are white space, and overrides and isolates of direction."""
+_INVISIBLE = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+)
+"""Characters that are not shown by themselves (Unicode's Default_Ignorable_Code_Point), and the empty braille pattern."""
+_BEYOND = r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+"""More of them, in the planes that patterns of JSON Schema do not name."""
+_SHOWN = re.compile(rf"[^\s{_INVISIBLE}{_BEYOND}]")
 _REFUSED = re.compile(f"[{_BANNED}]")
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _SUBTAG_OF_SCRIPT, _SUBTAG_OF_REGION = 4, 2
@@ -42,16 +50,21 @@ def word(text: str) -> str:
     kept = one_line(text)
     if not kept:
         raise ValueError("must not be blank")
+    if not _SHOWN.search(kept):
+        raise ValueError("must have a visible character")
     return _short(kept)
 
 
 def translation(text: str | None) -> str | None:
-    """The same of what may be missing: a blank one is none.
+    """The same of what may be missing: one without a visible character is none.
 
     Raises:
         ValueError: see ``one_line``, or too much is left.
     """
-    return None if text is None else _short(one_line(text)) or None
+    if text is None:
+        return None
+    kept = _short(one_line(text))
+    return kept if _SHOWN.search(kept) else None
 
 
 def searched(text: str) -> str:
@@ -90,7 +103,7 @@ Text = Annotated[
     Field(
         min_length=1,
         max_length=LONGEST,
-        json_schema_extra={"pattern": rf"^[^{_BANNED}]*[^{_BANNED}\s][^{_BANNED}]*$"},
+        json_schema_extra={"pattern": rf"^[^{_BANNED}]*[^{_BANNED}{_INVISIBLE}\s][^{_BANNED}]*$"},
     ),
     AfterValidator(word),
 ]

@@ -181,7 +181,7 @@ _ENTER = text("""
     WHERE queued.lane > excluded.lane AND queued.status = 'queued'
 """)
 # A word that is asked for again counts once.
-_WANTED = f"""
+_WANTED = """
     mine AS (SELECT count(*) < :most AS few FROM word_queue WHERE asked_by = :owner AND word_key <> :key)
 """
 _OWNER = "CASE WHEN few THEN CAST(:owner AS text) END"

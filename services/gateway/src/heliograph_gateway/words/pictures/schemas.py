@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from html import escape
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from heliograph_gateway.catalog.schemas import IMAGE_ID
 from heliograph_gateway.http.schemas import Shape, linked
@@ -22,15 +23,49 @@ CREDIT = f'Photo by <a href="{escape(PERSON)}">Jeff Sheldon</a> on <a href="{esc
 
 Copy = Literal["none", "pending", "stored", "failed"]
 
+_ID = r"[A-Za-z0-9_-]{5,20}"
+_ID_IN_PAGE = 11
+"""Characters of an id at the end of a page's URL, behind words that describe the photo."""
+_PAGE = (
+    r"https://(?:www\.)?unsplash\.com/(?:[A-Za-z-]{2,7}/)?[a-z]{2,20}/"
+    r"(?P<slug>[A-Za-z0-9_.~%-]{0,300}[A-Za-z0-9_-]{11})/?(?:[?#][!-~]{0,300})?"
+)
+_PAGES = re.compile(_PAGE)
+_PHOTO = re.compile(f"{_ID}|{_PAGE}")
+_RANDOM = "random"
+"""No id, but what the provider calls any photo."""
+
+
+def photo_id_of(value: str) -> str:
+    """The id of a photo, of which ``value`` is the id or the URL of its page.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if _PHOTO.fullmatch(value) is None or value == _RANDOM:
+        raise ValueError("must be the id of a photo at Unsplash, or the URL of its page there")
+    page = _PAGES.fullmatch(value)
+    return value if page is None else page["slug"][-_ID_IN_PAGE:]
+
 
 class PictureRequest(Shape):
     """Which image the word shall have. Empty for the next best one."""
 
     photo_id: Annotated[
-        str | None,
+        Annotated[
+            str,
+            Field(
+                json_schema_extra={
+                    "pattern": f"^(?:{_ID}|{_PAGE.replace('?P<slug>', '?:')})$",
+                    "not": {"enum": [_RANDOM]},
+                }
+            ),
+            AfterValidator(photo_id_of),
+        ]
+        | None,
         Field(
-            pattern=r"^[A-Za-z0-9_-]{1,64}$",
-            description="Id of a photo at the provider, which is the last part of its URL. Null for the next best one.",
+            description="Id of a photo at Unsplash, or the URL of its page there, whose last 11 characters are the id. Null "
+            "for the next best one.",
             examples=[PHOTO_ID],
         ),
     ] = None

@@ -160,9 +160,9 @@ class Pictures:
 
     async def _asked(self, connection: Connection, word: Row[Any], caller: str) -> Queued:
         now = (await self._queue.budget(connection)).spending.now
-        if word.search_again_at is not None and word.search_again_at > now:  # somebody may have named a photo since
-            if await word_queue.place_of(connection, word.key) is None:
-                raise _missed(word)
+        missed = word.search_again_at is not None and word.search_again_at > now
+        if missed and await word_queue.place_of(connection, word.key) is None:  # nobody has named a photo since
+            raise _missed(word)
         await word_queue.ask(connection, word.key, caller)
         return await self._queued(connection, word)
 
