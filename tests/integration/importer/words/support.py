@@ -190,20 +190,30 @@ class Replica:
     """An importer that finds pictures, whose dispatcher and populator run when they are told to, and that can be killed."""
 
     def __init__(
-        self, words: Words, photos: PhotoProvider, *, quota: int = PLENTY, now: Callable[[], datetime] | None = None
+        self,
+        words: Words,
+        photos: PhotoProvider,
+        *,
+        quota: int = PLENTY,
+        now: Callable[[], datetime] | None = None,
+        store: bool = False,
     ) -> None:
         settings = words.settings
         self.database = MortalDatabase(settings.database, application="importer-to-kill")
         self.bus = Bus(settings.nats, client_name="importer-to-kill")
         blobs = MinioBlobs(settings.s3)
         backbone = Backbone("importer", settings, Health(), database=self.database, blobs=blobs, bus=self.bus)
-        rules = Rules([photos], quota=quota, store=False, owner="words", miss=timedelta(days=30), now=now)
+        rules = Rules([photos], quota=quota, store=store, owner="words", miss=timedelta(days=30), now=now)
         ingest = Ingest(self.database, backbone.messenger, blobs, waiting_before_low=100)
-        files = Files(GuardedClient(), ingest, limits_of(settings.limits), owner="words")
+        files = Files(GuardedClient(settings.urls.allowed_networks), ingest, limits_of(settings.limits), owner="words")
         self.dispatcher = WordDispatcher(backbone.messenger, rules, ready=photos.waits_for)
         self.populator = Populator(self.database, every=timedelta(minutes=30), days=7, now=now)
         worker = backbone.worker(
-            WordHandler(rules, files, ended=lambda: None), WorkerSettings(slots=2), patience=5.0, available=()
+            WordHandler(rules, files, ended=lambda: None),
+            WorkerSettings(slots=2),
+            patience=5.0,
+            available=(),
+            gate=lambda: photos.waits_for() is None,
         )
         self._closing = [photos.close, files.close]
         self._components: list[Component] = [*backbone.components, *worker]

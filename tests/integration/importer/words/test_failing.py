@@ -10,7 +10,7 @@ from tests.polling import until
 
 from heliograph_common.auth.late_key import LateKey
 from heliograph_common.db.words.entries import Entry
-from heliograph_importer.words.handler import MOST_FAILURES
+from heliograph_importer.words.failures import MOST_FAILURES, MOST_TRIALS
 from heliograph_local.doubles.faults import Fault
 
 ENDLESS = -1
@@ -41,6 +41,12 @@ async def test_a_refused_key_burns_nothing_and_its_replacement_is_used(words: Wo
         await until(refused)
         assert 1 <= len(words.asked()) <= 8, "one a slot, before the first answer"
         file.write_text(words.key)
+
+        async def done() -> bool:
+            await words.hurry()
+            return len(await words.rows("SELECT FROM word_images WHERE downloaded_at IS NOT NULL")) == 20
+
+        await until(done)
         await words.idle()
     assert [(await words.picture(f"w{number}")).provider for number in range(20)] == ["unsplash"] * 20
     assert len(await words.requests()) == len(words.asked())
@@ -123,6 +129,107 @@ async def test_one_bad_word_does_not_stand_before_the_others(words: Words) -> No
     assert word.miss_code == "provider_failed"
     assert words.asked().count("bad") >= MOST_FAILURES
     assert len(await words.rows("SELECT FROM word_images")) == good
+
+
+async def test_a_word_that_fails_alone_is_given_up_after_a_day(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="error", times=ENDLESS))
+    await words.add(Entry("bad", "bad", "en"))
+
+    async def failed(often: int) -> None:
+        async def enough() -> bool:
+            await words.hurry()
+            row = await words.queued("bad")
+            return len(words.asked()) >= often and (row is None or row.status == "queued")
+
+        await until(enough)
+
+    async with words.importer():
+        await failed(3)
+        assert (await words.word("bad")).missed_at is None, "the provider may be at fault"
+        await words.change("UPDATE word_queue SET queued_at = now() - interval '26 hours'")
+        trials = "SELECT gen_random_uuid(), budget, at - n * interval '2 hours', word_key, task FROM provider_requests"
+        await words.change(
+            "INSERT INTO provider_requests (id, budget, at, word_key, task) "
+            f"({trials}, generate_series(1, 12) AS n ORDER BY at LIMIT {MOST_TRIALS + 2})"
+        )
+        await failed(4)
+        await words.idle()
+    assert (await words.word("bad")).miss_code == "provider_failed"
+    assert len(words.asked()) <= 5
+
+
+async def test_a_request_that_is_forbidden_is_its_words_failure(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="error", status=403, about="forbidden", times=ENDLESS))
+    await words.add(Entry("a", "forbidden", "en", rank=1), Entry("b", "kettle", "en", rank=2))
+    async with words.importer():
+        await until(lambda: words.picture("b"))
+        row = await words.queued("a")
+        assert words.asked("search").count("forbidden") == 1, "others are tried first"
+    assert row.failures == 1
+
+
+async def test_a_limit_is_remembered_even_if_its_word_is_deleted(words: Words) -> None:
+    words.double.behaviour.misbehave(
+        Fault(kind="slow", seconds=0.5), Fault(kind="rate_limited", retry_after=1800), Fault(kind="error")
+    )
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer():
+        await until(lambda: words.asked("search"))
+        await words.change("DELETE FROM words")
+        state = await until(words.state)
+    assert (state.paused_until - state.changed_at).total_seconds() > 1799
+
+
+async def test_when_no_request_is_left_none_is_made_until_the_hour_can_be_over(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="wrong_remaining"))
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer():
+        state = await until(words.state)
+        assert "no requests left" in state.reason
+        assert (state.paused_until - state.changed_at).total_seconds() > 899
+        assert await words.picture("a") is not None, "the answer was good"
+        await words.hurry()
+        await words.idle()
+    assert len(words.asked()) == 2
+    assert (await words.state()).failures == 0
+
+
+async def test_an_importer_without_a_key_leaves_the_words_to_one_that_has_it(words: Words) -> None:
+    await words.add(*(Entry(f"w{number}", f"kettle {number}", "en") for number in range(4)))
+    keyless = await Replica(words, words.unsplash(LateKey())).start()
+    working = await Replica(words, words.unsplash()).start()
+    try:
+        await keyless.dispatcher.run_once()
+        assert (await words.state()).reason == "missing access key"
+        await working.dispatcher.run_once()
+        assert not (await words.rows("SELECT FROM provider_states WHERE paused_until > now()"))
+        for _ in range(3):
+            await keyless.dispatcher.run_once()
+            assert not (await words.rows("SELECT FROM provider_states WHERE paused_until > now()"))
+        await until(lambda: words.picture("w0"))
+    finally:
+        await keyless.stop()
+        await working.stop()
+
+
+async def test_a_kill_between_download_and_copy_repeats_no_request(words: Words) -> None:
+    words.double.behaviour.misbehave(Fault(kind="slow", call="file", seconds=1.0))
+    await words.add(Entry("a", "kettle", "en"))
+    doomed = await Replica(words, words.unsplash(), store=True).start()
+
+    async def fetching() -> bool:
+        await doomed.dispatcher.run_once()
+        return any(each.call == "file" for each in words.double.behaviour.asked)
+
+    await until(fetching)
+    await doomed.kill()
+    assert (await words.picture("a")).storing == "pending"
+    async with words.importer(pictures="stored"):
+        await words.idle(60)
+    row = await words.picture("a")
+    assert (row.storing, row.image_id is None) == ("done", False)
+    assert words.asked() == ["kettle", row.photo_id]
+    assert len(await words.requests()) == 2
 
 
 async def test_a_kill_between_charge_and_answer_loses_neither_word_nor_count(words: Words) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+import pytest
 from tests.integration.importer.words.support import Words
 from tests.polling import until
 
@@ -14,14 +16,17 @@ from heliograph_local.doubles.faults import Fault
 
 
 class Archive:
-    """A second provider, in memory, with a budget of its own."""
+    """A second provider, in memory, of the same budget."""
 
-    name, budget = "archive", "archive"
+    name, budget = "archive", "unsplash"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
     def waits_for(self) -> str | None:
+        return None
+
+    def rest(self) -> float | None:
         return None
 
     async def search(self, query: str, *, language: str | None) -> Sequence[Photo]:
@@ -101,8 +106,7 @@ async def test_the_translation_is_searched_next_then_the_second_provider(words: 
     assert (await words.picture("a")).query == "kettle"
     assert [(await words.picture(each)).provider for each in "bc"] == ["archive", "archive"]
     assert sorted(archive.asked) == ["nothing b", "nothing c"]
-    budgets = [request.budget for request in await words.requests()]
-    assert (budgets.count("unsplash"), budgets.count("archive")) == (2 + 1 + 2 + 1, 2)
+    assert len(await words.requests()) == len(words.asked()) + len(archive.asked) == 6 + 2
 
 
 async def test_the_last_resort_is_a_placeholder_which_costs_nothing(words: Words) -> None:
@@ -154,12 +158,33 @@ async def test_a_named_photo_is_looked_up(words: Words) -> None:
     assert words.asked("photo") == [photo_id, "unknown"]
 
 
-async def test_a_named_photo_that_there_is_not_is_a_miss(words: Words) -> None:
+async def test_a_word_is_searched_whose_named_photo_there_is_not(words: Words) -> None:
     await words.add(Entry("a", "kettle", "en"))
     await words.ask("a", photo_id="unknown")
     async with words.importer():
         await words.idle()
-    assert (await words.word("a")).miss_code == "not_found"
+    assert words.asked() == ["unknown", "kettle", (await words.picture("a")).photo_id]
+
+
+async def test_a_wrong_name_does_not_stand_between_a_picture_and_its_download(words: Words) -> None:
+    await words.add(Entry("a", "kettle", "en"))
+    words.double.behaviour.misbehave(Fault(kind="slow", call="download", seconds=0.5))
+    async with words.importer():
+        await until(lambda: words.asked("download"))
+        await words.ask("a", photo_id="unknown")
+        await words.idle()
+    row = await words.picture("a")
+    assert row.downloaded_at is not None
+    assert words.asked() == ["kettle", row.photo_id, "unknown", row.photo_id]
+
+
+async def test_a_word_that_has_a_picture_by_now_is_not_searched(words: Words) -> None:
+    await words.add(Entry("a", "kettle", "en"))
+    async with words.importer():
+        await words.idle()
+        await words.ask("a")
+        await words.idle()
+    assert words.asked("search") == ["kettle"]
 
 
 async def test_a_photo_that_was_taken_away_is_replaced(words: Words) -> None:
@@ -215,3 +240,38 @@ async def test_strange_words_are_searched_as_they_are(words: Words) -> None:
         await words.idle()
     assert sorted(words.asked("search")) == sorted(strange)
     assert {(await words.picture(f"w{number}")).provider for number in range(len(strange))} == {"unsplash"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "pictures"),
+    [
+        (Fault(kind="vanished", call="download"), "linked"),
+        (Fault(kind="error", call="download", status=422), "linked"),
+        (Fault(kind="vanished", call="file"), "stored"),
+    ],
+    ids=["gone", "refused", "no_file"],
+)
+async def test_what_becomes_of_the_old_photo_does_not_matter_once_another_is_chosen(
+    words: Words, fault: Fault, pictures: str
+) -> None:
+    await words.add(Entry("a", "kettle", "en"))
+    slow = Fault(kind="slow", call=fault.call, seconds=0.7)
+    words.double.behaviour.misbehave(slow, fault)
+    async with words.importer(pictures=pictures):
+        asked = words.double.behaviour.asked
+        await until(lambda: any(each.call == fault.call for each in asked))
+        old = await words.picture("a")
+        other = old.candidates[0]
+        stored = "'pending'" if pictures == "stored" else "'no'"
+        await words.change(  # as the gateway does it
+            f"UPDATE word_images SET photo = :photo, photo_id = :id, downloaded_at = NULL, storing = {stored}",  # noqa: S608
+            photo=json.dumps(other),
+            id=other["id"],
+        )
+        await words.idle()
+    row = await words.picture("a")
+    assert (row.photo_id, row.error) == (other["id"], None)
+    assert row.downloaded_at is not None
+    assert row.storing == ("done" if pictures == "stored" else "no")
+    assert words.asked("download") == [old.photo_id, other["id"]]
+    assert (await words.word("a")).rejected == []

@@ -27,8 +27,8 @@ NO_RESULTS = "no provider has a picture for the word or its translation: name a 
 
 @dataclass(frozen=True)
 class Rules:
-    """How pictures are found. ``quota``: requests per hour to each provider. ``store``: whether a copy is kept. ``owner`` of
-    copies and messages. ``miss``: how long a miss is remembered. ``now``: the clock, by default PostgreSQL's."""
+    """How pictures are found. ``quota``: requests per hour to all providers together. ``store``: whether a copy is kept.
+    ``owner`` of copies and messages. ``miss``: how long a miss is remembered. ``now``: the clock, else PostgreSQL's."""
 
     providers: Sequence[PhotoProvider]
     quota: int
@@ -36,6 +36,15 @@ class Rules:
     owner: str
     miss: timedelta
     now: Clock | None = None
+
+    def __post_init__(self) -> None:
+        if len({each.budget for each in self.providers} - {None}) > 1:
+            raise ValueError("providers that make requests share one budget: give them one name of it")
+
+    @property
+    def budget(self) -> str | None:
+        """The one that all providers share; ``None``: none of them makes requests."""
+        return next((each.budget for each in self.providers if each.budget is not None), None)
 
     def clock(self) -> datetime | None:
         """The present of the clock; ``None`` for PostgreSQL's own."""
@@ -72,7 +81,7 @@ async def claim(transaction: Transaction, rules: Rules, key: UUID, fence: int) -
     if taken is None:
         return None
     provider = _provider(rules, taken)
-    if provider is None:
+    if provider is None or (taken.queued.task == "search" and taken.picture is not None):
         await leave(transaction, rules, taken)
         return None
     if not _needs_request(taken, provider):
@@ -102,7 +111,8 @@ async def note_miss(
 
 
 async def leave(transaction: Transaction, rules: Rules, taken: Taken) -> None:
-    """Ends what has no next step: all searches were made, or the picture is gone, or its provider is."""
+    """Ends what has no next step: all searches were made, or the word has a picture by
+    now, or that is gone, or its provider is."""
     if taken.queued.task == "search" and taken.picture is None:
         await note_miss(transaction, rules, taken.word.key, code="no_results", reason=NO_RESULTS, keep=rules.miss)
     else:

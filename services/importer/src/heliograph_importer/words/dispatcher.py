@@ -8,6 +8,7 @@ next does not see.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -16,8 +17,10 @@ from heliograph_common.contracts.body import Command
 from heliograph_common.contracts.word_messages import FindPicture
 from heliograph_common.db import locks, provider_states
 from heliograph_common.db.locks import Lock
+from heliograph_common.db.provider_states import State
 from heliograph_common.db.rows import Connection
 from heliograph_common.db.words import budget
+from heliograph_common.db.words.budget import HOUR
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_importer.words import queries
 from heliograph_importer.words.claims import Rules
@@ -27,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _SECONDS_AHEAD = 1.0
 _KEY_PAUSE = 30.0
+_KEY_REASONS = frozenset({MISSING_KEY, REFUSED_KEY})
+_LATELY = timedelta(minutes=10)
 
 
 class WordDispatcher:
@@ -36,7 +41,7 @@ class WordDispatcher:
         self._messenger = messenger
         self._rules = rules
         self._ready = ready
-        self._name = next((each.budget for each in rules.providers if each.budget is not None), None)
+        self._name = rules.budget
 
     async def run_once(self) -> int:
         """Sends what may be sent; returns how many words.
@@ -77,12 +82,12 @@ class WordDispatcher:
         state = await provider_states.state_of(connection, self._name)
         waits_for = self._ready()
         if waits_for is not None:
-            if not state.paused:
+            if not state.paused and await self._nobody_works(connection, self._name, state):
                 await provider_states.pause(connection, self._name, reason=waits_for, seconds=_KEY_PAUSE)
             return 0, False
-        if state.reason in {MISSING_KEY, REFUSED_KEY} and (state.paused or state.failing):
-            await queries.end_pause(connection, self._name, (MISSING_KEY, REFUSED_KEY))
-            log.info("photo provider has a key again", provider=self._name)
+        if state.reason in _KEY_REASONS and (state.paused or state.failing):
+            if await queries.end_pause(connection, self._name, _KEY_REASONS):
+                log.info("photo provider has a key again", provider=self._name)
         elif state.paused:
             return 0, False
         spent = await budget.spending(connection, self._name, self._rules.quota, now=self._rules.clock())
@@ -91,6 +96,13 @@ class WordDispatcher:
         if state.failing:
             most = min(most, 1 - busy)
         return most, spent.next_at(asked=False) > spent.now
+
+    async def _nobody_works(self, connection: Connection, name: str, state: State) -> bool:
+        """Whether no other importer has a key. One that has makes a request from time to time while words wait."""
+        if state.failing and state.reason in _KEY_REASONS:
+            return True
+        lately = max(_LATELY, 4 * HOUR / self._rules.quota)
+        return await queries.are_neglected(connection, name, lately=lately, now=self._rules.clock())
 
     def _ahead(self) -> int:
         """How many are sent at one time: what may be requested until the next time, and one at least."""

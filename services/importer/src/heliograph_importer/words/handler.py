@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -24,12 +23,11 @@ from heliograph_common.messaging.job import Job
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_common.telemetry import metrics
 from heliograph_importer.cleaning import reason_of
-from heliograph_importer.words import claims, queries
-from heliograph_importer.words.claims import Claim, Rules, note_miss
+from heliograph_importer.words import claims, failures, outcomes, queries
+from heliograph_importer.words.claims import Claim, Rules
 from heliograph_importer.words.files import FileFailed, Files
-from heliograph_importer.words.outcomes import chosen, photo_of_row
+from heliograph_importer.words.outcomes import Write, photo_of_row, settled
 from heliograph_importer.words.providers.port import (
-    REFUSED_KEY,
     KeyMissing,
     KeyRefused,
     Missing,
@@ -42,16 +40,7 @@ from heliograph_importer.words.steps import terms_of
 
 log = structlog.get_logger(__name__)
 
-MOST_FAILURES = 5
-"""Failed attempts at one step, while its provider was well, after which the word has no picture for now."""
-FAILED_FOR = timedelta(days=1)
-"""How long that is remembered, and that a photo which somebody named does not exist."""
-_PATIENCE = timedelta(seconds=5)
-"""How much longer than its provider's pause a word waits that failed: others find out first whether it is well."""
 _KEEP_DELAYS = (0.2, 0.5, 1.0, 2.0)
-
-_Failure = KeyMissing | KeyRefused | RateLimited | ProviderFailed
-_Write = Callable[[Transaction], Awaitable[None]]
 
 
 class WordHandler:
@@ -93,7 +82,7 @@ class WordHandler:
         """Remembers that there is no picture for now."""
         taken = await queries.take(transaction.connection, job.command.target, now=self._rules.clock())
         if taken is not None:
-            await self._exhausted(transaction, taken, reason_of(failure))
+            await outcomes.failed(transaction, self._rules, taken, reason_of(failure))
 
     async def _search(self, job: Job, claim: Claim) -> None:
         found = await self._look(claim)
@@ -123,7 +112,7 @@ class WordHandler:
 
     async def _searched(self, transaction: Transaction, claim: Claim, found: Choice | int | None) -> None:
         if isinstance(found, Choice):
-            await chosen(transaction, self._rules, claim.key, found)
+            await outcomes.chosen(transaction, self._rules, claim.key, found)
         elif found is not None:
             await queries.go_on(transaction.connection, claim.key, task="search", step=found)
         else:
@@ -134,19 +123,11 @@ class WordHandler:
             photo = await claim.provider.photo(claim.taken.queued.photo_id or "")
         except (Missing, Rejected) as error:
             _count(claim, "missing")
-            reason = reason_of(error)
-            await self._write(job, claim, lambda to: self._unknown(to, claim, reason))
-            return
+            log.info("named photo not found", reason=reason_of(error))
+            return await self._write(job, claim, lambda to: outcomes.unknown(to, claim.taken.word))
         _count(claim, "found")
         choice = Choice(photo, named=True)
-        await self._write(job, claim, lambda to: chosen(to, self._rules, claim.key, choice))
-
-    async def _unknown(self, transaction: Transaction, claim: Claim, reason: str) -> None:
-        """Somebody named a photo that there is not: the picture that the word has stays."""
-        if claim.taken.picture is not None:
-            await queries.done(transaction.connection, claim.key)
-        else:
-            await note_miss(transaction, self._rules, claim.key, code="not_found", reason=reason, keep=FAILED_FOR)
+        return await self._write(job, claim, lambda to: outcomes.chosen(to, self._rules, claim.key, choice))
 
     async def _download(self, job: Job, claim: Claim) -> None:
         row = claim.taken.picture
@@ -157,9 +138,14 @@ class WordHandler:
         if claim.request:
             try:
                 url = await claim.provider.download(photo)
-            except (Missing, Rejected):
+            except Missing:
                 _count(claim, "missing")
                 return await self._write(job, claim, lambda to: self._gone(to, claim, photo))
+            except Rejected as error:  # another photo would be refused as well: the picture stays, linked
+                _count(claim, "rejected")
+                reason = reason_of(error)
+                log.warning("download refused", reason=reason)
+                return await self._write(job, claim, lambda to: outcomes.failed(to, self._rules, claim.taken, reason))
             _count(claim, "done")
             if row.storing == "pending":
                 await self._kept(lambda: self._told(job, claim, photo))
@@ -172,9 +158,6 @@ class WordHandler:
         async def finished(transaction: Transaction) -> None:
             await pictures.note_download(transaction.connection, claim.key, photo.id)
             current = await pictures.find(transaction.connection, claim.key)
-            if current is not None and current.photo_id != photo.id:  # somebody has chosen another one meanwhile
-                await queries.go_on(transaction.connection, claim.key, task="download")
-                return
             await queries.done(transaction.connection, claim.key)
             if word is not None and current is not None and current.image_id is not None:
                 event = WordImageStored(**pictures.event_facts(word), image_id=current.image_id)
@@ -209,7 +192,7 @@ class WordHandler:
 
     async def _not_stored(self, job: Job, claim: Claim, photo: Photo, error: FileFailed) -> None:
         reason = reason_of(error)
-        final = error.final or claim.taken.queued.failures + 1 >= MOST_FAILURES
+        final = error.final or claim.taken.queued.failures + 1 >= failures.MOST_FAILURES
         log.warning("picture not stored", final=final, reason=reason)
 
         async def noted(transaction: Transaction) -> None:
@@ -217,7 +200,7 @@ class WordHandler:
                 await pictures.note_not_stored(transaction.connection, claim.key, photo.id, reason)
                 await queries.done(transaction.connection, claim.key)
             else:
-                wait = _PATIENCE * 4**claim.taken.queued.failures
+                wait = failures.PATIENCE * 4**claim.taken.queued.failures
                 await queries.fail(transaction.connection, claim.key, counts=True, wait=wait, now=self._rules.clock())
 
         await self._write(job, claim, noted)
@@ -231,51 +214,29 @@ class WordHandler:
         if word is not None:
             transaction.event(WordImageRemoved(**pictures.event_facts(word)), owner=self._rules.owner)
 
-    async def _failed(self, job: Job, claim: Claim, error: _Failure) -> None:
-        counts = isinstance(error, ProviderFailed) and claim.well
-        failures = claim.taken.queued.failures + (1 if counts else 0)
-        _count(claim, _outcome(error))
-        reason = reason_of(error) if isinstance(error, RateLimited | ProviderFailed) else claim.provider.waits_for()
-
-        async def noted(transaction: Transaction) -> None:
-            paused = await provider_states.pause(
-                transaction.connection, str(claim.provider.budget), reason=reason or REFUSED_KEY, seconds=error.delay
-            )
-            if isinstance(error, KeyMissing) or (isinstance(error, KeyRefused) and not error.asked):
-                await queries.refund(transaction.connection, str(claim.provider.budget), claim.key)
-            log.warning("photo provider paused", seconds=round(paused.total_seconds(), 1), reason=reason)
-            if counts and failures >= MOST_FAILURES:
-                await self._exhausted(transaction, claim.taken, reason_of(error))
-            else:
-                wait = paused + _PATIENCE if isinstance(error, ProviderFailed) else timedelta()
-                await queries.fail(transaction.connection, claim.key, counts=counts, wait=wait, now=self._rules.clock())
-
-        await self._write(job, claim, noted, answered=False)
-
-    async def _exhausted(self, transaction: Transaction, taken: queries.Taken, reason: str) -> None:
-        key = taken.word.key
-        if taken.picture is not None:
-            if taken.picture.storing == "pending":
-                await pictures.note_not_stored(transaction.connection, key, taken.picture.photo_id, reason)
-            await queries.done(transaction.connection, key)
-        else:
-            await note_miss(transaction, self._rules, key, code="provider_failed", reason=reason, keep=FAILED_FOR)
-
-    async def _write(self, job: Job, claim: Claim, write: _Write, *, answered: bool = True) -> None:
-        """Ends the step; nothing is written for a word that was deleted, or changed, meanwhile. ``answered``: the provider
-        is well."""
+    async def _failed(self, job: Job, claim: Claim, error: failures.Failure) -> None:
+        _count(claim, failures.outcome(error))
 
         async def concluded() -> None:
             async with job.conclude() as transaction:
-                queued = await queries.hold(transaction.connection, claim.key, claim.fence)
-                if queued is not None:
-                    asked = claim.taken.queued
-                    if (queued.task, queued.photo_id) == (asked.task, asked.photo_id):
-                        await write(transaction)
-                    else:  # somebody has named a photo meanwhile
-                        await queries.put_back(transaction.connection, claim.key)
-                if answered and claim.request and not claim.well:
+                # The word is locked before the provider, as by all who lock both; the pause is for all words.
+                await queries.hold(transaction.connection, claim.key, claim.fence)
+                wait = await failures.pause(transaction.connection, claim, error)
+                await settled(transaction, claim, lambda to: failures.note(to, self._rules, claim, error, wait))
+
+        await self._kept(concluded)
+
+    async def _write(self, job: Job, claim: Claim, write: Write) -> None:
+        """Ends a step that the provider has answered, so it is well."""
+        rest = claim.provider.rest() if claim.request else None
+
+        async def concluded() -> None:
+            async with job.conclude() as transaction:
+                await settled(transaction, claim, write)
+                if claim.request and not claim.well:
                     await provider_states.resume(transaction.connection, str(claim.provider.budget))
+                if rest is not None:
+                    await failures.rest(transaction.connection, claim, rest)
 
         await self._kept(concluded)
 
@@ -289,15 +250,6 @@ class WordHandler:
                 log.warning("answer not written yet, retrying", error=str(error))
             await asyncio.sleep(_KEEP_DELAYS[min(attempt, len(_KEEP_DELAYS) - 1)])
             attempt += 1
-
-
-def _outcome(error: _Failure) -> str:
-    match error:
-        case RateLimited():
-            return "rate_limited"
-        case ProviderFailed():
-            return "failed"
-    return "refused"
 
 
 def _count(claim: Claim, outcome: str, *, provider: str | None = None) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, delete, func, select, text, update
+from sqlalchemy import ARRAY, DateTime, Integer, Interval, Text, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heliograph_common.contracts.word_messages import FindPicture
@@ -111,6 +111,20 @@ async def refund(connection: AsyncConnection, budget: str, key: UUID) -> None:
     await connection.execute(_REFUND, {"budget": budget, "key": key})
 
 
+async def trials(
+    connection: AsyncConnection, budget: str, queued: Row[Any], *, longer: timedelta, now: datetime | None = None
+) -> int:
+    """How often the present task of a word was requested since it was queued, where that began ``longer`` ago; else 0."""
+    values = {"budget": budget, "key": queued.word_key, "task": queued.task, "since": queued.queued_at}
+    return int((await connection.execute(_TRIALS, {**values, "longer": longer, "now": now})).scalar_one())
+
+
+async def are_neglected(connection: AsyncConnection, budget: str, *, lately: timedelta, now: datetime | None) -> bool:
+    """Whether words wait, none is being worked on, and nothing was requested ``lately``."""
+    values = {"budget": budget, "lately": lately, "now": now}
+    return bool((await connection.execute(_ARE_NEGLECTED, values)).scalar_one())
+
+
 async def end_pause(connection: AsyncConnection, budget: str, reasons: Collection[str]) -> bool:
     """Ends a pause that was made for one of ``reasons``; whether there was one."""
     ended = await connection.execute(_END_PAUSE, {"budget": budget, "reasons": list(reasons)})
@@ -149,6 +163,15 @@ _REFUND = text("""
     DELETE FROM provider_requests WHERE id = (
         SELECT id FROM provider_requests WHERE budget = :budget AND word_key = :key ORDER BY at DESC LIMIT 1)
 """)
+_TRIALS = text(f"""
+    SELECT CASE WHEN min(at) <= {_NOW} - :longer THEN count(*) ELSE 0 END FROM provider_requests
+    WHERE budget = :budget AND word_key = :key AND task = :task AND at >= :since
+""").bindparams(*_TYPES, bindparam("longer", type_=Interval))  # noqa: S608 - no value is in the text
+_ARE_NEGLECTED = text(f"""
+    SELECT EXISTS (SELECT FROM word_queue)
+       AND NOT EXISTS (SELECT FROM word_queue WHERE status <> 'queued')
+       AND NOT EXISTS (SELECT FROM provider_requests WHERE budget = :budget AND at > {_NOW} - :lately)
+""").bindparams(*_TYPES, bindparam("lately", type_=Interval))  # noqa: S608 - no value is in the text
 _END_PAUSE = text("""
     UPDATE provider_states SET paused_until = now(), failures = 0, changed_at = now()
     WHERE budget = :budget AND reason = ANY (:reasons) AND (paused_until > now() OR failures > 0)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from heliograph_common.auth.late_key import LateKey
@@ -68,6 +68,37 @@ async def test_the_providers_own_limit_is_exported(unsplash: Unsplash) -> None:
         gauge.labels(provider="unsplash") for gauge in (metrics.photo_provider_limit, metrics.photo_provider_remaining)
     )
     assert (limit._value.get(), left._value.get()) == (50, 49)
+
+
+async def test_the_last_request_of_the_hour_is_told_once(unsplash: Unsplash, double: UnsplashDouble) -> None:
+    await unsplash.search("kettle", language=None)
+    assert unsplash.rest() is None
+    double.behaviour.misbehave(Fault(kind="wrong_remaining"))
+    assert await unsplash.search("kettle", language=None)
+    assert unsplash.rest() == 900.0
+    assert unsplash.rest() is None
+
+
+async def test_an_answer_about_another_photo_is_not_taken() -> None:
+    url = "https://unsplash.example/another"
+    another = {
+        "id": "another",
+        "width": 3000,
+        "height": 2000,
+        "urls": {"full": url, "regular": url, "thumb": url},
+        "links": {"html": url, "download_location": url},
+        "user": {"name": "A. Person", "links": {"html": url}},
+    }
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(another)
+
+    async with served(Starlette(routes=[Route("/photos/{id}", answer)])) as base_url:
+        provider = _provider(base_url)
+        with pytest.raises(Missing, match="another photo"):
+            await provider.photo("asked")
+        assert (await provider.photo("what-it-shows-another")).id == "another", "as in the address of its page"
+        await provider.close()
 
 
 @pytest.mark.parametrize(

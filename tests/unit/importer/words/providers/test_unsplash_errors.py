@@ -23,7 +23,7 @@ NONE_LEFT = {"x-ratelimit-remaining": "0"}
         (403, {}, LIMIT, RateLimited),
         (403, NONE_LEFT, PAGE, RateLimited),
         (403, NONE_LEFT, ERRORS, RateLimited),
-        (403, {"x-ratelimit-remaining": "7"}, ERRORS, KeyRefused),
+        (403, {"x-ratelimit-remaining": "7"}, ERRORS, ProviderFailed),
         (403, {}, PAGE, ProviderFailed),
         (429, {}, b"", RateLimited),
         (404, {}, ERRORS, Missing),

@@ -65,8 +65,7 @@ def photo(found: Photo) -> dict[str, Any]:
         "description": found.description,
         "attribution": {
             "text": credit(found),
-            "html": f"Photo by {_link(found.photographer_url, found.photographer)} on "
-            f"{_link(found.page_url, found.provider.title())}",
+            "html": _credit_html(found),
             "photographer": found.photographer,
             "photographer_url": found.photographer_url,
             "provider": found.provider,
@@ -76,8 +75,17 @@ def photo(found: Photo) -> dict[str, Any]:
 
 
 def credit(found: Photo) -> str:
-    """Who is to be named with a photo."""
+    """Who is to be named with a photo. Nobody took a generated one."""
+    if not found.photographer:
+        return found.provider.title()
     return f"Photo by {found.photographer} on {found.provider.title()}"
+
+
+def _credit_html(found: Photo) -> str:
+    if not found.photographer:
+        return escape(found.provider.title())
+    photographer = _link(found.photographer_url, found.photographer)
+    return f"Photo by {photographer} on {_link(found.page_url, found.provider.title())}"
 
 
 def _link(url: str, text: str) -> str:

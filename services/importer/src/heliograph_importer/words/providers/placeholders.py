@@ -38,6 +38,10 @@ class Placeholders:
         """Nothing."""
         return None
 
+    def rest(self) -> float | None:
+        """Never."""
+        return None
+
     async def search(self, query: str, *, language: str | None) -> Sequence[Photo]:
         """One picture, always."""
         return [placeholder(query)]

@@ -46,7 +46,11 @@ class Rejected(Permanent):
 
 
 class PhotoProvider(Protocol):
-    """A provider of photos. Methods may be called side by side."""
+    """A provider of photos. Methods may be called side by side.
+
+    All providers of an installation that make requests share one budget, with one hourly quota, one pause and one key to
+    wait for: what is sent is decided for the queue as a whole, before anybody knows whom the next step asks. One that is to
+    have a quota of its own needs a dispatcher that decides by each row's next step."""
 
     @property
     def name(self) -> str:
@@ -58,6 +62,10 @@ class PhotoProvider(Protocol):
 
     def waits_for(self) -> str | None:
         """Why no request can be made now, such as a missing key; ``None``: nothing speaks against it."""
+
+    def rest(self) -> float | None:
+        """Seconds for which it will answer no more, by what it said with the answers since the last call; ``None``: it did
+        not say so."""
 
     async def search(self, query: str, *, language: str | None) -> Sequence[Photo]:
         """Photos for a query in a language (BCP 47; ``None``: unknown), the best first by the provider's relevance.

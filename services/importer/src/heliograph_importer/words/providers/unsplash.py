@@ -30,7 +30,7 @@ from heliograph_importer.words.providers.port import (
     Missing,
     ProviderFailed,
 )
-from heliograph_importer.words.providers.unsplash_errors import GONE, refusal
+from heliograph_importer.words.providers.unsplash_errors import GONE, UNTIL_RESET, none_left, refusal
 from heliograph_importer.words.providers.unsplash_photos import NAME, PHOTO_ID, Asset, Page, is_web, photo_of, sized
 
 PER_PAGE = 30
@@ -59,6 +59,7 @@ class Unsplash:
     def __init__(self, settings: UnsplashSettings, key: LateKey) -> None:
         self._app = settings.app_name
         self._key = key
+        self._rest: float | None = None
         self._base = urlsplit(settings.base_url)
         self._http = httpx2.AsyncClient(
             base_url=settings.base_url.rstrip("/") + "/",
@@ -89,6 +90,8 @@ class Unsplash:
         if not PHOTO_ID.fullmatch(photo_id):
             raise Missing("this is no id of a photo at Unsplash: choose another")
         asset = await self._get(f"photos/{quote(photo_id, safe='')}", "photos/{id}", {}, Asset)
+        if asset.id != photo_id and not photo_id.endswith(f"-{asset.id}"):  # a page's address ends so
+            raise Missing("Unsplash answered with another photo than the one that was asked for: choose another")
         photo = photo_of(asset, app=self._app)
         if photo is None:
             raise Missing("this photo cannot be taken: it is sold by subscription only; choose another")
@@ -120,6 +123,11 @@ class Unsplash:
         self._key.allow_trial(key)
         return REFUSED_KEY if self._key.state() == "refused" else None
 
+    def rest(self) -> float | None:
+        """See ``PhotoProvider``. Others may use the same key."""
+        rest, self._rest = self._rest, None
+        return rest
+
     async def _get(
         self, path: str, template: str, query: Mapping[str, str], kind: type[_Kind], *, gone_is_spam: bool = False
     ) -> _Kind:
@@ -140,6 +148,7 @@ class Unsplash:
                 self._key.refuse(key)
             raise error
         self._key.accept(key)
+        self._rest = UNTIL_RESET if none_left(headers) else None
         return _decoded(body, kind)
 
     async def _answer(

@@ -1,7 +1,8 @@
 """What Unsplash's refusals mean. Pure.
 
 Its errors are ``{"errors": ["…"]}``. A rate limit is a 403 with the text "Rate Limit Exceeded" and no JSON at all, which a
-refused permission and a firewall's page are too: ``X-Ratelimit-Remaining`` tells them apart.
+refused permission and a firewall's page are too: ``X-Ratelimit-Remaining`` tells them apart. Only a 401 is about the key:
+what one request is refused by a 403 says nothing of the others, so it is a failure.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from heliograph_importer.words.providers.port import KeyRefused, Missing, Provid
 GONE = 410
 _LONGEST_DELAY = 3_600.0
 """Seconds; the limit is one of each hour."""
-_UNTIL_RESET = 900.0
+UNTIL_RESET = 900.0
 """Seconds to wait where it does not say how long: each request before the hour is over would be for nothing."""
 _LIMITED = "rate limit"
 _REQUEST_IS_WRONG = frozenset({400, 405, 413, 414, 422, 431})
@@ -34,8 +35,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, key: str) -> H
     said = _said(body)
     text = excerpt((said or "without a reason").replace(key, "…"))
     if status == 429 or (status == 403 and _is_limit(headers, body)):
-        return RateLimited("Unsplash wants no more requests for now: wait", delay=_delay(headers) or _UNTIL_RESET)
-    if status == 401 or (status == 403 and said is not None):
+        return RateLimited("Unsplash wants no more requests for now: wait", delay=_delay(headers) or UNTIL_RESET)
+    if status == 401:
         return KeyRefused(
             f"Unsplash does not accept the access key ({text}): have an administrator replace "
             "HELIOGRAPH_UNSPLASH__ACCESS_KEY"
@@ -48,10 +49,12 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, key: str) -> H
 
 
 def _is_limit(headers: Mapping[str, str], body: bytes) -> bool:
-    return (
-        headers.get("x-ratelimit-remaining", "").strip() == "0"
-        or _LIMITED in body[:1_000].decode(errors="replace").lower()
-    )
+    return none_left(headers) or _LIMITED in body[:1_000].decode(errors="replace").lower()
+
+
+def none_left(headers: Mapping[str, str]) -> bool:
+    """Whether the answer was the last of the hour."""
+    return headers.get("x-ratelimit-remaining", "").strip() == "0"
 
 
 def _delay(headers: Mapping[str, str]) -> float | None:
