@@ -62,7 +62,10 @@ async def start_notifier(nats_server: NatsServer, bus: Bus) -> AsyncIterator[Sta
         health = Health(cache_seconds=0)
         components = await build(settings, health)
         stack = AsyncExitStack()
-        await stack.enter_async_context(started(components))
+        await stack.enter_async_context(started(components[:1]))
+        assert isinstance(components[0], Bus)
+        await components[0].wait_connected()  # what reads events before that tries again only after 0.5 s
+        await stack.enter_async_context(started(components[1:]))
         health.phase = "serving"
         server = components[-1]
         assert isinstance(server, EventServer)
