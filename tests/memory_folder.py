@@ -1,6 +1,7 @@
-"""Where the servers that tests share keep their data: in memory where there is plenty, as nobody restarts these servers.
+"""Where servers of tests keep their data that no test is about: in memory, where there is plenty.
 
-On a disk, each commit, each message of NATS and above all each database that is dropped waits for the disk.
+On a disk, each commit, each message of NATS and above all each database that is dropped waits for the disk. Tests of the
+servers themselves keep to it.
 """
 
 from __future__ import annotations

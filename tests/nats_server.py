@@ -7,6 +7,8 @@ import signal
 import socket
 from pathlib import Path
 
+from tests.polling import until
+
 from heliograph_common.settings import NatsSettings
 
 
@@ -32,6 +34,15 @@ class NatsServer:
         self._process = await asyncio.create_subprocess_exec(
             ".venv/bin/nats-server", "-c", str(self._config), stdout=quiet, stderr=quiet
         )
+        await until(self._listening, every=0.005)  # a client that comes too early tries again only after 0.2 s
+
+    async def _listening(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,12 +51,8 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def embedded_servers(session_folder: Path) -> Iterator[Servers]:
     """NATS, PostgreSQL and S3, started by the first worker that asks; their data lie in memory if there is plenty."""
-    with ExitStack() as running:
-        with pytest.MonkeyPatch.context() as patch:
-            if folder := memory_folder():
-                patch.setenv("TMPDIR", str(folder))
-            servers = running.enter_context(shared_servers(session_folder))
-        yield servers
+    with shared_servers(session_folder, memory_folder()) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

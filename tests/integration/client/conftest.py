@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.memory_folder import memory_folder
 
 from heliograph_client import Connection, RetryPolicy, find_connection
 from heliograph_local.testing import new_stack_folder
@@ -23,7 +24,7 @@ Picture = Callable[[int], bytes]
 @pytest.fixture(scope="session")
 def heliograph() -> Iterator[Heliograph]:
     """Runs the ``heliograph`` command against a stack of this session's own."""
-    with new_stack_folder() as data:
+    with new_stack_folder(memory_folder()) as data:
         others = {key: value for key, value in os.environ.items() if not key.startswith("HELIOGRAPH_")}
         environment = {**others, "HELIOGRAPH_DATA": str(data)}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from tests.components import provisioned_bus, started
 from tests.integration.notifier.support import AUTH, Notifier, Publisher, StartNotifier
+from tests.memory_folder import memory_folder
 from tests.nats_server import NatsServer
 from tests.polling import until
 
@@ -22,11 +24,12 @@ from heliograph_notifier.transports.server import EventServer
 
 
 @pytest.fixture
-async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
+async def nats_server() -> AsyncIterator[NatsServer]:
+    with TemporaryDirectory(dir=memory_folder()) as folder:
+        server = NatsServer(Path(folder))
+        await server.start()
+        yield server
+        await server.stop()
 
 
 @pytest.fixture
@@ -59,7 +62,10 @@ async def start_notifier(nats_server: NatsServer, bus: Bus) -> AsyncIterator[Sta
         health = Health(cache_seconds=0)
         components = await build(settings, health)
         stack = AsyncExitStack()
-        await stack.enter_async_context(started(components))
+        await stack.enter_async_context(started(components[:1]))
+        assert isinstance(components[0], Bus)
+        await components[0].wait_connected()  # what reads events before that tries again only after 0.5 s
+        await stack.enter_async_context(started(components[1:]))
         health.phase = "serving"
         server = components[-1]
         assert isinstance(server, EventServer)

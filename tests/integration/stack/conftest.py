@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.integration.stack.support import Receiver, Running
+from tests.memory_folder import memory_folder
 
 from heliograph_local.faults import Faults
 from heliograph_local.testing import new_stack_folder
@@ -43,7 +44,7 @@ def traces() -> Iterator[Receiver]:
 @pytest.fixture(scope="session")
 def stack(traces: Receiver) -> Iterator[Running]:
     """Everything, started by `heliograph dev up --detach --with-doubles`."""
-    with new_stack_folder() as data:
+    with new_stack_folder(memory_folder()) as data:
         command = [sys.executable, "-m", "heliograph_client", "dev"]
         environment = os.environ | {"HELIOGRAPH_TELEMETRY__OTLP_ENDPOINT": f"http://127.0.0.1:{traces.port}"}
         environment["HELIOGRAPH_NATS__ACK_WAIT"] = "6"

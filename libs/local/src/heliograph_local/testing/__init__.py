@@ -63,10 +63,10 @@ def servers(embedded_servers: Servers) -> Servers:
 
 
 @contextmanager
-def new_stack_folder() -> Iterator[Path]:
-    """A folder for a test's own ``Stack``. Not ``tmp_path``: when root runs the tests, PostgreSQL's user must be able to
-    enter it."""
-    folder = Path(tempfile.mkdtemp(prefix="heliograph-test-"))
+def new_stack_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder for a test's own ``Stack``, below ``parent``. Not ``tmp_path``: when root runs the tests, PostgreSQL's user
+    must be able to enter it."""
+    folder = Path(tempfile.mkdtemp(prefix="heliograph-test-", dir=parent))
     folder.chmod(0o711)
     yield folder / "stack"
     shutil.rmtree(folder)

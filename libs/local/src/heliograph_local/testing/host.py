@@ -1,4 +1,5 @@
-"""The servers of a test session, run by a process beside the workers: ``python -m heliograph_local.testing.host FOLDER``.
+"""The servers of a test session, run by a process beside the workers: ``python -m heliograph_local.testing.host FOLDER
+[PARENT]``, with their data in a new folder below ``PARENT``.
 
 Every worker that uses the servers holds a shared flock on ``servers.users``; the host ends when it can have that lock for
 itself, so nothing stays behind however the workers ended.
@@ -38,8 +39,9 @@ def exclusive(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def shared_servers(folder: Path) -> Iterator[Servers]:
-    """The servers of the session that ``folder`` belongs to; started if they do not run yet.
+def shared_servers(folder: Path, parent: Path | None = None) -> Iterator[Servers]:
+    """The servers of the session that ``folder`` belongs to; started if they do not run yet, with their data below
+    ``parent`` (``None``: where temporary files are).
 
     Raises:
         StartFailed: they did not start.
@@ -48,7 +50,7 @@ def shared_servers(folder: Path) -> Iterator[Servers]:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a host that had no users any more goes down
         with exclusive(folder / "servers.start"):
             if not _description(folder).exists():
-                _start(folder)
+                _start(folder, parent)
         yield Servers(**json.loads(_description(folder).read_text(encoding="utf-8")))
 
 
@@ -56,11 +58,11 @@ def _description(folder: Path) -> Path:
     return folder / "servers.json"
 
 
-def _start(folder: Path) -> None:
+def _start(folder: Path, parent: Path | None) -> None:
     log = folder / "servers.log"
     with log.open("wb") as output:
         host = subprocess.Popen(
-            [sys.executable, "-m", "heliograph_local.testing.host", str(folder)],
+            [sys.executable, "-m", "heliograph_local.testing.host", str(folder), *([str(parent)] if parent else [])],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -76,8 +78,8 @@ def _start(folder: Path) -> None:
     host.returncode = 0  # it outlives this worker; no ResourceWarning for that
 
 
-def _main(folder: Path) -> None:
-    data = Path(tempfile.mkdtemp(prefix="heliograph-tests-"))
+def _main(folder: Path, parent: Path | None = None) -> None:
+    data = Path(tempfile.mkdtemp(prefix="heliograph-tests-", dir=parent))
     data.chmod(0o711)  # PostgreSQL's user must be able to enter it
     asyncio.run(_serve(folder, data))
 
@@ -122,4 +124,4 @@ def _describe(folder: Path, stack: Stack, accounts: list[Account]) -> None:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main(*map(Path, sys.argv[1:]))
