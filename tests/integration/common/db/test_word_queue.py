@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.common.db.test_word_changes import ES0, in_queue, one
-from tests.integration.common.db.test_words import counted, populate, words, write
+from tests.integration.common.db.word_rows import ES0, counted, in_queue, one, populate, words, write
 
 from heliograph_common.db.engine import Database
 from heliograph_common.db.words import entries, queue
