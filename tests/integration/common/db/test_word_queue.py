@@ -85,7 +85,7 @@ async def test_a_word_whose_step_failed_waits_for_its_time(db: Database) -> None
     assert (row.lane, row.failures, row.not_before is None) == (Lane.ASKED, 1, False)
 
 
-async def test_a_photo_that_is_named_begins_anew_and_once(db: Database) -> None:
+async def test_a_photo_that_is_named_begins_again_and_once(db: Database) -> None:
     await write(db, words(1))
     await populate(db)
     await later(db, failures=3, step=1)
