@@ -8,37 +8,29 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.common.db.test_words import photo, place, populate, waits_for_a_lock, words, write
+from tests.integration.common.db.word_rows import (
+    ES0,
+    in_queue,
+    one,
+    photo,
+    place,
+    populate,
+    waits_for_a_lock,
+    words,
+    write,
+)
 from tests.polling import until
 
 from heliograph_common.db.engine import Database
-from heliograph_common.db.rows import Row
 from heliograph_common.db.word_models import Word
 from heliograph_common.db.words import entries, pictures, queue
 from heliograph_common.db.words.entries import Entry, key_of
 from heliograph_common.db.words.pictures import Choice
 from heliograph_common.db.words.queue import Lane
 
-ES0 = key_of("es0")
-
 
 def other(word_id: str = "es0", word: str = "distinta", **fields: Any) -> dict[str, Entry]:
     return {word_id: Entry(word_id, word, "es", **fields)}
-
-
-async def one(db: Database, table: str, key: Any = ES0) -> Row[Any] | None:
-    column = "key" if table == "words" else "word_key"
-    async with db.transaction() as connection:
-        statement = text(f"SELECT * FROM {table} WHERE {column} = :key")  # noqa: S608 - tables of this file
-        return (await connection.execute(statement, {"key": key})).one_or_none()
-
-
-async def in_queue(db: Database, **values: Any) -> None:
-    """Sets columns of the row of ``es0``."""
-    columns = ", ".join(f"{name} = :{name}" for name in values)
-    async with db.transaction() as connection:
-        statement = text(f"UPDATE word_queue SET {columns} WHERE word_key = :key")  # noqa: S608
-        await connection.execute(statement, {"key": ES0, **values})
 
 
 async def test_a_picture_found_for_the_old_text_while_a_bulk_waits_is_dropped(db: Database) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.common.db.test_word_changes import ES0, in_queue, one
-from tests.integration.common.db.test_words import counted, populate, words, write
+from tests.integration.common.db.word_rows import ES0, counted, in_queue, one, populate, words, write
 
 from heliograph_common.db.engine import Database
 from heliograph_common.db.words import entries, queue
@@ -86,7 +85,7 @@ async def test_a_word_whose_step_failed_waits_for_its_time(db: Database) -> None
     assert (row.lane, row.failures, row.not_before is None) == (Lane.ASKED, 1, False)
 
 
-async def test_a_photo_that_is_named_begins_anew_and_once(db: Database) -> None:
+async def test_a_photo_that_is_named_begins_again_and_once(db: Database) -> None:
     await write(db, words(1))
     await populate(db)
     await later(db, failures=3, step=1)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.integration.common.db.word_rows import counted, photo, place, populate, waits_for_a_lock, words, write
 from tests.polling import until
 
-from heliograph_common.contracts.word_messages import Photo
 from heliograph_common.db.engine import Database
 from heliograph_common.db.words import budget, entries, pictures, queue
 from heliograph_common.db.words.entries import Entry, key_of
@@ -21,56 +21,6 @@ from heliograph_common.db.words.queue import Lane
 
 MANY = 27_143
 START = datetime(2031, 5, 1, tzinfo=UTC)
-
-
-def words(count: int, *, language: str = "es", ranked: bool = True) -> dict[str, Entry]:
-    made = [
-        Entry(f"{language}{index}", f"palabra {index}", language, f"word {index}", index + 1 if ranked else None)
-        for index in range(count)
-    ]
-    return {entry.id: entry for entry in made}
-
-
-def photo(photo_id: str = "p1") -> Photo:
-    page, file = f"https://unsplash.com/photos/{photo_id}", f"https://images.unsplash.com/{photo_id}"
-    return Photo(
-        provider="unsplash",
-        id=photo_id,
-        page_url=page,
-        image_url=file,
-        thumb_url=file,
-        full_url=file,
-        width=4000,
-        height=3000,
-        photographer="A. Person",
-        photographer_url="https://unsplash.com/@person",
-    )
-
-
-async def write(db: Database, given: dict[str, Entry]) -> entries.Written:
-    async with db.transaction() as connection:
-        return await entries.write(connection, given)
-
-
-async def populate(db: Database, which: queue.Which = "all", days: int = 7) -> int:
-    async with db.transaction() as connection:
-        return await queue.populate(connection, which, days=days)
-
-
-async def place(db: Database, word_id: str) -> queue.Place:
-    async with db.transaction() as connection:
-        found = await queue.place_of(connection, key_of(word_id))
-    assert found is not None
-    return found
-
-
-async def counted(db: Database) -> dict[Lane, int]:
-    """The lengths of the lanes, the slow way."""
-    async with db.transaction() as connection:
-        rows = (await connection.execute(text("SELECT lane, count(*) FROM word_queue GROUP BY lane"))).all()
-        told = await queue.lengths(connection)
-    assert {lane: count for lane, count in told.items() if count} == {Lane(lane): count for lane, count in rows}
-    return told
 
 
 async def test_a_bulk_creates_changes_and_leaves(db: Database) -> None:
@@ -188,12 +138,6 @@ async def test_a_word_that_is_deleted_meanwhile_is_not_queued(db: Database) -> N
         putting = asyncio.create_task(put_in())
         await until(lambda: waits_for_a_lock(db))
     assert await putting == 2
-
-
-async def waits_for_a_lock(db: Database) -> bool:
-    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with db.transaction() as connection:
-        return (await connection.execute(text(waiting))).first() is not None
 
 
 async def test_another_text_forgets_what_was_found_for_the_old_one(db: Database) -> None:

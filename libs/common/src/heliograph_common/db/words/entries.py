@@ -60,7 +60,7 @@ def id_of(word: str, language: str) -> str:
 
 async def write(connection: AsyncConnection, entries: Mapping[str, Entry]) -> Written:
     """Creates and changes words by their ids. A word with another text or language loses what was found for the old one,
-    unless somebody named its picture; with another translation it is searched anew. Those that lost their pictures are
+    unless somebody named its picture; with another translation it is searched again. Those that lost their pictures are
     queued; one that was queued keeps its place.
 
     Call it once in a transaction: it waits for others that create words before it waits for those that change them, and
