@@ -1,14 +1,17 @@
 """A simulated day: two importers that are killed at random, and an hourly budget that is spent to the last request and never
 exceeded, whatever dies when.
 
+In each hour clients ask for words after a while without requests, so that both importers compete for several at once.
 The clock is the test's: a step of it is the time in which one request is due. Importers die before a step, after its command
 was committed, and while its request is being answered; what they leave behind is real NATS' and PostgreSQL's to keep.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
+from collections.abc import Collection
 from time import monotonic
 
 import pytest
@@ -25,6 +28,9 @@ DEATHS = {"before": 6, "after the commit": 3, "while asking": 6}
 POPULATE = 4
 """Steps from one look at the populator to the next."""
 WORDS = 400
+QUIET, RACE = range(6, 10), 10
+"""Steps of each hour in which nothing is requested, and the next one, which makes up for them."""
+RACES_FROM = 2 * QUOTA
 
 
 class Day:
@@ -36,7 +42,8 @@ class Day:
         self.rng = random.Random(20_310_501)
         self.replicas: list[Replica] = []
         deaths = [when for when, often in DEATHS.items() for _ in range(often)]
-        self.deaths = dict(zip(self.rng.sample(range(1, STEPS), len(deaths)), deaths, strict=True))
+        busy = [number for number in range(1, STEPS) if not is_in(number, [*QUIET, RACE, RACE + 1])]
+        self.deaths = dict(zip(self.rng.sample(busy, len(deaths)), deaths, strict=True))
         self.added = 0
 
     async def start(self) -> Replica:
@@ -48,8 +55,29 @@ class Day:
         await self.replicas[which].kill()
         self.replicas[which] = await self.start()
 
+    async def race(self, number: int) -> None:
+        """Several requests are allowed at once, and more are wanted; none is made by the next step's unasked words."""
+        waiting = await self.words.rows(
+            "SELECT id FROM words JOIN word_queue ON word_key = key WHERE task = 'search' ORDER BY lane, ticket LIMIT 5"
+        )
+        for row in waiting:
+            await self.words.ask(row.id)
+
+        async def enough() -> bool:
+            await asyncio.gather(*(replica.dispatcher.run_once() for replica in self.replicas))
+            return len(self.words.double.calls) >= number
+
+        await until(enough, 60, every=0.001)
+        for _ in range(3):
+            await asyncio.gather(*(replica.dispatcher.run_once() for replica in self.replicas))
+
     async def step(self, number: int) -> None:
         """One step, whose request is made before it ends."""
+        if number > RACES_FROM and is_in(number, [*QUIET, RACE]):
+            if is_in(number, [RACE]):
+                await self.race(number)
+            self.time.pass_by(STEP)
+            return
         which = self.rng.randrange(2)
         dies = self.deaths.get(number)
         if dies == "before":
@@ -79,10 +107,15 @@ class Day:
         await until(enough, 60, every=0.001)
 
 
+def is_in(number: int, steps: Collection[int]) -> bool:
+    """Whether a step of the day is one of these of its hour."""
+    return (number - 1) % QUOTA + 1 in steps
+
+
 @pytest.mark.timeout(300)
 async def test_a_day_of_kills_spends_exactly_the_budget_of_each_hour(words: Words) -> None:
     time = SetClock()
-    words.double.hour.limit = QUOTA
+    words.double.hour.limit = QUOTA + 1  # the answer to the last one would say that none is left
     words.double._clock = time.seconds
     begin = time.seconds()
     await words.add(*(Entry(f"w{number}", f"rare portrait {number}", "en", rank=number + 1) for number in range(WORDS)))
@@ -95,6 +128,9 @@ async def test_a_day_of_kills_spends_exactly_the_budget_of_each_hour(words: Word
 
     calls = words.double.calls
     assert Counter(int((call.at - begin) // 3600) for call in calls) == dict.fromkeys(range(HOURS), QUOTA)
+    ats = [call.at for call in calls]
+    assert all(later - earlier >= 3600 for earlier, later in zip(ats, ats[QUOTA:], strict=False)), "in any hour"
+    assert max(Counter(ats).values()) == len(QUIET) + 1, "there were races"
     assert all(call.counted for call in calls), "the provider's own limit was never met"
     assert len(await words.requests()) == len(calls)
     assert day.added == 0, "what is queued is not queued again"

@@ -206,7 +206,7 @@ async def test_an_importer_without_a_key_leaves_the_words_to_one_that_has_it(wor
         for _ in range(3):
             await keyless.dispatcher.run_once()
             assert not (await words.rows("SELECT FROM provider_states WHERE paused_until > now()"))
-        await until(lambda: words.picture("w0"))
+        await until(lambda: words.rows("SELECT FROM word_images"))
     finally:
         await keyless.stop()
         await working.stop()
