@@ -23,6 +23,7 @@ from heliograph_common.settings import NatsSettings
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 0.5
+_STOP_SECONDS = 8.0  # longer than closing its connection may take
 _SIGN = b"+WPI"
 
 
@@ -69,11 +70,12 @@ class LifeSigns:
         threading.Thread(target=self._run, args=(owner,), name=self.name, daemon=True).start()
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Ends the thread."""
+        """Ends the thread. It has nothing to lose: where a lookup of a name keeps it, it is left behind, and ends with the
+        process."""
         self._stopping = True
         self._wake()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(deadline_seconds):
+            async with asyncio.timeout(min(deadline_seconds, _STOP_SECONDS)):
                 await self._ended.wait()
 
     async def died(self) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from heliograph_common.db import provider_states
 from heliograph_common.db.rows import Connection
+from heliograph_common.db.words import budget
 from heliograph_common.messaging.transaction import Transaction
 from heliograph_importer.cleaning import reason_of
 from heliograph_importer.words import outcomes, queries
@@ -33,6 +34,8 @@ TRIED_FOR = timedelta(days=1)
 """For how long, and how often at least, a step is tried whose provider is well for no other word either."""
 PATIENCE = timedelta(seconds=5)
 """How much longer than its provider's pause a word waits that failed: others find out first whether it is well."""
+_ANSWERED_WITHIN = timedelta(minutes=5)
+"""How long before its answer a request was made: what was of its hour may not be of the answer's."""
 
 Failure = KeyMissing | KeyRefused | RateLimited | ProviderFailed
 
@@ -40,12 +43,12 @@ Failure = KeyMissing | KeyRefused | RateLimited | ProviderFailed
 async def pause(connection: Connection, claim: Claim, error: Failure) -> timedelta:
     """Pauses the provider, and takes back the charge of what was not requested; returns how long the word waits. To be
     called also where the word is gone: what the provider said holds for all of them."""
-    budget = str(claim.provider.budget)
+    name = str(claim.provider.budget)
     reason = reason_of(error) if isinstance(error, RateLimited | ProviderFailed) else claim.provider.waits_for()
-    paused = await provider_states.pause(connection, budget, reason=reason or REFUSED_KEY, seconds=error.delay)
+    paused = await provider_states.pause(connection, name, reason=reason or REFUSED_KEY, seconds=error.delay)
     log.warning("photo provider paused", seconds=round(paused.total_seconds(), 1), reason=reason)
     if _was_not_asked(error):
-        await queries.refund(connection, budget, claim.key)
+        await queries.refund(connection, name, claim.key)
         return timedelta()
     return paused + PATIENCE
 
@@ -59,10 +62,15 @@ async def note(transaction: Transaction, rules: Rules, claim: Claim, error: Fail
         await queries.fail(transaction.connection, claim.key, counts=counts, wait=wait, now=rules.clock())
 
 
-async def rest(connection: Connection, claim: Claim, seconds: float) -> None:
-    """Pauses a provider that has answered and said that it would not answer again for ``seconds``."""
+async def rest(connection: Connection, rules: Rules, claim: Claim, seconds: float) -> None:
+    """Pauses a provider that has answered and said that it would not answer again for ``seconds``, because others use the
+    key, too. Where our own requests explain it, the hour's budget tells better when there are some again."""
+    name = str(claim.provider.budget)
+    now = (await budget.spending(connection, name, rules.quota, now=rules.clock())).now
+    if (await budget.spending(connection, name, rules.quota, now=now - _ANSWERED_WITHIN)).used >= rules.quota:
+        return
     reason = f"{claim.provider.name} has no requests left for the access key in this hour"
-    await provider_states.pause(connection, str(claim.provider.budget), reason=reason, seconds=seconds)
+    await provider_states.pause(connection, name, reason=reason, seconds=seconds)
     log.info("photo provider has no requests left", provider=claim.provider.name, seconds=seconds)
 
 
@@ -81,8 +89,8 @@ async def _is_over(connection: Connection, rules: Rules, claim: Claim, error: Fa
         return False
     if claim.well:
         return bool(claim.taken.queued.failures + 1 >= MOST_FAILURES)
-    budget = str(claim.provider.budget)
-    tried = await queries.trials(connection, budget, claim.taken.queued, longer=TRIED_FOR, now=rules.clock())
+    name = str(claim.provider.budget)
+    tried = await queries.trials(connection, name, claim.taken.queued, longer=TRIED_FOR, now=rules.clock())
     return tried >= MOST_TRIALS
 
 

@@ -236,7 +236,7 @@ class WordHandler:
                 if claim.request and not claim.well:
                     await provider_states.resume(transaction.connection, str(claim.provider.budget))
                 if rest is not None:
-                    await failures.rest(transaction.connection, claim, rest)
+                    await failures.rest(transaction.connection, self._rules, claim, rest)
 
         await self._kept(concluded)
 
