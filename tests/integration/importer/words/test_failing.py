@@ -291,3 +291,15 @@ async def test_words_that_clients_wait_for_may_use_up_the_hour_and_no_more(words
     assert len(requests) == len(words.asked()) == 5
     asked = {(await words.word(f"w{number}")).key for number in range(6, 12)}
     assert {request.word_key for request in requests} <= asked
+
+
+async def test_a_word_whose_work_was_lost_is_queued_again(words: Words) -> None:
+    await words.add(Entry("a", "kettle", "en"), Entry("b", "lamp", "en"))
+    await words.change("UPDATE word_queue SET status = 'sent' WHERE ticket = (SELECT min(ticket) FROM word_queue)")
+    replica = await Replica(words, words.unsplash()).start()
+    try:
+        assert await replica.dispatcher.take_back() == 1
+        assert await replica.dispatcher.take_back() == 0
+    finally:
+        await replica.stop()
+    assert await words.rows("SELECT FROM word_queue WHERE status <> 'queued'") == []

@@ -156,8 +156,12 @@ _TAKE = text(f"""
     SELECT * FROM word_queue WHERE word_key = :key AND (not_before IS NULL OR not_before <= {_NOW}) FOR UPDATE
 """).bindparams(*_TYPES)  # noqa: S608 - no value is in the text
 _TAKE_BACK = text("""
-    UPDATE word_queue SET status = 'queued' WHERE status <> 'queued'
-    AND NOT EXISTS (SELECT FROM work WHERE work.kind = :kind AND work.target = word_queue.word_key)
+    WITH lost AS (
+        SELECT word_key FROM word_queue WHERE status <> 'queued'
+        AND NOT EXISTS (SELECT FROM work WHERE work.kind = :kind AND work.target = word_queue.word_key)
+        ORDER BY word_key FOR UPDATE SKIP LOCKED
+    )
+    UPDATE word_queue SET status = 'queued' FROM lost WHERE word_queue.word_key = lost.word_key
 """)
 _REFUND = text("""
     DELETE FROM provider_requests WHERE id = (
