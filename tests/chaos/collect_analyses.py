@@ -14,7 +14,8 @@ from tests.chaos.bills import ANALYZED, SIZE
 from tests.chaos.evidence import AnalysisRow, Bill, CallRow, Charge, Evidence
 
 from heliograph_local.connection import Connection
-from heliograph_local.doubles.openai.calls import recorded
+from heliograph_local.doubles.openai.calls import Call
+from heliograph_local.doubles.records import recorded
 
 _ANALYSES = """
     SELECT id::text, image_id::text, owner, status, result, source, calls, waiting_reason, error FROM analyses ORDER BY id
@@ -60,7 +61,7 @@ async def bill(connection: Connection, evidence: Evidence, model_calls: Path | N
             if key in evidence.objects:
                 found.pixels[evidence.objects[key].sha256] = pixels
     if model_calls is not None:
-        for call in await asyncio.to_thread(recorded, model_calls):
+        for call in await asyncio.to_thread(recorded, model_calls, Call):
             tokens = call.input_tokens + call.output_tokens
             found.charges.append(Charge(call.picture, tokens, call.finished))
     return found

@@ -11,7 +11,8 @@ from tests.chaos.collect import jetstream, messages_of
 from tests.chaos.words import FOUND, MISSED, NOT_FOUND, ChargeRow, WordRow, WordRun
 
 from heliograph_local.connection import Connection
-from heliograph_local.doubles.unsplash import recorded
+from heliograph_local.doubles.records import recorded
+from heliograph_local.doubles.unsplash import Call
 
 _WORDS = """
     SELECT id, ARRAY(SELECT photo_id FROM word_images WHERE word_key = words.key), miss_code, search_again_at > now(),
@@ -53,7 +54,7 @@ async def collect(connection: Connection, run: WordRun, calls: Path) -> None:
         found = await (await database.execute(_WORDS)).fetchall()
         run.rows = [WordRow(word_id, tuple(photos), *rest) for word_id, photos, *rest in found]
         run.charges = [ChargeRow(*row) for row in await (await database.execute(_CHARGES)).fetchall()]
-    run.calls = await asyncio.to_thread(recorded, calls)
+    run.calls = await asyncio.to_thread(recorded, calls, Call)
     async with jetstream(connection) as stream:
         bodies = await messages_of(stream, "EVENTS")
     await _through_the_api(connection, run)

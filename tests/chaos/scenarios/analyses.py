@@ -21,7 +21,8 @@ from tests.chaos.pictures import named, picture
 from tests.chaos.world import World
 
 from heliograph_local.connection import Connection
-from heliograph_local.doubles.openai.calls import recorded
+from heliograph_local.doubles.openai.calls import Call
+from heliograph_local.doubles.records import recorded
 
 NUMBER, TITLE = 22, "analyses with everything killed"
 ENVIRONMENT = {
@@ -150,7 +151,7 @@ class _Flights:
         with suppress(TimeoutError):
             async with asyncio.timeout(_AIM_SECONDS):
                 while True:
-                    now = {call.id for call in recorded(self._calls) if call.charged and not call.finished}
+                    now = {call.id for call in recorded(self._calls, Call) if call.charged and not call.finished}
                     if now - self._seen:
                         self._seen |= now
                         return True

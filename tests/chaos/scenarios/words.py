@@ -17,7 +17,8 @@ from tests.chaos.collect_words import collect, left, used
 from tests.chaos.words import Asked, WordRun, within_the_hour, words_wrong
 from tests.chaos.world import World
 
-from heliograph_local.doubles.unsplash import recorded
+from heliograph_local.doubles.records import recorded
+from heliograph_local.doubles.unsplash import Call
 
 NUMBER, TITLE = 23, "words with everything killed"
 QUOTA = 100_000
@@ -113,7 +114,7 @@ async def _request_under_way(world: World) -> None:
     """Returns when the provider has not answered a request yet, or after a while without any."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_AIM_SECONDS):
-            while all(call.status for call in recorded(world.photo_calls)):
+            while all(call.status for call in recorded(world.photo_calls, Call)):
                 await asyncio.sleep(0.02)
 
 

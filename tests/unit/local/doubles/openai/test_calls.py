@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heliograph_local.doubles.openai.calls import Call, Record, recorded
+from heliograph_local.doubles.openai.calls import Call
+from heliograph_local.doubles.records import Record, recorded
 
 
 def _call(picture: str) -> Call:
@@ -19,7 +20,7 @@ def test_a_call_is_told_as_it_was_last(tmp_path: Path) -> None:
         Record(path).write(call)
     first.finished = True
     Record(path).write(first)
-    assert recorded(path) == [first, second]
+    assert recorded(path, Call) == [first, second]
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
@@ -27,9 +28,9 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
     Record(path).write(_call("one"))
     with path.open("ab") as file:
         file.write(b'{"call": "resp')
-    assert [call.picture for call in recorded(path)] == ["one"]
+    assert [call.picture for call in recorded(path, Call)] == ["one"]
 
 
 def test_nothing_is_written_without_a_file(tmp_path: Path) -> None:
     Record(None).write(_call("one"))
-    assert recorded(tmp_path / "calls") == []
+    assert recorded(tmp_path / "calls", Call) == []

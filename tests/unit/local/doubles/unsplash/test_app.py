@@ -10,8 +10,9 @@ import httpx2
 import simplejpeg
 from tests.unit.local.doubles.unsplash.support import HEADERS
 
+from heliograph_local.doubles.records import recorded
 from heliograph_local.doubles.serving import served
-from heliograph_local.doubles.unsplash import UnsplashDouble, recorded
+from heliograph_local.doubles.unsplash import Call, UnsplashDouble
 
 
 async def search(client: httpx2.AsyncClient, query: str, **more: Any) -> Any:
@@ -202,5 +203,5 @@ async def test_calls_are_recorded_with_their_time(client: httpx2.AsyncClient, tm
     ]
     with (tmp_path / "calls").open("ab") as file:
         file.write(b'{"call": "sea')  # as a kill leaves it
-    assert recorded(tmp_path / "calls") == double.calls
+    assert recorded(tmp_path / "calls", Call) == double.calls
     assert client.base_url != url

@@ -23,11 +23,12 @@ from starlette.types import Receive, Scope, Send
 from heliograph_local.doubles.addresses import OPENAI_KEY
 from heliograph_local.doubles.faults import Behaviour, Fault, Kind
 from heliograph_local.doubles.openai import answers, schema
-from heliograph_local.doubles.openai.calls import Call, Record
+from heliograph_local.doubles.openai.calls import Call
 from heliograph_local.doubles.openai.errors import Refused, error, no_key, no_model, of_fault, wrong_key
 from heliograph_local.doubles.openai.made_up import CannotMakeUp
 from heliograph_local.doubles.openai.questions import Question, question
 from heliograph_local.doubles.openai.schema import CHAT, LIST, RESPONSES, RETRIEVE, InvalidAnswer, InvalidRequest
+from heliograph_local.doubles.records import Record
 
 KEY = OPENAI_KEY
 MISSING_MODEL = "no-such-model"

@@ -31,8 +31,9 @@ from starlette.types import Receive, Scope, Send
 
 from heliograph_local.doubles.addresses import UNSPLASH_KEY
 from heliograph_local.doubles.faults import Behaviour, Fault, Kind
+from heliograph_local.doubles.records import Record
 from heliograph_local.doubles.unsplash import photos, pictures, resources, schema
-from heliograph_local.doubles.unsplash.calls import Call, Hour, Record
+from heliograph_local.doubles.unsplash.calls import Call, Hour
 from heliograph_local.doubles.unsplash.errors import Refused, error, no_photo, of_fault, over_limit, wrong_key
 from heliograph_local.doubles.unsplash.photos import Photo
 from heliograph_local.doubles.unsplash.schema import DOWNLOAD, PHOTO, SEARCH, InvalidAnswer, InvalidRequest
