@@ -82,15 +82,15 @@ async def test_an_image_is_there_or_waits_or_is_missing(fake: FakeServer, client
 
 
 async def test_an_image_is_exchanged_named_and_removed(fake: FakeServer, client: AsyncClient) -> None:
-    fake.words.add("1", "gull", "a", "b", "c")
+    fake.words.add("1", "gull", "a", "b", "photo-c")
     another = await client.change_word_image("1")
-    named = await client.change_word_image("1", photo_id="c")
+    named = await client.change_word_image("1", photo_id="photo-c")
     assert isinstance(another, WordImage)
     assert isinstance(named, WordImage)
-    assert (another.photo.photo_id, named.photo.photo_id) == ("b", "c")
-    assert fake.words.requests == [{}, {"photo_id": "c"}]
-    assert isinstance(await client.change_word_image("1", photo_id="new"), WordWaiting)
-    assert (await client.wait_for_word_image("1", 20, photo_id="new")).photo.photo_id == "new"
+    assert (another.photo.photo_id, named.photo.photo_id) == ("b", "photo-c")
+    assert fake.words.requests == [{}, {"photo_id": "photo-c"}]
+    assert isinstance(await client.change_word_image("1", photo_id="new-photo"), WordWaiting)
+    assert (await client.wait_for_word_image("1", 20, photo_id="new-photo")).photo.photo_id == "new-photo"
     await client.remove_word_image("1")
     assert isinstance(await client.word_image("1"), WordWaiting)
 

@@ -134,12 +134,12 @@ def test_a_word_that_waits(fake: FakeServer, run: Run) -> None:
 
 
 def test_another_photo_and_a_named_one(fake: FakeServer, run: Run) -> None:
-    fake.words.add("1", "gull", "a", "b", "c")
+    fake.words.add("1", "gull", "a", "b", "photo-c")
     assert "https://images.example/b" in run("words", "show", "1", "--another").stdout
-    assert "https://images.example/c" in run("words", "show", "1", "--photo", "c").stdout
-    assert "https://images.example/new" in run("words", "show", "1", "--photo", "new", "--wait").stdout
-    assert fake.words.requests == [{}, {"photo_id": "c"}, {"photo_id": "new"}]
-    both = run("words", "show", "1", "--photo", "c", "--another")
+    assert "https://images.example/photo-c" in run("words", "show", "1", "--photo", "photo-c").stdout
+    assert "https://images.example/new-photo" in run("words", "show", "1", "--photo", "new-photo", "--wait").stdout
+    assert fake.words.requests == [{}, {"photo_id": "photo-c"}, {"photo_id": "new-photo"}]
+    both = run("words", "show", "1", "--photo", "photo-c", "--another")
     assert (both.exit_code, "either" in both.stderr) == (2, True)
 
 
