@@ -27,7 +27,10 @@ class Excuse:
         return failure == self.failure and self.answer in answers and bool(re.search(self.text, text))
 
 
-_LISTS = ("listImages", "listImports", "listImportFiles", "listDeadLetters", "listQuarantine", "listChecks")
+_LISTS = (
+    *("listImages", "listImports", "listImportFiles", "listDeadLetters", "listQuarantine", "listChecks"),
+    *("listWords", "listVocabulary"),
+)
 _IMPORTS = ("startImport", "importGoogleDriveOld", "importDropboxOld")
 _ANALYZED = ("analyzeImage", "analyzeFoodOld")
 _UPLOADS = ("uploadImages", "uploadOld", *_ANALYZED)
@@ -35,10 +38,15 @@ _ANNOUNCED = ("createUpload", "createUploads", "createTusUpload")
 _SEVERAL = ("uploadImages", "createUploads", "completeUploads")
 _TUS = ("createTusUpload", "appendToTusUpload", "showTusOffset", "showTusUpload", "deleteTusUpload")
 
+_WORDS = ("getWord", "getWordImage", "getWordImageOld")
+_BY_WORD = ("searchImageOld", "clearCacheOld")
+
 _REJECTED = "RejectedPositiveData"
 _ACCEPTED = "AcceptedNegativeData"
 _NO_HEADER = "MissingHeaderNotRejected"
 _METHOD = "UnsupportedMethodResponse"
+
+_SHARED = "ObjectLevelAuthorizationViolation"
 
 _OPAQUE = "a cursor is opaque; no schema can say which ones were given out"
 _PICTURE = "no schema can describe a picture"
@@ -55,6 +63,10 @@ _VERSION = "tus has 412 for a version that is not spoken, before anything else"
 
 EXCUSES = (
     Excuse(_LISTS, _REJECTED, "invalid-cursor", _OPAQUE),
+    *(Excuse(_WORDS, _SHARED, status, "words belong to the whole installation") for status in (200, 202)),
+    Excuse(
+        _BY_WORD, _REJECTED, "invalid-body", "one of three members is required, and may be null", "Required, unless"
+    ),
     Excuse(("listImages",), _REJECTED, "invalid-parameter", "`distance` requires `near`", "Requires `near`"),
     *(Excuse(_UPLOADS + _TUS, _REJECTED, kind, _PICTURE) for kind in ("unsupported-image", "bad-image", "empty-image")),
     Excuse(("uploadOld",), _REJECTED, "missing-file", "the part has one of three names"),

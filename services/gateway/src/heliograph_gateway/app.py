@@ -197,12 +197,14 @@ def _http_problem(request: Request, error: HTTPException) -> Problem:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """The methods of all routes at the request's path; Starlette itself names only the first route's."""
+    """The methods of all routes at the request's path; Starlette itself names only the first route's. A path of its own,
+    such as ``/v1/words/stats``, is not that of a resource with an id."""
+    every = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    there = [route for route in every if route.matches(request.scope)[0] != Match.NONE]
+    own = [route for route in there if route.path == request.url.path]
     methods = {"GET"} if request.url.path in _PROBES else set()
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute) and route.matches(request.scope)[0] != Match.NONE:
-                methods |= route.methods or set()
+    for route in own or there:
+        methods |= route.methods or set()
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 

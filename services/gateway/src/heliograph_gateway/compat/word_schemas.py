@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from heliograph_gateway.http.parameters import WHOLE
 from heliograph_gateway.http.schemas import Shape
 from heliograph_gateway.words.pictures.schemas import CREDIT, FILE, PAGE, PERSON
 from heliograph_gateway.words.schemas import WORD_ID
@@ -26,9 +27,9 @@ class OldPopulate(Shape):
         Literal["all", "top100", "vocabulary", "recent"] | None,
         Field(description="Kind of the words. Defaults to `all`.", examples=["all"]),
     ] = None
-    days: Annotated[int | None, Field(ge=1, le=3_650, description="Days for which a word is recent.", examples=[7])] = (
-        None
-    )
+    days: Annotated[
+        int | None, Field(ge=1, le=3_650, description="Days for which a word is recent.", examples=[7]), WHOLE
+    ] = None
 
 
 class OldQueueStatus(Shape):
