@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
+import pytest
 from sqlalchemy import delete, func, text, update
+from tests.polling import until
 
 from heliograph_common.contracts import subjects
 from heliograph_common.contracts.envelope import body_of, decode
@@ -18,6 +21,7 @@ from heliograph_common.db import work
 from heliograph_common.db.engine import Database
 from heliograph_common.db.message_models import OutboxRow
 from heliograph_common.db.work_models import Work
+from heliograph_common.errors import BusUnavailable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging.ports import Delivery
 from heliograph_common.messaging.row_source import FallbackSource, RowSource
@@ -41,8 +45,10 @@ class Late(Silent):
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self.asked = False
 
     async def next(self) -> Delivery:
+        self.asked = True
         return await self.queue.get()
 
 
@@ -52,6 +58,13 @@ async def _send(db: Database, count: int = 1, priority: Priority = Priority.NORM
         for image_id in ids:
             await transaction.request(subjects.render(priority), RenderImage(image_id=image_id), owner="ann")
     return ids
+
+
+class Unreachable:
+    """A delivery of a server that has gone away since."""
+
+    async def nak(self, _delay: float) -> None:
+        raise BusUnavailable("NATS is not connected")
 
 
 def _rows(db: Database) -> RowSource:
@@ -162,3 +175,15 @@ async def test_what_nats_does_not_store_is_taken_as_fast_as_it_is_asked_for(db: 
             await source.next()
     assert time.monotonic() - began < 10  # one a second would take twenty
     await source.close()
+
+
+@pytest.mark.parametrize("end", ["release", "close"])
+async def test_what_cannot_be_given_back_now_does_not_end_the_worker(db: Database, end: str) -> None:
+    late = Late()
+    source = FallbackSource(late, _rows(db), failing_for=lambda: 0.0, patience=30.0)
+    waiting = asyncio.create_task(source.next())
+    await until(lambda: late.asked)
+    late.queue.put_nowait(cast("Delivery", Unreachable()))
+    waiting.cancel()  # as a worker that stops does; what the preferred source has brought meanwhile is in nobody's hands
+    await asyncio.gather(waiting, return_exceptions=True)
+    await getattr(source, end)()

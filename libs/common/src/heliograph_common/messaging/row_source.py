@@ -8,6 +8,7 @@ and the end of the work are the same as ever.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from heliograph_common.contracts.envelope import HEADER_MESSAGE_ID, encode
 from heliograph_common.db import work
 from heliograph_common.db.engine import Database
 from heliograph_common.db.work import WorkRow
-from heliograph_common.errors import DatabaseUnavailable
+from heliograph_common.errors import DatabaseUnavailable, Unavailable
 from heliograph_common.ids import new_id
 from heliograph_common.messaging import outbox
 from heliograph_common.messaging.commands import command_of
@@ -146,7 +147,10 @@ class FallbackSource:
             waiting.cancel()
             done = (await asyncio.gather(waiting, return_exceptions=True))[0]
             if not isinstance(done, BaseException):
-                await done.nak(0)
+                # A server that is away costs time only, as the delivery comes back after its ack_wait. Raised, it would
+                # end a worker that goes on, or keep one that stops from finishing what it has.
+                with contextlib.suppress(Unavailable):
+                    await done.nak(0)
         await self._preferred.release()
 
     async def close(self) -> None:
