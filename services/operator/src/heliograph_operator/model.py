@@ -30,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class ScalerSpec:
-    """The ``spec`` of a ``StreamScaler``. ``slots`` and ``service_seconds`` (of a message) hold until workers tell theirs."""
+    """The ``spec`` of a ``StreamScaler``. ``slots`` and ``service_seconds`` (a message) hold until workers tell theirs."""
 
     target: Target
     stream: str
@@ -50,7 +50,7 @@ class Signal:
     """What the consumers of one scaler and their workers tell at one time.
 
     ``backlog``: messages that wait or are being worked on, without those that wait for a delayed retry or are of paused
-    consumers. ``in_flight``: of them, those that workers have in hand. ``arrival_rate``: messages a second. ``service_rate``:
+    consumers. ``in_flight``: of them, those that workers have in hand. ``arrival_rate``: a second. ``service_rate``:
     messages a second of one busy slot, ``None`` until some were done. ``slots``: of one replica, ``None`` until one tells.
     ``busy``: messages in hand by the host name of the worker, which is its pod's name. ``stalled``: whether all workers
     that there are wait for a server or a credential, so that more of them would do no more. ``missing`` and ``paused``
