@@ -111,6 +111,10 @@ class OperatorNamespace:
         assert found.metadata
         return found.metadata.annotations or {}
 
+    async def annotate(self, pod: str, annotations: Mapping[str, str]) -> None:
+        """By hand."""
+        await self.admin.set(Pod, pod, annotations=dict(annotations))
+
     async def create_autoscaler(self, name: str, target: Target) -> None:
         """A HorizontalPodAutoscaler."""
         scaled = {"apiVersion": "apps/v1", "kind": target.kind, "name": target.name}
@@ -153,6 +157,17 @@ class OperatorNamespace:
         wanted = [dict(rule) for rule in granted]
         await self.admin.patch(Role, ACCOUNT, {"rules": wanted}, patch_type=PatchType.MERGE)
         await self._effective(wanted)
+
+    async def deny(self, right: str) -> None:
+        """Takes one right, such as ``list pods``, from the operator's account."""
+        verb, resource = right.split()
+        left = [
+            {"apiGroups": [group], "resources": [each], "verbs": [one]}
+            for group, each, one in rights(rules())
+            if (each, one) != (resource, verb)
+        ]
+        assert len(left) < len(rights(rules())), f"the operator has no right to {right}"
+        await self.grant(left)
 
     async def _effective(self, granted: list[dict[str, Any]]) -> None:
         allowed = set(rights(granted))
