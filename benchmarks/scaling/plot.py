@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.scaling.scenarios import Scenario
 from benchmarks.scaling.simulation import Run
 
-_WIDTH, _LEFT, _RIGHT = 760, 52, 12
-_PANEL, _GAP, _TOP = 150, 34, 56
+_WIDTH, _LEFT, _RIGHT = 760, 60, 20
+_PANEL, _GAP, _TOP = 150, 48, 72
 _HEIGHT = _TOP + 2 * _PANEL + _GAP + 40
 _POINTS = 300
 
@@ -71,13 +71,14 @@ def _panel(
     scenario: Scenario, label: str, top: float, lines: Mapping[str, Sequence[Point]], *, logarithmic: bool
 ) -> list[str]:
     most = max(value for points in lines.values() for _, value in points)
-    ticks = [10.0**power for power in range(math.ceil(math.log10(most + 1)) + 1)] if logarithmic else _ticks(most)
+    ticks = [0.0, *(10.0**power for power in range(1, 7) if 10**power <= most)] if logarithmic else _ticks(most)
+    greatest = most if logarithmic else ticks[-1]
 
     def x(at: float) -> float:
         return round(_LEFT + at / scenario.seconds * (_WIDTH - _LEFT - _RIGHT), 1)
 
     def y(value: float) -> float:
-        part = math.log10(value + 1) / math.log10(ticks[-1] + 1) if logarithmic else value / ticks[-1]
+        part = math.log10(value + 1) / math.log10(greatest + 1) if logarithmic else value / greatest
         return round(top + _PANEL * (1 - part), 1)
 
     parts = [f'<text x="{_LEFT}" y="{top - 6}">{label}</text>']
@@ -86,7 +87,7 @@ def _panel(
         parts.append(
             f'<rect class="blind" x="{x(start)}" y="{top}" width="{x(end) - x(start):.1f}" height="{_PANEL}"/>'
         )
-    for tick in [0.0, *ticks] if logarithmic else ticks:
+    for tick in ticks:
         parts.append(f'<path class="grid" d="M{_LEFT} {y(tick)}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y(tick) + 4}" text-anchor="end">{tick:,.0f}</text>')
     parts += [
