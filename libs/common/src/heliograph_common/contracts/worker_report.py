@@ -50,7 +50,7 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. ``host`` is its host name, in Kubernetes its pod's name; ``process`` is drawn anew at each start.
+    """One process. ``host`` is its host name, in Kubernetes its pod's name; ``process`` is another one after each start.
     ``stopped``: this is its last report, and it takes and handles nothing any more."""
 
     service: _Name
