@@ -14,6 +14,7 @@ PARAMETERS = {
     "source": "Source of the import.",
     "task": "Next step towards the image of a word: `search`, `photo` or `download`.",
     "service": "Service that gave up on the message.",
+    "reporter": "Service whose workers report.",
 }
 """What the part of a subject that varies means."""
 
@@ -24,6 +25,7 @@ TEMPLATES = (
     "work.fetch.{source}",
     "work.words.{task}",
     "dead.{service}",
+    "workers.{reporter}",
 )
 """Subjects with a part that varies, by which traces group them."""
 
@@ -31,6 +33,8 @@ _TEMPLATE_BY_PREFIX = {template.rpartition(".")[0]: template for template in TEM
 
 EVENT_SUBJECTS = ("events.image.*", "events.import.*", "events.word.*")
 DEAD_SUBJECTS = ("dead.*",)
+WORKER_SUBJECTS = "workers.*"
+"""Reports of all workers, on core NATS: no stream takes them."""
 
 
 class Priority(StrEnum):
@@ -74,6 +78,11 @@ def event(event_type: str) -> str:
 def dead(service: str) -> str:
     """The subject of a service's dead letters, such as ``dead.thumbnailer``."""
     return f"dead.{service}"
+
+
+def workers(service: str) -> str:
+    """The subject of the reports of a service's workers (``contracts.worker_report``), such as ``workers.thumbnailer``."""
+    return f"workers.{service}"
 
 
 def template_of(subject: str) -> str:

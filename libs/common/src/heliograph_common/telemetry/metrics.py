@@ -62,6 +62,29 @@ oldest_unacked_age = Gauge(
     ("consumer",),
     registry=REGISTRY,
 )
+# Messages that a worker handles at one time, by durable.
+worker_slots = Gauge("heliograph_worker_slots", "Slots of a worker", ("consumer",), registry=REGISTRY)
+# Slots in use.
+worker_busy = Gauge("heliograph_worker_busy", "Slots of a worker in use", ("consumer",), registry=REGISTRY)
+# Slots in use whose messages wait for a server that is away.
+worker_stalled = Gauge(
+    "heliograph_worker_stalled",
+    "Slots of a worker that wait for an unavailable server",
+    ("consumer",),
+    registry=REGISTRY,
+)
+# Time that slots were in use, summed over slots; jobs that still run count, waiting for servers does not.
+worker_busy_seconds = Counter(
+    "heliograph_worker_busy_seconds_total", "Time that slots were in use", ("consumer",), registry=REGISTRY
+)
+# Messages that a worker was done with: outcomes ack, repeated and dead.
+worker_completions = Counter(
+    "heliograph_worker_completions_total", "Messages that a worker completed", ("consumer",), registry=REGISTRY
+)
+# Reports of workers that the operator left out of account: malformed, too_many (no room for another process).
+worker_reports_ignored = Counter(
+    "heliograph_worker_reports_ignored_total", "Reports of workers that were ignored", ("reason",), registry=REGISTRY
+)
 # Deliveries beyond the first.
 redeliveries = Counter(
     "heliograph_redeliveries_total", "Messages delivered more than once", ("consumer",), registry=REGISTRY

@@ -59,17 +59,20 @@ class Pod:
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """A Lease. ``version`` is empty where none was there yet."""
+    """A Lease. ``holder`` is empty where it was released, ``version`` where there was none yet. ``acquired`` and ``renewed``
+    are by the holder's clock: for people to read, never to decide by."""
 
     holder: str
     seconds: int
     renewed: datetime | None
     transitions: int
     version: str
+    acquired: datetime | None = None
 
 
 class Cluster(Protocol):
-    """Objects of one namespace. All calls raise ``ClusterUnavailable`` and ``Forbidden``; what else is said at each."""
+    """Objects of one namespace. All calls raise ``ClusterUnavailable`` and ``Forbidden``; what else is said at each. What
+    the API server refuses for another reason, such as a quota, is a plain ``ClusterError``."""
 
     async def scale(self, target: Target) -> Scale:
         """The scale subresource. Raises ``NotFound``."""
@@ -87,7 +90,7 @@ class Cluster(Protocol):
         """Annotates a pod with ``controller.kubernetes.io/pod-deletion-cost``. Raises ``NotFound``."""
 
     async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
-        """Replaces the status of a StreamScaler by a merge patch of the subresource. Raises ``NotFound``."""
+        """Replaces the status of a StreamScaler, by a patch of the subresource. Raises ``NotFound``."""
 
     async def emit(
         self, scaler: str, uid: str, *, kind: Literal["Normal", "Warning"], reason: str, action: str, message: str

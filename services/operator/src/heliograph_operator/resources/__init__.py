@@ -1,0 +1,1 @@
+"""The ``StreamScaler`` resources of one namespace, as the API server has them."""

@@ -1,0 +1,1 @@
+"""What NATS and the workers tell about the consumers of a scaler."""
