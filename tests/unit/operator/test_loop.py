@@ -19,9 +19,16 @@ class Lease:
         self.acting = acting
 
 
-def loop_of(operator: Harness, lease: Lease, **seconds: float) -> Loop:
+def loop_of(operator: Harness, lease: Lease, *, look_seconds: float = 15.0, stuck_seconds: float = 30.0) -> Loop:
     """A loop in real time over a reconciler in its own."""
-    return Loop(operator.store, operator.reconciler, lease, tick_seconds=0.01, **seconds)
+    return Loop(
+        operator.store,
+        operator.reconciler,
+        lease,
+        tick_seconds=0.01,
+        look_seconds=look_seconds,
+        stuck_seconds=stuck_seconds,
+    )
 
 
 def value(metric: str, **labels: str) -> float | None:

@@ -1,7 +1,7 @@
 """Lists the ``StreamScaler`` resources now and then, and corrects the store by it.
 
-A watch that was interrupted for too long begins again with a list (410), and kopf does not tell what that lacks; a restart of
-the API server is enough for it. And a watch that has ended without a sign is noticed by what it should have told."""
+A watch that was interrupted for too long begins again with a list (410), and kopf does not tell what that lacks; a restart
+of the API server is enough for it. And a watch that has ended without a sign is noticed by what it should have told."""
 
 from __future__ import annotations
 
