@@ -42,7 +42,7 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
     operator.load(40)
     operator.signals.hangs = {"HANGS"}
     loop = loop_of(operator, Lease())
-    async with started([loop]):
+    async with started([loop], stop_seconds=0.1):
         await until(lambda: operator.signals.looks.count("WORK") > 5)
         assert operator.signals.looks.count("HANGS") == 1
         await loop.check()
