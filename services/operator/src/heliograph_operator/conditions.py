@@ -81,12 +81,14 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What one tick found. ``signal`` is ``None`` where it was not read or not had; ``lost`` says why it was not had.
-    ``saturated`` is ``None`` where nothing was decided."""
+    """What one tick found. ``signal`` is ``None`` where it was not read or not had. ``lost`` says why it was not had for a
+    while, ``waiting`` that it may be had in a moment: then nothing is said yet. ``saturated`` is ``None`` where nothing was
+    decided."""
 
     hold: Hold | None = None
     signal: Signal | None = None
     lost: str = ""
+    waiting: bool = False
     dry_run: bool = False
     saturated: bool | None = None
 
@@ -104,9 +106,10 @@ class Note:
 def judge(findings: Findings, before: Mapping[str, Condition]) -> tuple[Condition, ...]:
     """All conditions. What cannot be told now stays as it was ``before``."""
     hold = holds(findings)
+    waiting = findings.waiting and hold is None
     return (
-        _ready(hold),
-        _scaling(findings, hold),
+        _kept(Kind.READY, before) if waiting else _ready(hold),
+        _kept(Kind.SCALING, before) if waiting else _scaling(findings, hold),
         _signal_lost(findings, before),
         _consumers(Kind.CONSUMER_MISSING, findings, before),
         _consumers(Kind.CONSUMER_PAUSED, findings, before),
@@ -249,8 +252,8 @@ def _turned(condition: Condition, known: Condition | None) -> list[Note]:
 def _readiness(condition: Condition, known: Condition | None) -> list[Note]:
     """Of what no other condition tells."""
     told_elsewhere = {Reason.SIGNAL_LOST, Reason.CONSUMER_MISSING}
-    before = known.reason if known is not None else "Ready"
-    if condition.reason == before:
+    before = known.reason if known is not None and known.status != UNKNOWN else "Ready"
+    if condition.reason == before or condition.status == UNKNOWN:
         return []
     if condition.status == "True":
         return [] if before in told_elsewhere else [Note("Normal", "Ready", "Check", condition.message)]

@@ -186,16 +186,14 @@ def settings() -> kopf.OperatorSettings:
 
 
 async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """``KUBECONFIG`` where it is set, else the service account of the pod, else the kubeconfig of the user. The token is
-    read again whenever the API server says that it is no longer valid. Not a plain function: that would take a thread for
-    each start."""
-    if not os.environ.get("KUBECONFIG") and (account := kopf.login_with_service_account(**kwargs)) is not None:
-        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-        if not host:
-            return account
-        address = f"[{host}]" if ":" in host else host
-        return dataclasses.replace(account, server=f"https://{address}:{port}")
-    return kopf.login_with_kubeconfig(**kwargs)
+    """As the service account of the pod, else as the kubeconfig says. The token is read again whenever the API server says
+    that it is no longer valid. Not a plain function: that would take a thread for each start."""
+    account = kopf.login_with_service_account(**kwargs)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if account is None or not host:
+        return account or kopf.login_with_kubeconfig(**kwargs)
+    address = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(account, server=f"https://{address}:{port}")
 
 
 def _reason(error: BaseException) -> str:

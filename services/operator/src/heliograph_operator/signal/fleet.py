@@ -15,7 +15,7 @@ SILENT_SECONDS = 3.0
 """After which a process without a report is gone."""
 
 PROCESSES = 4_096
-BYTES = 32 << 20
+BYTES = 8 << 20
 """Of reports, as they were sent."""
 
 _REMEMBERED_SECONDS = 60.0
