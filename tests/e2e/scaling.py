@@ -110,12 +110,12 @@ def many_at_once(site: Installation, release: images.Release) -> str:
         raise Failed(f"{PICTURES} pictures at once, and never more than {sampler.peak()} thumbnailers")
     if (delivered := _deliveries(site) - before) != len(accepted):
         raise Failed(f"{len(accepted)} pictures, and {delivered} deliveries")
-    first = sampler.first(began, lambda seen: seen.wanted > 1)
+    first, used = sampler.first(began, lambda seen: seen.wanted > 1), sampler.replica_seconds()
     return (
-        f"{len(accepted)} pictures uploaded in {uploaded:.0f} s, more replicas after {first:.1f} s, {sampler.peak()} at most; "
-        f"all complete after {drained:.0f} s, no replica after {idle:.0f} s, {sampler.replica_seconds():.0f} replica-seconds; "
-        f"no message delivered twice; an upgrade ended after {upgraded:.0f} s and moved no replicas; another operator took "
-        f"over within {took_over:.1f} s\n{site.cluster.kubectl('get', 'streamscalers', '-o', 'wide')}"
+        f"{len(accepted)} pictures uploaded in {uploaded:.0f} s, more replicas after {first:.1f} s, {sampler.peak()} at "
+        f"most; all complete after {drained:.0f} s, no replica after {idle:.0f} s, {used:.0f} replica-seconds; no message "
+        f"delivered twice; an upgrade ended after {upgraded:.0f} s and moved no replicas; another operator took over within "
+        f"{took_over:.1f} s\n{site.cluster.kubectl('get', 'streamscalers', '-o', 'wide')}"
     )
 
 
