@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -59,6 +60,7 @@ class Loop:
         self._clock = clock
         self._progressed_at = clock()
         self._acted = False
+        self._failures: dict[str, str] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
@@ -114,7 +116,10 @@ class Loop:
             if scaler.name not in self._looks:
                 task = asyncio.create_task(self._bounded(scaler, acting=acting), name=f"look {scaler.name}")
                 self._looks[scaler.name] = task
-                task.add_done_callback(lambda _, name=scaler.name: self._looks.pop(name, None))
+                task.add_done_callback(partial(self._ended, scaler.name))
+
+    def _ended(self, name: str, _: asyncio.Task[None]) -> None:
+        del self._looks[name]
 
     def _acted_as(self, acting: bool) -> None:
         metrics.operator_leader.set(acting)
@@ -133,9 +138,13 @@ class Loop:
                 gauges.tick_failed("timeout")
                 log.warning("look took too long", scaler=scaler.name, seconds=self._look_seconds)
                 return
-            except Exception:
+            except Exception as error:
                 gauges.tick_failed("error")
-                log.exception("look failed", scaler=scaler.name)
+                if self._failures.get(scaler.name) != repr(error):  # once, not each second
+                    log.exception("look failed", scaler=scaler.name)
+                self._failures[scaler.name] = repr(error)
+            else:
+                self._failures.pop(scaler.name, None)
             self._progressed_at = self._clock()
             if acting:
                 metrics.observe(metrics.operator_tick_duration, self._clock() - began)

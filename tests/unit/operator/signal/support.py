@@ -22,9 +22,18 @@ def handler(*queues: QueueReport, **fields: Any) -> HandlerReport:
     return HandlerReport(**({"consumer": "sample", "queues": queues or (queue(),)} | idle | fields))
 
 
-def report(*handlers: HandlerReport, process: str = "p1", host: str = "pod-1", stopped: bool = False) -> WorkerReport:
+def report(
+    *handlers: HandlerReport, process: str = "p1", host: str = "pod-1", stopped: bool = False, up: float = 60.0
+) -> WorkerReport:
+    """A process that has run for a minute."""
     return WorkerReport(
-        service="sample", host=host, pid=1, process=process, stopped=stopped, handlers=handlers or (handler(),)
+        service="sample",
+        host=host,
+        pid=1,
+        process=process,
+        up_seconds=up,
+        stopped=stopped,
+        handlers=handlers or (handler(),),
     )
 
 

@@ -55,6 +55,16 @@ def test_the_first_report_of_a_process_is_where_counting_begins() -> None:
     assert told.sums() == (1.5, 4, 3)
 
 
+def test_what_a_process_did_before_its_first_report_counts_if_it_began_while_there_was_listening() -> None:
+    told = Progressed()
+    fleet = Fleet(told.append)
+    fresh = handler(queue("q", 5), busy_seconds=0.5, completions=6)
+    fleet.hear(report(fresh, up=0.9), 100, 0.0, listening=0.8)
+    assert told == []
+    fleet.hear(report(fresh, up=0.9, process="p2"), 100, 0.0, listening=1.0)
+    assert told.sums() == (0.5, 6, 5)
+
+
 def test_a_process_that_was_not_heard_for_a_while_goes_on_where_it_was() -> None:
     told = Progressed()
     fleet = Fleet(told.append)

@@ -14,7 +14,7 @@ from heliograph_operator.signal.fleet import Fleet
 from heliograph_operator.signal.series import Series
 
 
-class World:
+class OneScaler:
     """One scaler of ``consumers``, at seconds that the test tells."""
 
     def __init__(self, *consumers: str) -> None:
@@ -31,13 +31,13 @@ class World:
 
 
 def test_what_waits_and_what_is_in_hand_is_the_backlog() -> None:
-    signal = World("a", "b").look(0.0, a=state(3, 2), b=state(4, 0))
+    signal = OneScaler("a", "b").look(0.0, a=state(3, 2), b=state(4, 0))
     assert (signal.backlog, signal.in_flight) == (9, 2)
     assert (signal.service_rate, signal.slots, signal.busy, signal.stalled) == (None, None, {}, False)
 
 
 def test_what_waits_for_a_delayed_retry_does_not_count_until_it_is_due() -> None:
-    world = World()
+    world = OneScaler()
     world.hear(0.0, report(handler(queue("q", 0, (5, 3)))))
     assert world.look(0.0, q=state(0, 4)).backlog == 1
     world.hear(1.0, report(handler(queue("q", 0, (4, 3))), stopped=True))
@@ -47,7 +47,7 @@ def test_what_waits_for_a_delayed_retry_does_not_count_until_it_is_due() -> None
 
 @given(unacked=st.integers(0, 50), told=st.integers(0, 50))
 def test_no_report_makes_a_backlog_negative_or_hides_what_waits(unacked: int, told: int) -> None:
-    world = World()
+    world = OneScaler()
     world.hear(0.0, report(handler(queue("q", 0, (5, told)))))
     signal = world.look(0.0, q=state(7, unacked))
     assert signal.backlog >= 7
@@ -56,7 +56,7 @@ def test_no_report_makes_a_backlog_negative_or_hides_what_waits(unacked: int, to
 
 
 def test_messages_of_paused_consumers_do_not_count() -> None:
-    world = World("a", "b")
+    world = OneScaler("a", "b")
     for second in range(5):
         signal = world.look(float(second), a=state(100 * second, 5, paused=True), b=state(1, 0))
     assert (signal.backlog, signal.in_flight, signal.arrival_rate) == (1, 0, 0.0)
@@ -64,19 +64,19 @@ def test_messages_of_paused_consumers_do_not_count() -> None:
 
 
 def test_consumers_that_do_not_exist_are_named() -> None:
-    signal = World("a", "b").look(0.0, a=None, b=state(1, 0))
+    signal = OneScaler("a", "b").look(0.0, a=None, b=state(1, 0))
     assert signal.missing == ("a",)
     assert signal.backlog == 1
 
 
 def test_a_consumer_that_comes_back_begins_again() -> None:
-    world = World()
+    world = OneScaler()
     for second, each in enumerate([state(0), state(0), None, None, state(5_000, age=2), state(5_000, age=2)]):
         assert world.look(float(second), q=each).arrival_rate == 0
 
 
 def test_arrivals_of_all_consumers_are_added_with_what_was_finished() -> None:
-    world = World("a", "b")
+    world = OneScaler("a", "b")
     for second in range(11):
         world.hear(second, report(handler(queue("a", 10 * second), queue("b", 2 * second))))
         signal = world.look(float(second), a=state(5), b=state(second, 0))
@@ -84,7 +84,7 @@ def test_arrivals_of_all_consumers_are_added_with_what_was_finished() -> None:
 
 
 def test_the_service_rate_is_of_handlers_that_take_from_these_consumers() -> None:
-    world = World("a")
+    world = OneScaler("a")
     for second in range(11):
         ours = handler(queue("a"), consumer="ours", busy_seconds=2.0 * second, completions=10 * second)
         others = handler(queue("x"), consumer="others", busy_seconds=50.0 * second, completions=second)
@@ -94,7 +94,7 @@ def test_the_service_rate_is_of_handlers_that_take_from_these_consumers() -> Non
 
 
 def test_slots_are_those_of_a_process_and_stay_known_without_one() -> None:
-    world = World("a", "b")
+    world = OneScaler("a", "b")
     both = (handler(queue("a"), slots=4), handler(queue("b"), consumer="other", slots=2))
     world.hear(0.0, report(*both), report(*both, process="p2", host="pod-2"))
     assert world.look(0.0, a=state(), b=state()).slots == 6
@@ -102,7 +102,7 @@ def test_slots_are_those_of_a_process_and_stay_known_without_one() -> None:
 
 
 def test_busy_is_told_by_host_idle_ones_included() -> None:
-    world = World()
+    world = OneScaler()
     world.hear(0.0, report(handler(busy=3)), report(process="p2", host="pod-2"))
     signal = world.look(0.0, q=state(0, 3))
     assert signal.busy == {"pod-1": 3, "pod-2": 0}
@@ -110,13 +110,13 @@ def test_busy_is_told_by_host_idle_ones_included() -> None:
 
 
 def test_work_that_was_taken_from_its_row_is_in_flight_too() -> None:
-    world = World()
+    world = OneScaler()
     world.hear(0.0, report(handler(busy=2)))
     assert world.look(0.0, q=state(5, 0)).in_flight == 2
 
 
 def test_work_of_consumers_of_others_is_not_in_flight() -> None:
-    world = World("a")
+    world = OneScaler("a")
     world.hear(0.0, report(handler(queue("a"), queue("b"), busy=2)))
     assert world.look(0.0, a=state()).in_flight == 0
 
@@ -132,7 +132,7 @@ def test_work_of_consumers_of_others_is_not_in_flight() -> None:
     ],
 )
 def test_workers_are_stalled_when_more_of_them_would_do_no_more(fields: dict[str, int], stalled: bool) -> None:
-    world = World()
+    world = OneScaler()
     world.hear(0.0, report(handler(**fields)))
     assert world.look(0.0, q=state(9)).stalled is stalled
     world.hear(0.0, report(process="p2", host="pod-2"))

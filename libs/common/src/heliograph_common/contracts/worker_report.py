@@ -52,12 +52,13 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     """One process. ``host`` is its host name, in Kubernetes its pod's name; ``process`` is another one after each start.
-    ``stopped``: this is its last report, and it takes and handles nothing any more."""
+    ``up_seconds``: since when it counts. ``stopped``: this is its last report, and it takes and handles nothing any more."""
 
     service: _Name
     host: _Name
     pid: Annotated[int, msgspec.Meta(ge=0)]
     process: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    up_seconds: _Seconds
     stopped: bool = False
     handlers: Annotated[tuple[HandlerReport, ...], msgspec.Meta(max_length=32)]
 

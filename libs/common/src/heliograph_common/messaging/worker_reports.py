@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ class WorkerReports:
         self._service = service
         self._say = say
         self._process = new_id().hex
+        self._since = time.monotonic()
         self._sources: list[_Source] = []
         self._task: asyncio.Task[None] | None = None
         self._failed = False
@@ -75,6 +77,7 @@ class WorkerReports:
             host=socket.gethostname(),
             pid=os.getpid(),
             process=self._process,
+            up_seconds=time.monotonic() - self._since,
             stopped=stopped,
             handlers=tuple(source.report(stopped=stopped) for source in self._sources),
         )

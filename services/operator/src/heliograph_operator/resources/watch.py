@@ -13,6 +13,7 @@ import dataclasses
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ class Watch:
         self._store = store
         self._failure = ""
         self._failures = 0
+        self._began_at = 0.0
         self._stopping = threading.Event()
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -75,11 +77,13 @@ class Watch:
             raise Unavailable(f"StreamScalers cannot be watched, their changes are seen late: {self._failure}")
 
     def restart(self) -> None:
-        """Watches from the beginning, because it has missed something."""
-        self._stop_kopf()
+        """Watches from the beginning, because it has missed something; not where it has only just begun."""
+        if time.monotonic() - self._began_at > SETTLED_SECONDS:
+            self._stop_kopf()
 
     async def _supervise(self) -> None:
         while not self._stopping.is_set():
+            self._began_at = time.monotonic()
             ended = self._spawn()
             done, _ = await asyncio.wait([ended], timeout=SETTLED_SECONDS)
             if not done:
