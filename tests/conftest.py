@@ -17,7 +17,7 @@ from tests.workers import workers
 from heliograph_common.setting_sources import OLDER_VARIABLES, PREFIX
 from heliograph_common.settings import ServiceSettings
 
-pytest_plugins = ["tests.backends.plugin"]
+pytest_plugins = ["tests.backends.plugin", "tests.integration.operator.plugin"]
 
 _PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 _Settings = TypeVar("_Settings", bound=ServiceSettings)

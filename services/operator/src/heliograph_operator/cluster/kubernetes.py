@@ -103,9 +103,9 @@ class KubernetesCluster:
             await self._client.patch(PodResource, pod, change, patch_type=PatchType.MERGE)
 
     async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
-        """By a JSON patch whose ``add`` replaces what is there: fields that ``status`` lacks are gone then, which a merge
-        patch would leave."""
-        change = [{"op": "add", "path": "/status", "value": dict(status)}]
+        """By a JSON patch whose ``add`` replaces what is there: fields that ``status`` lacks, or that are
+        ``None`` in it, are gone then. A merge patch would leave the former."""
+        change = [{"op": "add", "path": "/status", "value": _without_none(status)}]
         async with bounded(f"patch {PLURAL}/status", scaler):
             await self._client.patch(_StreamScaler.Status, scaler, change, patch_type=PatchType.JSON)
 
@@ -128,6 +128,11 @@ class KubernetesCluster:
         )
         async with bounded("create events", f"about {scaler}"):
             await self._client.create(event)
+
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        """Page by page."""
+        async with bounded(f"list {PLURAL}", ""):
+            return [dict(found) async for found in self._client.list(_StreamScaler)]
 
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease."""
@@ -201,6 +206,12 @@ def _record(lease: Lease) -> LeaseRecord:
         version=(lease.metadata and lease.metadata.resourceVersion) or "",
         acquired=spec.acquireTime,
     )
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return [_without_none(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _micro(moment: datetime) -> datetime:

@@ -1,0 +1,231 @@
+"""One suite over the port ``Cluster``: its fake, and the adapter over a real API server with the operator's own rights."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lightkube import KubeConfig
+from lightkube.config.models import Cluster as ServerAddress
+from lightkube.config.models import User
+from tests.integration.operator.api_server import GROUP
+from tests.integration.operator.namespaces import operator_namespace
+from tests.ports.clusters import ClusterHarness, FakeClusterHarness, RealClusterHarness
+from tests.unit.operator.fake_cluster import FakeEvent
+
+from heliograph_operator.cluster.kubernetes import KubernetesCluster
+from heliograph_operator.cluster.port import (
+    Cluster,
+    ClusterUnavailable,
+    Conflict,
+    Forbidden,
+    LeaseRecord,
+    NotFound,
+    Pod,
+)
+from heliograph_operator.model import Target
+
+TARGET = Target("Deployment", "thumbnailer")
+NOW = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
+MINE = LeaseRecord("me", 10, NOW, 3, "", NOW)
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.xdist_group(GROUP))])
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ClusterHarness]:
+    """Each; the real one has an empty namespace."""
+    if request.param == "fake":
+        yield FakeClusterHarness()
+        return
+    async with operator_namespace(request.getfixturevalue("api_server"), tmp_path) as namespace:
+        made = RealClusterHarness(namespace)
+        yield made
+        await made.cluster.close()
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+async def test_replicas_are_read_and_set_through_the_scale_subresource(harness: ClusterHarness, kind: str) -> None:
+    target = Target(kind, "worker")
+    await harness.create_workload(target, 2)
+    await harness.set_existing(target, 1)
+    before = await harness.cluster.scale(target)
+    assert (before.wanted, before.existing, before.selector) == (2, 1, "app=worker")
+
+    await harness.cluster.set_replicas(target, 0, before.version)
+    after = await harness.cluster.scale(target)
+    assert (after.wanted, after.existing) == (0, 1)
+    assert after.version != before.version
+
+
+async def test_replicas_are_not_set_over_the_change_of_another(harness: ClusterHarness) -> None:
+    await harness.create_workload(TARGET, 2)
+    before = await harness.cluster.scale(TARGET)
+    await harness.set_replicas(TARGET, 4)
+    with pytest.raises(Conflict):
+        await harness.cluster.set_replicas(TARGET, 3, before.version)
+    assert (await harness.cluster.scale(TARGET)).wanted == 4
+
+
+async def test_a_version_meets_its_change_once(harness: ClusterHarness) -> None:
+    await harness.create_workload(TARGET, 2)
+    before = await harness.cluster.scale(TARGET)
+    await harness.cluster.set_replicas(TARGET, 3, before.version)
+    with pytest.raises(Conflict):
+        await harness.cluster.set_replicas(TARGET, 4, before.version)
+
+
+async def test_a_workload_that_is_not_there_is_not_found(harness: ClusterHarness) -> None:
+    await harness.create_workload(TARGET, 1)
+    for missing in (Target("Deployment", "other"), Target("StatefulSet", TARGET.name)):
+        with pytest.raises(NotFound):
+            await harness.cluster.scale(missing)
+        with pytest.raises(NotFound):
+            await harness.cluster.set_replicas(missing, 1, "1")
+
+
+async def test_an_autoscaler_is_found_by_its_target(harness: ClusterHarness) -> None:
+    assert await harness.cluster.autoscaler_of(TARGET) is None
+    await harness.create_autoscaler("other", Target("Deployment", "gateway"))
+    await harness.create_autoscaler("namesake", Target("StatefulSet", TARGET.name))
+    assert await harness.cluster.autoscaler_of(TARGET) is None
+    await harness.create_autoscaler("found", TARGET)
+    assert await harness.cluster.autoscaler_of(TARGET) == "found"
+
+
+async def test_pods_are_those_of_the_selector_that_are_not_finished(harness: ClusterHarness) -> None:
+    await harness.create_pod("idle", "thumbnailer")
+    await harness.create_pod("starting", "thumbnailer", ready=False, phase="Pending")
+    await harness.create_pod("leaving", "thumbnailer", node="some-node")
+    await harness.create_pod("done", "thumbnailer", phase="Succeeded")
+    await harness.create_pod("failed", "thumbnailer", phase="Failed")
+    await harness.create_pod("stranger", "gateway")
+    await harness.terminate_pod("leaving")
+
+    found = sorted(await harness.cluster.pods("app=thumbnailer"), key=lambda pod: pod.name)
+    assert found == [
+        Pod("idle", None, ready=True, terminating=False),
+        Pod("leaving", None, ready=True, terminating=True),
+        Pod("starting", None, ready=False, terminating=False),
+    ]
+
+
+async def test_no_selector_matches_no_pod(harness: ClusterHarness) -> None:
+    """Where an API server would take it for all pods of the namespace."""
+    await harness.create_pod("stranger", "gateway")
+    assert list(await harness.cluster.pods("")) == []
+
+
+async def test_a_deletion_cost_is_an_annotation_beside_others(harness: ClusterHarness) -> None:
+    await harness.create_pod("one", "thumbnailer")
+    await harness.annotate("one", team="pictures")
+    for cost in (7, -2_147_483_647):
+        await harness.cluster.set_deletion_cost("one", cost)
+        [pod] = await harness.cluster.pods("app=thumbnailer")
+        assert pod.deletion_cost == cost
+    assert (await harness.annotations("one"))["team"] == "pictures"
+    with pytest.raises(NotFound):
+        await harness.cluster.set_deletion_cost("gone", 1)
+
+
+async def test_a_status_replaces_the_one_before(harness: ClusterHarness) -> None:
+    await harness.create_scaler("pictures", TARGET)
+    assert not await harness.status("pictures")
+    decision = {"time": "2026-01-01T00:00:00Z", "from": 1, "to": 3, "wanted": None}
+    first = {"replicas": 3, "arrivalRate": 1.5, "serviceRate": None, "decisions": [decision, decision]}
+    await harness.cluster.write_status("pictures", first)
+    del decision["wanted"]
+    assert await harness.status("pictures") == {"replicas": 3, "arrivalRate": 1.5, "decisions": [decision, decision]}
+
+    await harness.cluster.write_status("pictures", {"replicas": 4})
+    assert await harness.status("pictures") == {"replicas": 4}
+    with pytest.raises(NotFound):
+        await harness.cluster.write_status("gone", {"replicas": 4})
+
+
+async def test_events_are_about_the_scaler(harness: ClusterHarness) -> None:
+    uid = await harness.create_scaler("pictures", TARGET)
+    for _ in range(2):
+        await harness.cluster.emit(
+            "pictures", uid, kind="Warning", reason="SignalLost", action="Hold", message="NATS does not answer."
+        )
+    told = FakeEvent("pictures", uid, "Warning", "SignalLost", "Hold", "NATS does not answer.")
+    assert await harness.events() == [told, told]
+
+
+async def test_a_lease_is_created_read_and_renewed(harness: ClusterHarness) -> None:
+    cluster = harness.cluster
+    assert await cluster.lease("operator") is None
+    created = await cluster.write_lease("operator", MINE)
+    assert created.version
+    assert replace(created, version="") == MINE
+    assert await cluster.lease("operator") == created
+
+    later = replace(created, holder="", seconds=1, renewed=NOW + timedelta(seconds=2), transitions=4, acquired=None)
+    renewed = await cluster.write_lease("operator", later)
+    assert renewed == replace(later, version=renewed.version)
+    assert renewed.version != created.version
+    assert await cluster.lease("operator") == renewed
+
+
+async def test_of_two_who_write_a_lease_one_has_a_conflict(harness: ClusterHarness) -> None:
+    created = await harness.cluster.write_lease("operator", MINE)
+    with pytest.raises(Conflict):
+        await harness.cluster.write_lease("operator", MINE)
+    await harness.cluster.write_lease("operator", replace(created, transitions=9))
+    with pytest.raises(Conflict):
+        await harness.cluster.write_lease("operator", replace(created, transitions=10))
+    found = await harness.cluster.lease("operator")
+    assert found
+    assert found.transitions == 9
+
+
+async def test_a_lease_that_was_deleted_is_made_again(harness: ClusterHarness) -> None:
+    created = await harness.cluster.write_lease("operator", MINE)
+    await harness.delete_lease("operator")
+    assert await harness.cluster.lease("operator") is None
+    again = await harness.cluster.write_lease("operator", created)
+    assert await harness.cluster.lease("operator") == again
+
+
+CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
+    "get deployments/scale": lambda cluster: cluster.scale(TARGET),
+    "patch deployments/scale": lambda cluster: cluster.set_replicas(TARGET, 1, "1"),
+    "get statefulsets/scale": lambda cluster: cluster.scale(Target("StatefulSet", "worker")),
+    "patch statefulsets/scale": lambda cluster: cluster.set_replicas(Target("StatefulSet", "worker"), 1, "1"),
+    "list horizontalpodautoscalers": lambda cluster: cluster.autoscaler_of(TARGET),
+    "list pods": lambda cluster: cluster.pods("app=thumbnailer"),
+    "patch pods": lambda cluster: cluster.set_deletion_cost("one", 1),
+    "patch streamscalers/status": lambda cluster: cluster.write_status("pictures", {}),
+    "create events": lambda cluster: cluster.emit(
+        "pictures", "uid", kind="Normal", reason="Scaled", action="Scale", message="From 1 to 2."
+    ),
+    "get leases": lambda cluster: cluster.lease("operator"),
+    "create leases": lambda cluster: cluster.write_lease("operator", MINE),
+    "update leases": lambda cluster: cluster.write_lease("operator", replace(MINE, version="1")),
+}
+"""Every call, and the one right that it needs."""
+
+
+@pytest.mark.parametrize("right", CALLS)
+async def test_a_call_without_its_right_is_forbidden_and_names_it(harness: ClusterHarness, right: str) -> None:
+    await harness.deny(right)
+    with pytest.raises(Forbidden) as denied:
+        await CALLS[right](harness.cluster)
+    assert denied.value.right == right
+
+
+async def test_without_the_api_server_every_call_says_so() -> None:
+    """Nothing listens there."""
+    config = KubeConfig.from_one(cluster=ServerAddress(server="https://127.0.0.1:9"), user=User(token="secret"))
+    adapter = KubernetesCluster("default", "me", config.get())
+    fake = FakeClusterHarness().fake
+    fake.unavailable = True
+    for cluster in (adapter, fake):
+        for right, call in CALLS.items():
+            with pytest.raises(ClusterUnavailable) as failed:
+                await call(cluster)
+            assert right in str(failed.value)
+            assert "secret" not in str(failed.value)
+    await adapter.close()
