@@ -140,8 +140,8 @@ class LeaseWorld:
         self.at(self.now + self._delay(), apply)
 
     def _put(self, planned: LeaseRecord) -> LeaseRecord | None:
-        """As the API server does it: a Lease that is not there is created."""
-        if self.record is not None and self.record.version != planned.version:
+        """As the API server does it, to which the adapter gives version and uid as preconditions."""
+        if planned.version != (self.record.version if self.record else ""):
             return None
         self._version += 1
         self.record = replace(planned, version=str(self._version))

@@ -71,9 +71,10 @@ class Candidate:
         seen = self._seen
         if seen is None:
             return LeaseRecord(self._identity, self._seconds, stamp, 0, "", stamp)
+        renewed = replace(seen, seconds=self._seconds, renewed=stamp)
         if seen.holder == self._identity:
-            return replace(seen, seconds=self._seconds, renewed=stamp)
-        return LeaseRecord(self._identity, self._seconds, stamp, seen.transitions + 1, seen.version, stamp)
+            return renewed
+        return replace(renewed, holder=self._identity, transitions=seen.transitions + 1, acquired=stamp)
 
     def wrote(self, record: LeaseRecord, began: float) -> None:
         """What was planned has been written, by a call that began at ``began``."""
