@@ -159,7 +159,8 @@ async def test_a_lease_is_created_read_and_renewed(harness: ClusterHarness) -> N
     assert await cluster.lease("operator") is None
     created = await cluster.write_lease("operator", MINE)
     assert created.version
-    assert replace(created, version="") == MINE
+    assert created.uid
+    assert replace(created, version="", uid="") == MINE
     assert await cluster.lease("operator") == created
 
     later = replace(created, holder="", seconds=1, renewed=NOW + timedelta(seconds=2), transitions=4, acquired=None)
@@ -181,12 +182,16 @@ async def test_of_two_who_write_a_lease_one_has_a_conflict(harness: ClusterHarne
     assert found.transitions == 9
 
 
-async def test_a_lease_that_was_deleted_is_made_again(harness: ClusterHarness) -> None:
+async def test_a_lease_that_was_deleted_is_not_made_again_by_its_holder(harness: ClusterHarness) -> None:
     created = await harness.cluster.write_lease("operator", MINE)
     await harness.delete_lease("operator")
     assert await harness.cluster.lease("operator") is None
-    again = await harness.cluster.write_lease("operator", created)
-    assert await harness.cluster.lease("operator") == again
+    with pytest.raises(Conflict):
+        await harness.cluster.write_lease("operator", created)
+    other = await harness.cluster.write_lease("operator", replace(MINE, holder="other"))
+    with pytest.raises(Conflict):
+        await harness.cluster.write_lease("operator", created)
+    assert await harness.cluster.lease("operator") == other
 
 
 CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {

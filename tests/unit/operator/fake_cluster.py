@@ -147,12 +147,13 @@ class FakeCluster:
         return self.leases.get(name)
 
     async def write_lease(self, name: str, record: LeaseRecord) -> LeaseRecord:
-        """Creates or replaces it; one that was deleted meanwhile is made again, as the API server does."""
+        """Creates or replaces it."""
         self._call("update leases" if record.version else "create leases")
         present = self.leases.get(name)
-        if present and present.version != record.version:
-            raise Conflict(f"{name}: the version is {present.version}")
-        self.leases[name] = replace(record, version=str(self._next()))
+        if (present.version if present else "") != record.version:
+            raise Conflict(f"{name}: it is {present} now")
+        version = self._next()
+        self.leases[name] = replace(record, version=str(version), uid=record.uid or f"uid-{version}")
         return self.leases[name]
 
     async def close(self) -> None:

@@ -143,9 +143,9 @@ class KubernetesCluster:
             return None
 
     async def write_lease(self, name: str, record: LeaseRecord) -> LeaseRecord:
-        """A Lease that was deleted meanwhile is a ``Conflict`` too."""
+        """With its uid as a precondition beside the version: the API server would make one again that was deleted."""
         written = Lease(
-            metadata=ObjectMeta(name=name, resourceVersion=record.version or None),
+            metadata=ObjectMeta(name=name, uid=record.uid or None, resourceVersion=record.version or None),
             spec=LeaseSpec(
                 holderIdentity=record.holder,
                 leaseDurationSeconds=record.seconds,
@@ -205,6 +205,7 @@ def _record(lease: Lease) -> LeaseRecord:
         transitions=spec.leaseTransitions or 0,
         version=(lease.metadata and lease.metadata.resourceVersion) or "",
         acquired=spec.acquireTime,
+        uid=(lease.metadata and lease.metadata.uid) or "",
     )
 
 

@@ -60,7 +60,7 @@ class Pod:
 @dataclass(frozen=True)
 class LeaseRecord:
     """A Lease. ``holder`` is empty where it was released, ``version`` where there was none yet. ``acquired`` and ``renewed``
-    are by the holder's clock: for people to read, never to decide by."""
+    are by the holder's clock: for people to read, never to decide by. ``uid`` is of this Lease and no other of its name."""
 
     holder: str
     seconds: int
@@ -68,6 +68,7 @@ class LeaseRecord:
     transitions: int
     version: str
     acquired: datetime | None = None
+    uid: str = ""
 
 
 class Cluster(Protocol):
@@ -104,7 +105,7 @@ class Cluster(Protocol):
         """The Lease, ``None`` where there is none."""
 
     async def write_lease(self, name: str, record: LeaseRecord) -> LeaseRecord:
-        """Creates it (empty version) or replaces it. Raises ``Conflict`` if another did meanwhile."""
+        """Creates it (empty version) or replaces it. Raises ``Conflict`` if another did meanwhile, or deleted it."""
 
     async def close(self) -> None:
         """Ends its connections."""
