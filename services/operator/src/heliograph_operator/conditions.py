@@ -2,7 +2,7 @@
 
 ``Ready``: all that a decision needs can be read, and the target is ours to scale. ``Scaling``: replicas are set as decided.
 ``SignalLost``, ``ConsumerMissing``, ``ConsumerPaused`` and ``Saturated`` are ``True`` where an engineer should look.
-Messages name the remedy and a page of ``docs/runbooks``, and have no figures, which would change all the time.
+Messages name the remedy and a section of ``docs/runbooks/scaling.md``, and have no figures, which would change all the time.
 """
 
 from __future__ import annotations
@@ -40,15 +40,8 @@ class Reason(StrEnum):
     DRY_RUN = "DryRun"
 
 
-RUNBOOKS = {
-    Kind.READY: "scaler-not-ready",
-    Kind.SCALING: "scaler-not-ready",
-    Kind.SIGNAL_LOST: "scaler-signal-lost",
-    Kind.CONSUMER_MISSING: "scaler-consumer-missing",
-    Kind.CONSUMER_PAUSED: "scaler-consumer-paused",
-    Kind.SATURATED: "scaler-saturated",
-}
-"""Names of pages in ``docs/runbooks``."""
+RUNBOOK = "docs/runbooks/scaling.md"
+"""Has a section for each type of condition, and in that of ``Ready`` each reason."""
 
 _ENDS = {
     Kind.SIGNAL_LOST: "SignalRestored",
@@ -237,7 +230,7 @@ def _kept(kind: Kind, before: Mapping[str, Condition]) -> Condition:
 
 
 def _with_page(text: str, kind: Kind) -> str:
-    return f"{text} Runbook: {RUNBOOKS[kind]}"
+    return f"{text} Runbook: {RUNBOOK}#{kind.lower()}"
 
 
 def _turned(condition: Condition, known: Condition | None) -> list[Note]:
