@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from heliograph_common.runtime.adapters import Closing
-from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.backbone import connect_bus
+from heliograph_common.runtime.background import Periodic
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
 from heliograph_operator.cluster.kubernetes import KubernetesCluster
@@ -43,6 +43,7 @@ async def build(settings: OperatorSettings, health: Health) -> Sequence[Componen
     health.register("scaling", loop.check)
     health.register("watch", watch.check, critical=False)
     health.register("scalers", listing.check, critical=False)
+    health.register("lease", election.check, critical=False)
     health.register("rights", cluster.check, critical=False)
     return [
         Closing("cluster", cluster.close),
