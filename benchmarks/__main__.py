@@ -9,6 +9,7 @@ BENCHMARKS = {
     "P1": "p1_render",
     "P2": "p2_pipeline",
     "P4": "p4_upload",
+    "P6": "p6_operator",
     "P7": "p7_growth",
     "P8": "p8_import",
     "P9": "p9_cold_start",

@@ -171,6 +171,61 @@ WORDS: list[Panel | str] = [
         "{{provider}}",
     ),
 ]
+OPERATOR, WORKER = "heliograph_operator", "heliograph_worker"
+COMPLETED = f"sum by (consumer) (rate({WORKER}_completions_total{{$ns}}[$__rate_interval]))"
+SCALING: list[Panel | str] = [
+    ("Replicas", "short", f"max by (scaler) ({OPERATOR}_replicas{{$ns}})", "{{scaler}}"),
+    ("Replicas wanted", "short", f"max by (scaler) ({OPERATOR}_wanted_replicas{{$ns}})", "{{scaler}}"),
+    (
+        "Changes of replicas, by term",
+        "short",
+        f"sum by (scaler, direction, term) (increase({OPERATOR}_decisions_total{{$ns}}[$__rate_interval]))",
+        "{{scaler}} {{direction}}: {{term}}",
+    ),
+    ("Backlog", "short", f"max by (scaler) ({OPERATOR}_backlog{{$ns}})", "{{scaler}}"),
+    ("Messages in hand", "short", f"max by (scaler) ({OPERATOR}_in_flight{{$ns}})", "{{scaler}}"),
+    (
+        "Conditions",
+        "bool_yes_no",
+        f"max by (scaler, condition) ({OPERATOR}_condition{{$ns}})",
+        "{{scaler}} {{condition}}",
+    ),
+    "Workers",
+    ("Slots", "short", f"sum by (consumer) ({WORKER}_slots{{$ns}})", "{{consumer}}"),
+    (
+        "Slots in use",
+        "percentunit",
+        f"sum by (consumer) ({WORKER}_busy{{$ns}}) / sum by (consumer) ({WORKER}_slots{{$ns}})",
+        "{{consumer}}",
+    ),
+    ("Slots that wait for a server", "short", f"sum by (consumer) ({WORKER}_stalled{{$ns}})", "{{consumer}}"),
+    (
+        "Completed messages",
+        "ops",
+        COMPLETED,
+        "{{consumer}}",
+    ),
+    (
+        "Messages per second of a busy slot",
+        "ops",
+        f"{COMPLETED} / sum by (consumer) (rate({WORKER}_busy_seconds_total{{$ns}}[$__rate_interval]))",
+        "{{consumer}}",
+    ),
+    "Operators",
+    ("Operators that act", "short", f"sum({OPERATOR}_leader{{$ns}})", "operators"),
+    (
+        "Time of one look at a scaler, 95th percentile",
+        "s",
+        quantile(f"{OPERATOR}_tick_duration_seconds", "pod", "$ns"),
+        "{{pod}}",
+    ),
+    (
+        "Failed requests to the Kubernetes API",
+        "short",
+        f"sum by (call, reason) (increase({OPERATOR}_request_failures_total{{$ns}}[$__rate_interval]))",
+        "{{call}} {{reason}}",
+    ),
+]
 SERVICE: list[Panel | str] = [
     (
         "Requests",
@@ -278,6 +333,7 @@ def main() -> int:
     made = {
         "pipeline": dashboard("pipeline", "Heliograph: pipeline", PIPELINE),
         "words": dashboard("words", "Heliograph: words", WORDS),
+        "scaling": dashboard("scaling", "Heliograph: scaling", SCALING),
         "service": dashboard("service", "Heliograph: one service", SERVICE, component),
     }
     stale = []

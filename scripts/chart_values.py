@@ -24,7 +24,13 @@ import yaml
 ROOT = Path(__file__).parent.parent
 CHARTS = ("heliograph", "heliograph-stack")
 COMPONENTS = ROOT / "charts/heliograph/components"
-SERVERS = {"postgres": "PostgreSQL", "nats": "NATS", "s3": "S3", "auth": "the issuer's keys"}
+SERVERS = {
+    "postgres": "PostgreSQL",
+    "nats": "NATS",
+    "s3": "S3",
+    "auth": "the issuer's keys",
+    "kubernetes": "the Kubernetes API",
+}
 FREE = ("podSecurityContext", "securityContext", "resources", "labels")
 """Maps whose defaults are Kubernetes' own words, so that any other of its words fits too."""
 
@@ -219,11 +225,13 @@ def table(found: list[Key]) -> str:
 
 def component_rows(found: list[Key]) -> str:
     """The components as the rows of a Markdown table. ``found`` are the keys of the product's values.yaml."""
-    scalable = {key.path[0] for key in found if key.path[1:] == ("autoscaling",)}
+    optional = {"autoscaling": "HorizontalPodAutoscaler", "scaler": "StreamScaler"}
+    has = {key.path for key in found}
     rows = ["| Component | Objects | Talks to |", "| --- | --- | --- |"]
     for component in components():
         objects = ["Deployment", *(["Service"] if component.clients else []), "PodDisruptionBudget"]
-        objects += ["optional HorizontalPodAutoscaler"] if component.name in scalable else []
+        objects += ["Role", "RoleBinding", "Lease"] if "kubernetes" in component.needs else []
+        objects += [f"optional {kind}" for part, kind in optional.items() if (component.name, part) in has]
         needs = [SERVERS[need] for need in component.needs] + ["public addresses"] * component.internet
         rows.append(f"| {component.name} | {', '.join(objects)} | {', '.join(needs)} |")
     return "\n".join(rows) + "\n"

@@ -4,7 +4,7 @@
 
 Everything comes out of published Go modules, so it takes Go and its module proxy and no other network: the types of
 Kubernetes from the OpenAPI document in k8s.io/kubernetes, HTTPRoute, PodMonitor and PrometheusRule from the CRDs of their
-projects. Unknown fields are forbidden, as the API server's strict validation does.
+projects, StreamScaler from the chart's own. Unknown fields are forbidden, as the API server's strict validation does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parent.parent / "build" / "schemas"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "build" / "schemas"
+OWN = "charts/heliograph/crds/*.yaml"
 VERSIONS = ("1.30.14", "1.32.9", "1.34.4")
 """The oldest that Chart.yaml allows, one between, and that of the lab."""
 CRDS = {
@@ -103,6 +105,11 @@ def _file(group: str, kind: str, version: str) -> str:
     return "-".join(filter(None, parts)) + ".json"
 
 
+def _write(folder: Path, schemas: Iterable[tuple[str, Schema]]) -> None:
+    for name, schema in schemas:
+        (folder / name).write_text(json.dumps(schema))
+
+
 def main() -> int:
     """Writes the folders of the versions asked for, or of all."""
     if shutil.which("go") is None:
@@ -115,15 +122,16 @@ def main() -> int:
         for path in sorted(module(name).glob(pattern.format(crd)))
         for found in custom(path)
     ]
+    own = [found for path in sorted(ROOT.glob(OWN)) for found in custom(path)]
     for version in sys.argv[1:] or VERSIONS:
         folder = FOLDER / version
         if folder.exists():
+            _write(folder, own)  # which change with the checkout
             continue
         swagger = json.loads((module(f"k8s.io/kubernetes@v{version}") / "api/openapi-spec/swagger.json").read_text())
-        made = [*builtin(swagger), *extra]
+        made = [*builtin(swagger), *extra, *own]
         folder.mkdir(parents=True)
-        for name, schema in made:
-            (folder / name).write_text(json.dumps(schema))
+        _write(folder, made)
         print(f"schemas: {len(made)} of Kubernetes {version} in {folder}")
     return 0
 

@@ -44,6 +44,11 @@ class NatsServer:
         writer.close()
         return True
 
+    def send(self, what: signal.Signals) -> None:
+        """Sends it a signal, such as SIGSTOP, after which it is there and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(how)

@@ -1,1 +1,1 @@
-"""A discrete-event simulation of workers that are scaled by their backlog, by the law of the operator and by models of others."""
+"""A discrete-event simulation of workers, scaled by the operator's law and by models of other autoscalers."""

@@ -1,7 +1,8 @@
 """The HorizontalPodAutoscaler, after its documentation and source.
 
-The formula, the tolerance and pods without a sample: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
-(algorithm details, configurable scaling behavior), https://github.com/kubernetes/kubernetes, ``pkg/controller/podautoscaler``.
+Formula, tolerance, pods without a sample, default behavior:
+https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/, and ``pkg/controller/podautoscaler`` in
+https://github.com/kubernetes/kubernetes.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ def scale_up_limit(before: int) -> int:
 
 
 class Behavior:
-    """What ``behavior`` defaults to: out at once within the limit; in by the most that was recommended within 300 s, then all
-    at once."""
+    """What ``behavior`` defaults to: out at once within the limit; in by the most that was recommended within 300 s, then
+    all at once."""
 
     def __init__(self, minimum: int, maximum: int) -> None:
         self._minimum, self._maximum = minimum, maximum
         self._recommended: deque[tuple[float, int]] = deque()
 
     def apply(self, at: float, replicas: int, recommended: int) -> int:
-        """The replicas to have. Syncs are 15 s apart, so none of the last period's changes count for the limit of this one."""
+        """The replicas to have. Syncs are 15 s apart, so changes of the last period do not count for the limit of this."""
         self._recommended.append((at, recommended))
         while at - self._recommended[0][0] > STABILIZATION_SECONDS:
             self._recommended.popleft()
@@ -95,8 +96,8 @@ class CpuAutoscaler:
 
 
 def recommended_by_usage(replicas: int, usages: list[float | None], target: float) -> int:
-    """By the mean of ``usages``, parts of the request. A pod without a sample is set aside; to scale out it counts as idle, and if
-    that turns the direction nothing changes."""
+    """By the mean of ``usages``, parts of the request. A pod without a sample is set aside; to scale out it counts as idle,
+    and if that turns the direction nothing changes."""
     known = [usage for usage in usages if usage is not None]
     if not known:
         return replicas

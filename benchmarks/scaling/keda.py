@@ -1,10 +1,10 @@
 """KEDA 2.19 with the scaler ``nats-jetstream``, and the HPA that it makes.
 
-KEDA itself looks every ``pollingInterval`` (30 s), takes 0 to 1 as soon as the lag exceeds ``activationLagThreshold`` (0), and takes
-all to 0 once it was inactive for ``cooldownPeriod`` (300 s): https://keda.sh/docs/2.19/reference/scaledobject-spec/. Between 1 and
-the maximum the HPA scales by the lag a replica, ``lagThreshold`` (10): https://keda.sh/docs/2.19/scalers/nats-jetstream/. The lag is
-``num_pending`` plus ``num_ack_pending``, so what only waits for a retry counts: ``getMaxMsgLag`` in
-https://github.com/kedacore/keda, ``pkg/scalers/nats_jetstream_scaler.go``.
+KEDA itself looks every ``pollingInterval`` (30 s), takes 0 to 1 as soon as the lag exceeds ``activationLagThreshold`` (0),
+and takes all to 0 once it was inactive for ``cooldownPeriod`` (300 s), https://keda.sh/docs/2.19/reference/scaledobject-spec/.
+Between 1 and the maximum the HPA scales by the lag a replica, ``lagThreshold`` (10),
+https://keda.sh/docs/2.19/scalers/nats-jetstream/. The lag is ``num_pending`` plus ``num_ack_pending``, so what only waits
+for a retry counts: ``getMaxMsgLag`` in https://github.com/kedacore/keda, ``pkg/scalers/nats_jetstream_scaler.go``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Knative's pod autoscaler (KPA), as if each message were a request that waits for a pod.
 
 https://knative.dev/docs/serving/autoscaling/kpa-specific/, https://knative.dev/docs/serving/autoscaling/scale-to-zero/, and
-``Scale`` in https://github.com/knative/serving, ``pkg/autoscaler/scaling/autoscaler.go``. Concurrency is limited to the slots, of which
-70 % are the target (``container-concurrency-target-percentage``). Its queue is not durable; that is not simulated.
+``Scale`` in https://github.com/knative/serving, ``pkg/autoscaler/scaling/autoscaler.go``. Concurrency is limited to the
+slots, of which 70 % are the target (``container-concurrency-target-percentage``). That its queue is
+not durable is not simulated.
 """
 
 from __future__ import annotations

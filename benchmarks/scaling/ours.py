@@ -1,23 +1,20 @@
 """The operator: its law, with the signal as its workers and the servers tell it.
 
-The consumers tell what waits and what is delivered at once; the workers' reports are up to a second old. Rates are as
-``heliograph_operator.signal`` makes them.
+The consumers tell what waits and what is delivered as it is now, the workers' reports as it was a second ago. The rates are
+those of the product.
 """
 
 from __future__ import annotations
-
-from collections import deque
 
 from benchmarks.scaling.scenarios import Scenario
 from benchmarks.scaling.simulation import Figures
 from heliograph_operator import law
 from heliograph_operator.law import Decision, History
 from heliograph_operator.model import Limits, Signal
+from heliograph_operator.signal.rates import Arrivals, ServiceRate
 
-WINDOW_SECONDS = 10
-"""Over which arrivals are counted."""
-HALF_LIFE_SECONDS = 60.0
-"""Of what was done, and of the busy seconds that it took."""
+SERVICE_SECONDS = 0.5
+"""What a message is expected to take until some were done."""
 
 
 class Operator:
@@ -42,48 +39,39 @@ class Operator:
             stabilization_seconds=stabilization_seconds,
         )
         self._history = History()
-        self._seen: deque[tuple[float, int]] = deque()
+        self._arrivals, self._service = Arrivals(), ServiceRate()
         self._reported: Figures | None = None
-        self._done = self._busy = 0.0
+        self._noted = (0.0, 0, 0.0)
         self.decision: Decision | None = None
 
     def look(self, figures: Figures) -> int:
         """The law's replicas; as they are while the signal is lost."""
         if not figures.visible:
-            self._seen.clear()
             self._reported = None
             return figures.replicas
         signal = self._signal(figures)
         self.decision, self._history = law.decide(
-            self._limits, signal, self._history, figures.replicas, figures.at, service_seconds=0.5
+            self._limits, signal, self._history, figures.replicas, figures.at, service_seconds=SERVICE_SECONDS
         )
         return self.decision.replicas
 
     def _signal(self, figures: Figures) -> Signal:
-        backlog = figures.waiting + figures.in_hand
         before, self._reported = self._reported, figures
+        backlog = figures.waiting + figures.in_hand
         reported = before or figures
-        self._service(reported)
-        self._seen.append((figures.at, backlog + figures.delayed + reported.completed))
-        while figures.at - self._seen[0][0] > WINDOW_SECONDS + 0.5:
-            self._seen.popleft()
-        start, then = self._seen[0]
-        seconds = figures.at - start
+        self._arrivals.note(figures.at, load=backlog + figures.delayed, finished=reported.completed, incarnation=None)
+        self._note(reported)
         return Signal(
             backlog=backlog,
             in_flight=figures.in_hand,
-            arrival_rate=max(0.0, (self._seen[-1][1] - then) / max(seconds, WINDOW_SECONDS)),
-            service_rate=self._done / self._busy if self._done >= 1 and self._busy > 0 else None,
+            arrival_rate=self._arrivals.rate,
+            service_rate=self._service.rate(SERVICE_SECONDS),
             slots=self._limits.slots,
         )
 
-    _last: tuple[float, int, float] | None = None
-
-    def _service(self, reported: Figures) -> None:
-        """What was done, and the busy seconds that it took, the older the less."""
-        if self._last is not None:
-            at, completed, busy = self._last
-            decay = 0.5 ** ((reported.at - at) / HALF_LIFE_SECONDS)
-            self._done = self._done * decay + reported.completed - completed
-            self._busy = self._busy * decay + reported.busy_seconds - busy
-        self._last = (reported.at, reported.completed, reported.busy_seconds)
+    def _note(self, reported: Figures) -> None:
+        at, completed, busy = self._noted
+        self._service.note(
+            reported.at - at, seconds=reported.busy_seconds - busy, completions=reported.completed - completed
+        )
+        self._noted = (reported.at, reported.completed, reported.busy_seconds)

@@ -1,4 +1,4 @@
-"""What comes: messages with their arrival and the time that each takes, by scenario and seed. The same for every autoscaler."""
+"""What comes: messages, when and how long each takes, by scenario and seed. The same for every autoscaler."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ RETRY_DELAYS = (10.0, 30.0, 60.0, 120.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """``rate``: arrivals a second at a time, at most ``peak``. ``drops``: so many messages at once at a time. ``onset``: from when
-    the time to drain is counted. ``poison``: the part of messages that always fail. ``blind``: from when to when no autoscaler
-    sees any figure."""
+    """``rate``: arrivals a second at a time, at most ``peak``. ``drops``: so many messages at once at a time. ``onsets``:
+    from when times to drain are counted. ``poison``: the part of messages that always fail. ``blind``: from when to when no
+    autoscaler sees any figure."""
 
     name: str
     seconds: float
     rate: Callable[[float], float]
     peak: float
-    onset: float
+    onsets: tuple[float, ...]
     work: Work = THUMBNAILS
     drops: tuple[tuple[float, int], ...] = ()
     poison: float = 0.0
@@ -92,19 +92,19 @@ def _day(at: float) -> float:
 
 
 SCENARIOS = (
-    Scenario(name="constant", seconds=1500, rate=lambda _: 20.0, peak=20, onset=0),
-    Scenario(name="step", seconds=1100, rate=_between(60, 460, 80, 4), peak=80, onset=60),
-    Scenario(name="ramp", seconds=1000, rate=_ramp, peak=80, onset=60),
-    Scenario(name="burst", seconds=900, rate=lambda _: 2.0, peak=2, onset=60, drops=((60.0, 3000),)),
-    Scenario(name="diurnal", seconds=1800, rate=_day, peak=40, onset=0),
-    Scenario(name="slow jobs", seconds=1500, rate=_between(60, 660, 3.0, 0.2), peak=3, onset=60, work=ANALYSES),
-    Scenario(name="poison", seconds=1200, rate=_between(60, 460, 40, 4), peak=40, onset=60, poison=0.05),
+    Scenario(name="constant", seconds=1500, rate=lambda _: 20.0, peak=20, onsets=(0,)),
+    Scenario(name="step", seconds=1100, rate=_between(60, 460, 80, 4), peak=80, onsets=(60,)),
+    Scenario(name="ramp", seconds=1000, rate=_ramp, peak=80, onsets=(60,)),
+    Scenario(name="burst", seconds=900, rate=lambda _: 2.0, peak=2, onsets=(60,), drops=((60.0, 3000),)),
+    Scenario(name="diurnal", seconds=1800, rate=_day, peak=40, onsets=(0,)),
+    Scenario(name="slow jobs", seconds=1500, rate=_between(60, 660, 3.0, 0.2), peak=3, onsets=(60,), work=ANALYSES),
+    Scenario(name="poison", seconds=1200, rate=_between(60, 460, 40, 4), peak=40, onsets=(60,), poison=0.05),
     Scenario(
         name="signal loss",
         seconds=1000,
         rate=_between(60, 400, 60, 4),
         peak=60,
-        onset=60,
+        onsets=(60, 160),
         drops=((160.0, 1000),),
         blind=(130.0, 190.0),
     ),
@@ -113,7 +113,7 @@ SCENARIOS = (
         seconds=1500,
         rate=lambda at: 5.0 if 60 <= at < 180 or 900 <= at < 1020 else 0.0,
         peak=5,
-        onset=60,
+        onsets=(60, 900),
         drops=((60.0, 200), (900.0, 200)),
         minimum=0,
     ),

@@ -1,7 +1,7 @@
 """Pods, a queue and an autoscaler, event by event.
 
-A pod takes a few seconds to start, then takes messages in their order, as many at a time as it has slots. One that is to go takes
-no more, finishes what it has and counts until it is gone. An autoscaler looks every second; what it sees is ``Figures``.
+A pod takes a few seconds to start, then takes messages in their order, as many at a time as it has slots. One that is to go
+takes no more, finishes what it has and counts until it is gone. An autoscaler looks every second at ``Figures``.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Pod:
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """What can be seen at ``at``. ``waiting``: to be delivered. ``in_hand``: being worked on. ``delayed``: wait for a retry.
-    ``arrived``, ``completed``, ``busy_seconds``: since the start. ``replicas``: what the workload is set to. ``pods``: those that are
-    not stopping. ``visible``: ``False`` while the signal is lost."""
+    ``arrived``, ``completed``, ``busy_seconds``: since the start. ``replicas``: what the workload is set to. ``pods``: those
+    that are not stopping. ``visible``: ``False`` while the signal is lost."""
 
     at: float
     waiting: int
@@ -79,10 +79,11 @@ class Autoscaler(Protocol):
 
 @dataclass
 class Run:
-    """What came of it. ``samples``: time, replicas, backlog, each second. ``changes``: time, from, to."""
+    """What came of it. ``drain``: seconds from an onset until no message waited long any more, the longest of them.
+    ``samples``: time, replicas, backlog, each second. ``changes``: time, from, to."""
 
     waits: list[float] = field(default_factory=list)
-    late: float = 0.0
+    drain: float = 0.0
     replica_seconds: float = 0.0
     samples: list[tuple[float, int, int]] = field(default_factory=list)
     changes: list[tuple[float, int, int]] = field(default_factory=list)
@@ -143,8 +144,9 @@ class Simulation:
                 run.untaken += 1
                 message.waited = end - message.at
             run.waits.append(message.waited)
-            if message.waited > LATE_SECONDS and message.at >= self._scenario.onset:
-                run.late = max(run.late, message.at + message.waited - self._scenario.onset)
+            onset = max((onset for onset in self._scenario.onsets if onset <= message.at), default=None)
+            if message.waited > LATE_SECONDS and onset is not None:
+                run.drain = max(run.drain, message.at + message.waited - onset)
         return run
 
     def _at(self, at: float, action: Callable[[float], None]) -> None:
@@ -216,8 +218,8 @@ class Simulation:
         )
 
     def _follow(self, at: float) -> None:
-        """Kubernetes makes or stops pods. Of those to stop, ones that are not ready come first, then idle ones where a deletion
-        cost says so, then the youngest, https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-down."""
+        """Kubernetes makes or stops pods: first those that are not ready, then idle ones where a deletion cost says so, then
+        the youngest, https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-down."""
         while len(self._pods) < self._replicas:
             pod = Pod(at)
             self._count(at)

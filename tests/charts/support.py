@@ -38,8 +38,8 @@ def helm() -> str:
     return found
 
 
-def template(chart: str, files: list[str], values: Manifest) -> subprocess.CompletedProcess[str]:
-    """`helm template` of a chart with files of values and ``values`` over them."""
+def template(chart: str, files: list[str], values: Manifest, *more: str) -> subprocess.CompletedProcess[str]:
+    """`helm template` of a chart with files of values and ``values`` over them, and maybe more options."""
     options = [word for file in files for word in ("-f", str(ROOT / file))]
     return subprocess.run(
         [
@@ -52,6 +52,7 @@ def template(chart: str, files: list[str], values: Manifest) -> subprocess.Compl
             *options,
             "-f",
             "-",
+            *more,
         ],
         input=json.dumps(values),
         capture_output=True,

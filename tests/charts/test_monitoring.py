@@ -15,6 +15,8 @@ from heliograph_common.db import analyses
 from heliograph_common.telemetry import metrics
 from heliograph_importer.sources.port import SourceError
 from heliograph_importer.words.providers.port import MISSING_KEY, REFUSED_KEY
+from heliograph_operator import conditions
+from heliograph_operator.model import Term
 
 _METRIC = re.compile(r"\b(?:heliograph|process)_[a-z_]+\b")
 _PART = re.compile(r"_(bucket|count|sum)$")
@@ -95,9 +97,26 @@ def test_the_runbook_of_words_has_its_alerts_reasons_and_metrics(render: Render)
     assert not unknown(page)
 
 
+def test_the_runbook_of_scaling_has_its_alerts_conditions_and_reasons(render: Render) -> None:
+    page = (ROOT / "docs/runbooks/scaling.md").read_text(encoding="utf-8")
+    named = {
+        rule["alert"] for rule in rules(render(files=PRODUCTION)) if re.search("Scaler|Operator", rule.get("alert", ""))
+    }
+    assert len(named) == 4
+    assert not [kind for kind in conditions.Kind if f"\n## {kind}\n" not in page]
+    assert not [word for word in {*named, *conditions.Reason, *Term} if f"`{word}`" not in page]
+    assert not unknown(page)
+
+
+def test_there_are_no_alerts_of_an_operator_that_is_not_installed(render: Render) -> None:
+    off = {name: {"scaler": {"enabled": False}} for name in ("thumbnailer", "importer", "analyzer")}
+    found = rules(render({"operator": {"enabled": False}, **off}, files=PRODUCTION))
+    assert not [rule for rule in found if "operator" in rule["expr"]]
+
+
 def test_every_metric_of_a_dashboard_exists(render: Render) -> None:
     boards = [one for one in render(files=PRODUCTION) if one["kind"] == "ConfigMap"]
-    assert len(boards) == 3
+    assert len(boards) == 4
     records = {rule["record"] for rule in rules(render(files=PRODUCTION)) if "record" in rule}
     for board in boards:
         (text,) = board["data"].values()

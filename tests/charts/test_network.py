@@ -28,13 +28,19 @@ def test_policies_follow_what_the_chart_says_that_a_component_needs(render: Rend
     needs = COMPONENTS[name].needs
     internet = {"importer": {443, 80}, "analyzer": {443}}[name] if COMPONENTS[name].internet else set()
     expected = {port for server, port in servers.items() if server in needs} | internet
+    expected |= {443, 6443} if "kubernetes" in needs else set()
     assert ports(pick(render(), "NetworkPolicy", f"heliograph-{name}")) == expected
 
 
 def test_every_rule_but_that_of_an_unknown_place_names_its_peers(render: Render) -> None:
+    peer = {"ipBlock": {"cidr": "10.1.0.0/28"}}
+    manifests = render({"networkPolicy": {"kubernetes": [peer]}})
     for name in COMPONENTS:
-        for rule in pick(render(), "NetworkPolicy", f"heliograph-{name}")["spec"]["egress"]:
+        for rule in pick(manifests, "NetworkPolicy", f"heliograph-{name}")["spec"]["egress"]:
             assert rule["to"], rule
+    assert {"ports": [{"port": 443}, {"port": 6443}], "to": [peer]} in pick(
+        manifests, "NetworkPolicy", "heliograph-operator"
+    )["spec"]["egress"]
 
 
 def test_ports_follow_the_addresses(render: Render) -> None:

@@ -46,7 +46,8 @@ def test_every_pod_fits_the_restricted_level(everything: list[Manifest]) -> None
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert pod["automountServiceAccountToken"] is False
+        # Only the operator talks to the API server.
+        assert pod["automountServiceAccountToken"] is (workload["metadata"]["name"] == "heliograph-operator")
         for container in [*pod["containers"], *pod.get("initContainers", [])]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -78,7 +79,7 @@ def test_services_are_probed_and_given_time(render: Render, component: str) -> N
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["startupProbe"]["httpGet"]["path"] == "/livez"
     drain = float(environment(deployment)["HELIOGRAPH_DRAIN_SECONDS"])
-    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"] if component != "operator" else 0
     assert pod["terminationGracePeriodSeconds"] >= pause + drain + 5
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert {spread["topologyKey"] for spread in pod["topologySpreadConstraints"]} == {
@@ -94,7 +95,7 @@ def test_a_render_may_take_its_whole_time_after_the_signal(render: Render) -> No
 
 @pytest.mark.parametrize("source", ["nats", "postgresql", "outbox"])
 def test_where_work_comes_from_is_told_to_all_services(render: Render, source: str) -> None:
-    manifests = render({"renderSource": source})
+    manifests = render({"renderSource": source, "thumbnailer": {"scaler": {"enabled": source == "nats"}}})
     for component in COMPONENTS:
         told = environment(pick(manifests, "Deployment", f"heliograph-{component}"))
         assert told["HELIOGRAPH_RENDER_SOURCE"] == source
@@ -162,14 +163,13 @@ def test_an_autoscaled_deployment_has_no_replicas_of_its_own(render: Render) -> 
     manifests = render(files=PRODUCTION)
     assert "replicas" not in pick(manifests, "Deployment", "heliograph-gateway")["spec"]
     assert pick(manifests, "HorizontalPodAutoscaler", "heliograph-gateway")["spec"]["minReplicas"] == 3
-    assert pick(manifests, "Deployment", "heliograph-thumbnailer")["spec"]["replicas"] == 6
+    assert "replicas" not in pick(manifests, "Deployment", "heliograph-thumbnailer")["spec"]
+    assert pick(render(), "Deployment", "heliograph-importer")["spec"]["replicas"] == 2
 
 
 def test_replicas_may_be_left_to_somebody_else(render: Render) -> None:
-    assert (
-        "replicas"
-        not in pick(render({"thumbnailer": {"replicas": None}}), "Deployment", "heliograph-thumbnailer")["spec"]
-    )
+    values = {"thumbnailer": {"replicas": None, "scaler": {"enabled": False}}}
+    assert "replicas" not in pick(render(values), "Deployment", "heliograph-thumbnailer")["spec"]
 
 
 def test_one_replica_has_no_disruption_budget_that_would_block_drains(render: Render) -> None:

@@ -1,7 +1,9 @@
 """``python -m tests.e2e``: Heliograph on a real cluster, from its images to its removal. Prints a table of steps.
 
 It takes the cluster of KUBECONFIG, or the lab beside this repository. ``--if-built`` runs on the lab only, where its parts
-are built already, and otherwise says in one line that it did not.
+are built already, and otherwise says in one line that it did not. ``--scaling`` takes the steps of the operator alone, on
+what is installed already or else installed for them; ``--keep`` leaves that for the next time. ``--compare-hpa`` adds a step
+that takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.e2e import analyses, images, imports, steps, words
+from tests.e2e import analyses, images, imports, scaling, steps, words
 from tests.e2e.cluster import Cluster, find
 from tests.e2e.installation import Installation
 from tests.e2e.shell import ROOT, Failed
@@ -92,6 +94,8 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Imports from doubles of the providers", partial(imports.import_folders, site))
         step("Analyses by the double of a model", partial(analyses.analyze, site))
         step("Images of words by the double of Unsplash", partial(words.find_images, site))
+        for name, action in scaling.STEPS.items():
+            step(name, partial(action, site, current))
         step("Most memory so far", partial(steps.most_memory, site))
         step("Pods wait for the provision job", partial(steps.waiting, site))
         step("Provision twice at once", partial(steps.provision_again, site))
@@ -99,6 +103,31 @@ def run_all(cluster: Cluster, table: Table) -> None:
         step("Network policies", partial(steps.network, site))
         step("Delete a pod of each kind", partial(steps.kills, site))
         step("Measure", partial(steps.measure, site, current.tag))
+        step("Uninstall", partial(steps.uninstall, site))
+
+
+def run_scaling(cluster: Cluster, table: Table, *, keep: bool, compare_hpa: bool) -> None:
+    """The steps of the operator, on an installation of this tree."""
+    site, current = Installation(cluster), images.current()
+    table.step("Build and load the images", lambda: _build(cluster, current))
+
+    def explained(action: Callable[[], str]) -> str:
+        with site.explained():
+            return action()
+
+    def step(name: str, action: Callable[[], str]) -> None:
+        table.step(name, partial(explained, action))
+
+    if site.adopt():
+        step("Upgrade to this tree", partial(steps.upgrade_pods, site, current))
+    else:
+        step("Install the stack, namespace restricted and closed", partial(steps.install_stack, site, current))
+        step(f"Install chart {current.version}", partial(steps.install, site, current))
+    for name, action in scaling.STEPS.items():
+        step(name, partial(action, site, current))
+    if compare_hpa:
+        step("Beside a HorizontalPodAutoscaler", partial(scaling.beside_hpa, site, current))
+    if not keep:
         step("Uninstall", partial(steps.uninstall, site))
 
 
@@ -117,6 +146,11 @@ def main() -> int:
     """0 when all steps passed, or with ``--if-built`` none could be taken."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     parser.add_argument("--if-built", action="store_true", help="do nothing where the cluster would have to be built")
+    parser.add_argument("--scaling", action="store_true", help="only the steps of the operator")
+    parser.add_argument("--keep", action="store_true", help="with --scaling: leave installed what is installed")
+    parser.add_argument(
+        "--compare-hpa", action="store_true", help="with --scaling: also beside a HorizontalPodAutoscaler"
+    )
     parser.add_argument("--helm", default="helm", help="the program to use, such as helm4")
     arguments = parser.parse_args()
     cluster, why_not = find(if_built=arguments.if_built)
@@ -126,9 +160,13 @@ def main() -> int:
     cluster.helm_program = arguments.helm
     table = Table()
     try:
-        run_all(cluster, table)
+        if arguments.scaling:
+            run_scaling(cluster, table, keep=arguments.keep, compare_hpa=arguments.compare_hpa)
+        else:
+            run_all(cluster, table)
     finally:
-        cluster.leave()
+        if not arguments.keep:
+            cluster.leave()
     table.show()
     return 1 if table.failed else 0
 

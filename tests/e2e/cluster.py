@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Mapping
@@ -63,6 +64,10 @@ class Cluster:
         else:
             raise Failed(f"nobody can load images into {self.name}: push {', '.join(images)} to its registry by hand")
 
+    def metrics(self) -> None:
+        """Adds the metrics API, which HorizontalPodAutoscalers need."""
+        self.sh(LAB, "metrics")
+
     def leave(self) -> None:
         """Stops what ``find`` had to start; what was built stays."""
         if self.started_here:
@@ -98,7 +103,7 @@ def find(*, if_built: bool) -> tuple[Cluster | None, str]:
     environment = _lab_environment()
     if if_built and not lab_is_built(environment):
         return None, f"the lab's parts are not built; build them (some ten minutes): {LAB} up"
-    running = "KUBECONFIG=" in run(LAB, "status")
+    running = re.search(r"^kube-apiserver +running", run(LAB, "status"), re.MULTILINE) is not None
     run(LAB, "up", seconds=3600)
     run(LAB, "stack-images", *(image.split(":")[0] for image in _STACK.values()), seconds=1800)
     images = {name: f"localhost/lab/{image}" for name, image in _STACK.items()}

@@ -55,6 +55,16 @@ class Installation:
         if not self.ports:
             self.ports = dict(zip(("gateway", "notifier", "s3"), random.sample(range(30100, 32700), 3), strict=True))
 
+    def adopt(self) -> bool:
+        """Takes the ports of an installation that is there; whether there is one."""
+        if RELEASE not in self.cluster.helm("list", "--short", "--deployed").split():
+            return False
+        names = {"gateway": f"{RELEASE}-gateway", "notifier": f"{RELEASE}-notifier", "s3": f"{RELEASE}-e2e-s3"}
+        for name, service in names.items():
+            self.ports[name] = self.cluster.get("service", service)[0]["spec"]["ports"][0]["nodePort"]
+        self.site()
+        return True
+
     def make_namespace(self) -> None:
         """An empty namespace that enforces the restricted level and lets nobody talk to anybody."""
         self.cluster.sh("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=180s")
@@ -72,6 +82,9 @@ class Installation:
 
     def install(self, release: Release, verb: str = "install", *more: str) -> None:
         """`helm install` or `helm upgrade` of the product, as the guide says, with ports that this machine can reach."""
+        if verb == "upgrade" and (release.chart / "crds").exists():
+            definitions = self.cluster.helm("show", "crds", str(release.chart))
+            self.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=definitions)
         self.cluster.helm(
             verb, RELEASE, str(release.chart), "--wait", "--timeout=5m", "-f", str(release.values), "-f", "-",
             *more, stdin=json.dumps(self._values(release)),

@@ -2,7 +2,9 @@
 The components of this chart, by name: one file of components/ each, whose name is also that of the component's section in
 values.yaml, of its image, of its module and of its objects. Such a file has these keys:
 
-  needs        what it connects to: a list of "postgres", "nats", "s3", "auth"
+  needs        what it connects to: a list of "postgres", "nats", "s3", "auth", "kubernetes"; the last of them gives it a token
+  scaler       what a StreamScaler of it says, where its section has `scaler`: `stream`, `consumers`, and until its workers report
+               their own, `slots` (a template) and `serviceSeconds`
   clients      whether clients call it; it then has a Service, whose values are `service` in its section
   internet     present if it connects to public addresses: a template of a JSON list of other networks that it may connect to too
   ports        at which ports there: a template of a JSON list; `networkPolicy.internet.ports` if absent
@@ -17,13 +19,22 @@ values.yaml, of its image, of its module and of its objects. Such a file has the
   lateSecrets  as `secrets`, for files that the service reads again while it runs: pods start without the Secret or its key;
                `part.key` is a key of the Secret `part.existingSecret` of its section
 
-Workloads, network policies, monitoring, guards and notes go over this map; so do scripts/chart_values.py and the tests.
+A component whose section has `enabled: false` is left out. Workloads, scalers, network policies, monitoring, guards and notes go over this map; so do scripts/chart_values.py and the tests.
 */}}
 {{- define "heliograph.components" -}}
 {{- range $path, $_ := .Files.Glob "components/*.yaml" }}
-{{ base $path | trimSuffix ".yaml" }}:
+{{- $name := base $path | trimSuffix ".yaml" }}
+{{- $section := index $.Values $name }}
+{{- if or (not (hasKey $section "enabled")) $section.enabled }}
+{{ $name }}:
   {{- $.Files.Get $path | nindent 2 }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The scaler of a component as JSON, empty where it has none that is enabled. Takes (list root name). */}}
+{{- define "heliograph.scaler" -}}
+{{- with (index (first .).Values (last .)).scaler }}{{ if .enabled }}{{ toJson . }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* A component's values over the defaults. Takes (list root name). */}}

@@ -81,6 +81,37 @@
 {{- if and .tests.enabled .auth.jwksUrl (not .tests.existingSecret.name) }}
 {{- $problems = append $problems "helm test requires a token of your issuer: set tests.existingSecret.name to a Secret with the key `token`, or set tests.enabled to false." }}
 {{- end }}
+{{- $scaled := list }}
+{{- range $path, $_ := $.Files.Glob "components/*.yaml" }}
+{{- $name := base $path | trimSuffix ".yaml" }}
+{{- $section := index $.Values $name }}
+{{- with fromJson (include "heliograph.scaler" (list $ $name) | default "{}") }}
+{{- $scaled = append $scaled $name }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}
+{{- $problems = append $problems (printf "%s.scaler.minReplicas (%v) must not exceed %[1]s.scaler.maxReplicas (%[3]v)." $name .minReplicas .maxReplicas) }}
+{{- end }}
+{{- if not $.Values.operator.enabled }}
+{{- $problems = append $problems (printf "%s.scaler requires the operator: set operator.enabled to true, or %[1]s.scaler.enabled to false, and %[1]s.replicas applies." $name) }}
+{{- end }}
+{{- if kindIs "invalid" $section.replicas }}
+{{- $problems = append $problems (printf "%s.replicas is null, which leaves it to an autoscaler of yours, and two would fight: set %[1]s.scaler.enabled to false, or %[1]s.replicas to a number." $name) }}
+{{- end }}
+{{- if dig "enabled" false ($section.autoscaling | default dict) }}
+{{- $problems = append $problems (printf "%s.autoscaling and %[1]s.scaler are mutually exclusive: set `enabled` of one of them to false." $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (has "thumbnailer" $scaled) (ne .renderSource "nats") }}
+{{- $problems = append $problems "thumbnailer.scaler requires renderSource nats, because it scales by what waits there: set renderSource to nats, or thumbnailer.scaler.enabled to false." }}
+{{- end }}
+{{- range .operator.targets }}
+{{- if not (and .name (has .kind (list "Deployment" "StatefulSet"))) }}
+{{- $problems = append $problems (printf "operator.targets has %s: use {kind: Deployment, name: …} or {kind: StatefulSet, name: …}." (toJson .)) }}
+{{- end }}
+{{- end }}
+{{- if and .operator.enabled $.Release.IsUpgrade (not ($.Capabilities.APIVersions.Has "heliograph.dev/v1/StreamScaler")) }}
+{{- $problems = append $problems "The cluster lacks the CustomResourceDefinition StreamScaler, which Helm installs with a new release only: run `helm show crds charts/heliograph | kubectl apply --server-side -f -` (with the chart's own place), then upgrade. Or set operator.enabled and thumbnailer.scaler.enabled to false." }}
+{{- end }}
 {{- range $name, $component := fromYaml (include "heliograph.components" $) }}
 {{- $secret := (index $.Values $name).existingSecret | default dict }}
 {{- $keys := list }}

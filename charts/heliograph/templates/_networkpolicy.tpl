@@ -55,6 +55,9 @@ spec:
     {{- if and (has "auth" $needs) .auth.jwksUrl }}
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .auth.jwksUrl)) $p.jwks) | nindent 4 }}
     {{- end }}
+    {{- if has "kubernetes" $needs }}
+    {{- include "heliograph.networkpolicy.rule" (list $p.kubernetesPorts $p.kubernetes) | nindent 4 }}
+    {{- end }}
     {{- if and .telemetry.otlpEndpoint $.service }}
     {{- include "heliograph.networkpolicy.rule" (list (list (include "heliograph.port" .telemetry.otlpEndpoint)) $p.otlp) | nindent 4 }}
     {{- end }}

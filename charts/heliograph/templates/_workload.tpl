@@ -1,10 +1,10 @@
 {{/*
 The one template of all workloads: ServiceAccount, Deployment, and where they are wanted Service, PodDisruptionBudget and
-HorizontalPodAutoscaler. Takes a dict:
+HorizontalPodAutoscaler; templates/scalers.yaml has StreamScalers. Takes a dict:
 
   root       the chart's context
   name       the component, which is its key in values.yaml, the suffix of its objects and its module
-  needs      what it connects to: a list of "postgres", "nats", "s3", "auth"
+  needs      what it connects to, as in components/
   env        environment variables of its own, as a map
   secrets    what it has in Secrets of its own ("heliograph.secrets")
 */}}
@@ -14,6 +14,7 @@ HorizontalPodAutoscaler. Takes a dict:
 {{- $meta := dict "root" $root "component" $name }}
 {{- $connections := dict "root" $root "needs" .needs "secrets" .secrets "tmpSize" $c.tmpSize }}
 {{- $autoscaled := and $c.autoscaling $c.autoscaling.enabled }}
+{{- $scaler := fromJson (include "heliograph.scaler" (list $root $name) | default "{}") }}
 {{- $fullname := printf "%s-%s" (include "heliograph.fullname" $root) $name }}
 apiVersion: v1
 kind: ServiceAccount
@@ -26,7 +27,7 @@ kind: Deployment
 metadata:
   {{- include "heliograph.metadata" $meta | nindent 2 }}
 spec:
-  {{- if and (not $autoscaled) (not (kindIs "invalid" $c.replicas)) }}
+  {{- if and (not $autoscaled) (not $scaler) (not (kindIs "invalid" $c.replicas)) }}
   replicas: {{ $c.replicas }}
   {{- end }}
   revisionHistoryLimit: {{ $c.revisionHistoryLimit }}
@@ -52,7 +53,7 @@ spec:
         {{- toYaml $annotations | nindent 8 }}
     spec:
       serviceAccountName: {{ $fullname }}
-      automountServiceAccountToken: false
+      automountServiceAccountToken: {{ has "kubernetes" .needs }}
       enableServiceLinks: false # a Service of this release would look like a setting
       terminationGracePeriodSeconds: {{ add (int $c.preStopSeconds) (int (ceil $c.drainSeconds)) 10 }}
       {{- include "heliograph.scheduling" (dict "root" $root "name" $name "c" $c) | nindent 6 }}
@@ -164,6 +165,7 @@ spec:
 {{- end }}
 {{- $least := kindIs "invalid" $c.replicas | ternary 2 $c.replicas }}
 {{- if $autoscaled }}{{ $least = $c.autoscaling.minReplicas }}{{ end }}
+{{- if $scaler }}{{ $least = $scaler.maxReplicas }}{{ end }}{{/* one pod of one may be evicted under this budget, too */}}
 {{- if and $c.pdb.enabled (gt (int $least) 1) }}
 ---
 apiVersion: policy/v1

@@ -1,69 +1,90 @@
-"""The operator's rights are exactly those that it uses: with one less a call fails and names it, and no call needs more."""
+"""The operator's rights are those that it uses: each one that it lacks is named, and with all of them it works."""
 
 from __future__ import annotations
 
-import pytest
-from lightkube import AsyncClient
-from lightkube.core.exceptions import ApiError
-from lightkube.types import PatchType
-from tests.integration.operator.api_server import GROUP, rights, rules
-from tests.integration.operator.namespaces import OperatorNamespace, StreamScaler
-from tests.ports.cluster_calls import CALLS
+from typing import Any
 
-from heliograph_operator.cluster.kubernetes import KubernetesCluster
-from heliograph_operator.cluster.port import Conflict, Forbidden, NotFound
+import pytest
+from tests.integration.operator.api_server import GROUP, Right, rights, rules
+from tests.integration.operator.operators import CONSUMER, STREAM, TARGET, World, failed_checks, operator
+from tests.polling import until
+
+from heliograph_common.runtime.health import Health
+from heliograph_operator.model import Target
 
 pytestmark = pytest.mark.xdist_group(GROUP)
 
-WATCHED = {"list streamscalers", "watch streamscalers"}
-"""What kopf needs; ``tests/integration/operator`` runs it with these rights."""
-
-RIGHTS = [f"{verb} {resource}" for _, resource, verb in rights(rules())]
+STATEFUL = Target("StatefulSet", "importer")
+WATCH = ("heliograph.dev", "streamscalers", "watch")
 
 
-def test_every_right_is_of_one_call_and_every_call_has_its_right() -> None:
-    assert len(set(RIGHTS)) == len(RIGHTS)
-    assert set(RIGHTS) == CALLS.keys() | WATCHED
+def name_of(right: Right) -> str:
+    """As messages have it: ``patch deployments/scale``."""
+    return f"{right[2]} {right[1]}"
 
 
-async def test_no_call_needs_more_than_the_chart_grants(operator_namespace: OperatorNamespace) -> None:
-    cluster = KubernetesCluster(operator_namespace.name, "me", operator_namespace.config)
-    refused = []
-    for right, call in CALLS.items():
-        try:
-            await call(cluster)
-        except (NotFound, Conflict):
-            continue  # the namespace is empty
-        except Forbidden:
-            refused.append(right)
-    await cluster.close()
-    assert refused == []
+def granting(granted: list[Right]) -> list[dict[str, Any]]:
+    """As rules of a Role."""
+    return [{"apiGroups": [group], "resources": [resource], "verbs": [verb]} for group, resource, verb in granted] or [
+        {"apiGroups": [""], "resources": ["bindings"], "verbs": ["get"]}
+    ]
 
 
-@pytest.mark.parametrize("right", sorted(CALLS))
-async def test_each_call_needs_its_right_and_others_do_not(operator_namespace: OperatorNamespace, right: str) -> None:
-    await operator_namespace.deny(right)
-    cluster = KubernetesCluster(operator_namespace.name, "me", operator_namespace.config)
-    refused = []
-    for other, call in CALLS.items():
-        try:
-            await call(cluster)
-        except Forbidden as error:
-            refused.append((other, error.right))
-        except (NotFound, Conflict):
-            continue
-    await cluster.close()
-    # An update of a Lease may need the right to create one too: the API server lets an update create.
-    assert dict(refused) in ({right: right}, {right: right, "update leases": "create leases"})
+async def test_each_right_is_needed_and_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.namespace.create_workload(STATEFUL, 4)
+    await world.namespace.create_pod("importer-0", STATEFUL.name)
+    await world.namespace.annotate("importer-0", {"controller.kubernetes.io/pod-deletion-cost": "3"})
+    await world.create_scaler()
+    await world.jobs.send(40)
+    idle = {"stream": STREAM, "consumers": ["idle"], "minReplicas": 0, "stabilizationSeconds": 10}
+    await world.jobs.bus.jetstream.add_consumer(STREAM, durable_name="idle", filter_subject="jobs.none")
+    await world.namespace.create_scaler("imports", STATEFUL, **idle)
+    assert CONSUMER != "idle"
+
+    missing = rights(rules())
+    granted: list[Right] = []
+    await world.namespace.grant(granting(granted))
+    async with operator(world, monkeypatch) as health:
+        while missing:
+            right = await until(lambda: _named(health, missing), 60, every=0.1)
+            granted.append(right)
+            missing.remove(right)
+            await world.namespace.grant(granting(granted))
+        await until(lambda: _well(health), 60, every=0.1)
+        await world.until_replicas(3)
+        assert await world.namespace.replicas(TARGET) == 3
+        costs = await world.namespace.annotations("importer-0")
+        assert costs["controller.kubernetes.io/pod-deletion-cost"] == "0"
 
 
-async def test_its_account_cannot_change_a_spec_or_delete_a_scaler(operator_namespace: OperatorNamespace) -> None:
-    """Nor anything else: these stand for what a program that was taken over would like."""
-    client = AsyncClient(operator_namespace.config, operator_namespace.name, trust_env=False)
-    for attempt in (
-        client.patch(StreamScaler, "any", {"spec": {}}, patch_type=PatchType.MERGE),
-        client.delete(StreamScaler, "any"),
-    ):
-        with pytest.raises(ApiError, match="forbidden"):
-            await attempt
-    await client.close()
+async def _named(health: Health, missing: list[Right]) -> Right | None:
+    """A right that a check says to be missing; it is asked for only those that are."""
+    said = await failed_checks(health)
+    denied = said.get("rights", "").partition("lacks: ")[2].partition(". ")[0].split(", ")
+    for right in missing:
+        if name_of(right) in denied or (right == WATCH and "cannot watch" in said.get("watch", "")):
+            return right
+    assert not set(denied) - {""} - {name_of(right) for right in rights(rules())}, denied
+    return None
+
+
+async def _well(health: Health) -> bool:
+    return not await failed_checks(health)
+
+
+async def test_a_right_that_is_taken_away_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.create_scaler()
+    async with operator(world, monkeypatch) as health:
+        await world.until_condition("Ready")
+        taken = ("apps", "deployments/scale", "patch")
+        await world.namespace.grant(granting([right for right in rights(rules()) if right != taken]))
+        await world.jobs.send(40)
+        shown = await world.until_condition("Ready", "False", reason="AccessDenied")
+        assert "patch deployments/scale" in shown["message"]
+        assert "patch deployments/scale" in (await failed_checks(health))["rights"]
+        assert await world.replicas() == 0
+        await world.namespace.grant(rules())
+        await world.until_replicas(3)
+        await world.until_condition("Ready")
+        assert await _well(health)
+    assert sorted(set(await world.events())) == ["AccessDenied", "Ready", "ScaledUp"]

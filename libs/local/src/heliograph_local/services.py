@@ -1,4 +1,4 @@
-"""The Heliograph services that the stack runs, as data. A new service is one line here."""
+"""The Heliograph services, as data: those that the stack runs, and those that it cannot. A new service is one line here."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ NOTIFIER = Service("notifier", "heliograph_notifier", clients=True)
 IMPORTER = Service("importer", "heliograph_importer")
 ANALYZER = Service("analyzer", "heliograph_analyzer")
 SERVICES = (GATEWAY, THUMBNAILER, NOTIFIER, IMPORTER, ANALYZER)
+
+NOT_IN_THE_STACK = {"operator": "it scales workloads of a Kubernetes cluster, and the stack has none"}
+"""Services that the stack does not run, each with its reason."""
 
 PROVISION = "heliograph_common.provision"
 

@@ -2,7 +2,7 @@
 
 ``Ready``: all that a decision needs can be read, and the target is ours to scale. ``Scaling``: replicas are set as decided.
 ``SignalLost``, ``ConsumerMissing``, ``ConsumerPaused`` and ``Saturated`` are ``True`` where an engineer should look.
-Messages name the remedy and a page of ``docs/runbooks``, and have no figures, which would change all the time.
+Messages name the remedy and a section of ``docs/runbooks/scaling.md``, and have no figures, which would change all the time.
 """
 
 from __future__ import annotations
@@ -40,15 +40,8 @@ class Reason(StrEnum):
     DRY_RUN = "DryRun"
 
 
-RUNBOOKS = {
-    Kind.READY: "scaler-not-ready",
-    Kind.SCALING: "scaler-not-ready",
-    Kind.SIGNAL_LOST: "scaler-signal-lost",
-    Kind.CONSUMER_MISSING: "scaler-consumer-missing",
-    Kind.CONSUMER_PAUSED: "scaler-consumer-paused",
-    Kind.SATURATED: "scaler-saturated",
-}
-"""Names of pages in ``docs/runbooks``."""
+RUNBOOK = "docs/runbooks/scaling.md"
+"""Has a section for each type of condition, and in that of ``Ready`` each reason."""
 
 _ENDS = {
     Kind.SIGNAL_LOST: "SignalRestored",
@@ -81,12 +74,14 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What one tick found. ``signal`` is ``None`` where it was not read or not had; ``lost`` says why it was not had.
-    ``saturated`` is ``None`` where nothing was decided."""
+    """What one tick found. ``signal`` is ``None`` where it was not read or not had. ``lost`` says why it was not had for a
+    while, ``waiting`` that it may be had in a moment: then nothing is said yet. ``saturated`` is ``None`` where nothing was
+    decided."""
 
     hold: Hold | None = None
     signal: Signal | None = None
     lost: str = ""
+    waiting: bool = False
     dry_run: bool = False
     saturated: bool | None = None
 
@@ -104,9 +99,10 @@ class Note:
 def judge(findings: Findings, before: Mapping[str, Condition]) -> tuple[Condition, ...]:
     """All conditions. What cannot be told now stays as it was ``before``."""
     hold = holds(findings)
+    waiting = findings.waiting and hold is None
     return (
-        _ready(hold),
-        _scaling(findings, hold),
+        _kept(Kind.READY, before) if waiting else _ready(hold),
+        _kept(Kind.SCALING, before) if waiting else _scaling(findings, hold),
         _signal_lost(findings, before),
         _consumers(Kind.CONSUMER_MISSING, findings, before),
         _consumers(Kind.CONSUMER_PAUSED, findings, before),
@@ -234,7 +230,7 @@ def _kept(kind: Kind, before: Mapping[str, Condition]) -> Condition:
 
 
 def _with_page(text: str, kind: Kind) -> str:
-    return f"{text} Runbook: {RUNBOOKS[kind]}"
+    return f"{text} Runbook: {RUNBOOK}#{kind.lower()}"
 
 
 def _turned(condition: Condition, known: Condition | None) -> list[Note]:
@@ -249,8 +245,8 @@ def _turned(condition: Condition, known: Condition | None) -> list[Note]:
 def _readiness(condition: Condition, known: Condition | None) -> list[Note]:
     """Of what no other condition tells."""
     told_elsewhere = {Reason.SIGNAL_LOST, Reason.CONSUMER_MISSING}
-    before = known.reason if known is not None else "Ready"
-    if condition.reason == before:
+    before = known.reason if known is not None and known.status != UNKNOWN else "Ready"
+    if condition.reason == before or condition.status == UNKNOWN:
         return []
     if condition.status == "True":
         return [] if before in told_elsewhere else [Note("Normal", "Ready", "Check", condition.message)]

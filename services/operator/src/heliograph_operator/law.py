@@ -15,16 +15,28 @@ from dataclasses import dataclass, replace
 
 from heliograph_operator.model import Limits, ScalerSpec, Signal, Term
 
-BETA = 1.0
-"""Spare slots, in standard deviations of the messages in hand: at 1 about one message in four has to wait."""
+BETA = 0.8
+"""Spare slots, in standard deviations of the messages in hand: about one message in three has to wait a little."""
 
 MARGIN = 0.15
 """Replicas go only if the ones that stay could do this much more than is wanted, so that noise does not bring them back."""
 
+NOISE = 2.5
+"""The same in standard deviations of the messages in hand, as far as these outlast the window that counts arrivals."""
+
+SMOOTHING = 3.0
+"""Service times after which an arrival counts half: what comes is averaged as long as the work itself averages it."""
+
+LONGEST_SMOOTHING = 60.0
+"""Seconds, however slow the work is, so that the end of a load shows."""
+
+ARRIVALS_SECONDS = 10.0
+"""Over which the signal counts arrivals."""
+
 STEP_SECONDS = 10.0
 """From one scale-in to the next, so that the first one's effect is seen."""
 
-GAP_SECONDS = 15.0
+GAP_SECONDS = 30.0
 """After this long without a decision, what was wanted before is not known: the window starts again."""
 
 MOST = 1_000_000
@@ -47,9 +59,11 @@ class Decision:
 class History:
     """What the law remembers. Start with ``History()``; keep what ``decide`` returns, also if the change could not be made.
 
-    ``peaks``: when how many were to be kept, times ascending and numbers descending, so the first that is young enough is
-    the maximum. ``at``: the last decision. ``step``: when the last scale-in was decided, and to how many."""
+    ``arrivals``: a second, on average. ``peaks``: when how many were to be kept, times ascending and numbers descending, so
+    the first that is young enough is the maximum. ``at``: the last decision. ``step``: when the last scale-in was decided,
+    and to how many."""
 
+    arrivals: float = 0.0
     peaks: tuple[tuple[float, int], ...] = ()
     at: float | None = None
     step: tuple[float, int] | None = None
@@ -71,7 +85,7 @@ def limits_of(spec: ScalerSpec, signal: Signal) -> Limits:
         minimum=spec.min_replicas,
         maximum=spec.max_replicas,
         drain_seconds=spec.drain_seconds,
-        slots=slots if slots is not None and math.isfinite(slots) and slots > 0 else spec.slots,
+        slots=slots if slots is not None and math.isfinite(slots) and slots >= 1 else spec.slots,
         utilization=spec.utilization,
         stabilization_seconds=spec.stabilization_seconds,
     )
@@ -91,8 +105,9 @@ def decide(
     """How many replicas to have at ``at``, where there are ``replicas`` now. ``service_seconds`` of a message hold while the
     signal has no service rate. ``no_scale_in``: a consumer is paused. ``no_scale_out``: all workers are stalled."""
     rate = _service_rate(signal, service_seconds)
-    demand = _demand(limits, signal, rate)
-    history = _remember(history, demand.kept, replicas, at, limits.stabilization_seconds)
+    arrivals = _arrivals(signal, rate, history, at)
+    demand = _demand(limits, signal, rate, arrivals)
+    history = _remember(history, arrivals, demand.kept, replicas, at, limits.stabilization_seconds)
     target, term = demand.wanted, demand.term
     if target < replicas:
         target, term = _scale_in(limits, signal, history, replicas, demand, at)
@@ -111,9 +126,22 @@ def decide(
     return decision, history
 
 
-def _demand(limits: Limits, signal: Signal, rate: float) -> Demand:
+def _arrivals(signal: Signal, rate: float, history: History, at: float) -> float:
+    """Averaged over a few times what a message takes: of slow work few arrive in a window, so that chance shows."""
+    arrivals = signal.arrival_rate if math.isfinite(signal.arrival_rate) else 0.0
+    if not _goes_on(history, at):
+        return max(0.0, arrivals)
+    half_life = min(SMOOTHING / rate, LONGEST_SMOOTHING)
+    old = 0.5 ** ((at - history.at) / half_life) if history.at is not None else 0.0
+    return max(0.0, arrivals) * (1 - old) + history.arrivals * old
+
+
+def _goes_on(history: History, at: float) -> bool:
+    return history.at is not None and 0 <= at - history.at <= GAP_SECONDS
+
+
+def _demand(limits: Limits, signal: Signal, rate: float, arrivals: float) -> Demand:
     """What the figures alone ask for."""
-    arrivals = _figure(signal.arrival_rate)
     backlog = max(0, signal.backlog)
     if not backlog and arrivals * limits.stabilization_seconds < 1:
         return Demand(0, 0, Term.WORK)
@@ -122,11 +150,12 @@ def _demand(limits: Limits, signal: Signal, rate: float) -> Demand:
     steady = max(load / limits.utilization, staffed)
     waiting = max(0, backlog - signal.in_flight)
     drain = (arrivals + waiting / limits.drain_seconds) / (limits.utilization * rate)
-    slots, term = (drain, Term.DRAIN) if drain > staffed else (staffed, Term.ARRIVALS)
+    slots, term = (drain, Term.DRAIN) if waiting and drain > staffed else (max(drain, staffed), Term.ARRIVALS)
     work = max(steady, float(backlog))
     if slots > work:
         slots, term = work, Term.WORK
-    return Demand(_replicas(slots, limits), _replicas(slots * (1 + MARGIN), limits), term)
+    noise = NOISE * math.sqrt(load / (1 + ARRIVALS_SECONDS * rate))
+    return Demand(_replicas(slots, limits), _replicas(slots + max(slots * MARGIN, noise), limits), term)
 
 
 def _replicas(slots: float, limits: Limits) -> int:
@@ -134,12 +163,12 @@ def _replicas(slots: float, limits: Limits) -> int:
     return math.ceil(min(max(slots / limits.slots, 1.0), float(MOST)) - 1e-9)
 
 
-def _remember(history: History, kept: int, replicas: int, at: float, window: float) -> History:
+def _remember(history: History, arrivals: float, kept: int, replicas: int, at: float, window: float) -> History:
     """Adds to the window. Where it starts, the replicas that there are count as wanted."""
-    if history.at is None or not 0 <= at - history.at <= GAP_SECONDS:
-        return History(peaks=((at, max(kept, replicas)),), at=at)
+    if not _goes_on(history, at):
+        return History(arrivals, ((at, max(kept, replicas)),), at)
     young = tuple(peak for peak in history.peaks if at - peak[0] < window and peak[1] > kept)
-    return replace(history, peaks=(*young, (at, kept)), at=at)
+    return replace(history, arrivals=arrivals, peaks=(*young, (at, kept)), at=at)
 
 
 def _scale_in(

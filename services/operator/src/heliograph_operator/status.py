@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from heliograph_common.clock import rfc3339
-from heliograph_operator.conditions import Condition, parse, render
+from heliograph_operator.conditions import Condition, Note, parse, render
 from heliograph_operator.law import Decision, History
 from heliograph_operator.model import Signal, Term
 
@@ -25,13 +25,15 @@ TERM_SECONDS = 2.0
 @dataclass
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
-    status of another operator too. ``written`` is the last status that the API server took."""
+    status of another operator too. ``written`` is the last status that the API server took, ``notes`` are Events
+    to be."""
 
     uid: str
     history: History = field(default_factory=History)
     conditions: dict[str, Condition] = field(default_factory=dict)
     rendered: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     decisions: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=DECISIONS))
+    notes: list[Note] = field(default_factory=list)
     last_scale_time: str | None = None
     last_scale_reason: str | None = None
     service_rate: float | None = None
@@ -91,13 +93,13 @@ def document(
     held: bool,
     at: datetime,
 ) -> dict[str, Any]:
-    """All of the status; ``None`` takes a field away. ``replicas`` are those that are set now."""
+    """All of the status; what is not known is left out. ``replicas`` are those that are set now."""
     now = rfc3339(at)
     term = Term.HELD if held else decision.term if decision is not None else None
-    return {
+    found = {
         "observedGeneration": generation,
         "replicas": replicas,
-        "wantedReplicas": decision.replicas if decision is not None else None,
+        "wantedReplicas": decision.wanted if decision is not None else None,
         "term": str(term) if term is not None else None,
         "backlog": signal.backlog if signal is not None else None,
         "inFlight": signal.in_flight if signal is not None else None,
@@ -112,6 +114,7 @@ def document(
             for condition in conditions
         ],
     }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def due(state: State, new: Mapping[str, Any], at: float, figures_seconds: float) -> bool:
@@ -119,12 +122,12 @@ def due(state: State, new: Mapping[str, Any], at: float, figures_seconds: float)
     old, age = state.written, at - state.written_at
     if old is None or _material(old) != _material(new) or age >= figures_seconds:
         return True
-    return bool(old["term"] != new["term"]) and age >= min(TERM_SECONDS, figures_seconds)
+    return old.get("term") != new.get("term") and age >= min(TERM_SECONDS, figures_seconds)
 
 
 def _material(status: Mapping[str, Any]) -> list[Any]:
     keys = ("observedGeneration", "replicas", "decisions", "conditions")
-    return [status[key] for key in keys]
+    return [status.get(key) for key in keys]
 
 
 def _positive(value: Any) -> float | None:

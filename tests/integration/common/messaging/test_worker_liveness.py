@@ -255,7 +255,7 @@ async def test_a_later_delivery_takes_over_and_the_earlier_cannot_write(harness:
             )
             assert taken is not None
             assert taken.fence > row.fence
-        await until(lambda: frozen.busy == 0, 30)
+        await until(lambda: frozen.load.busy == 0, 30)
     assert first.concluded == []
     assert await harness.unfinished() == [target]
     assert second.started == []

@@ -74,7 +74,7 @@ def test_a_service_of_nats_alone_has_the_same_check() -> None:
 
 def test_what_others_use_starts_first() -> None:
     made = backbone(Health())
-    assert [component.name for component in made.components] == ["database", "blobs", "bus", "relay"]
+    assert [component.name for component in made.components] == ["database", "blobs", "bus", "relay", "worker-reports"]
 
 
 async def test_its_parts_may_be_fakes() -> None:

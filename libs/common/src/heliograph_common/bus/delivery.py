@@ -12,18 +12,21 @@ from nats.errors import Error as NatsError
 
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
+from heliograph_common.bus.settled import Settled
 from heliograph_common.errors import BusUnavailable
 
 _TIMEOUT = 5.0
 
 
 class JetStreamDelivery:
-    """A message in hand until it is acknowledged, returned or terminated, or until its ``ack_wait`` runs out."""
+    """A message in hand until it is acknowledged, returned or terminated, or until its ``ack_wait`` runs out; ``settled``
+    notes what became of it."""
 
-    def __init__(self, bus: Bus, message: Msg, ack_wait: float, signs: LifeSigns) -> None:
+    def __init__(self, bus: Bus, message: Msg, ack_wait: float, signs: LifeSigns, settled: Settled) -> None:
         self._bus = bus
         self._message = message
         self._signs = signs
+        self._settled = settled
         self.ack_wait = ack_wait
 
     @property
@@ -58,14 +61,17 @@ class JetStreamDelivery:
     async def ack(self) -> None:
         """It is done. Raises ``BusUnavailable`` when the server did not confirm; it will come again then."""
         await self._confirm(b"+ACK")
+        self._settled.finished += 1
 
     async def nak(self, delay: float) -> None:
         """Have it delivered again after ``delay`` seconds."""
         await self._confirm(b"-NAK" + (b" " + json.dumps({"delay": round(delay * 1e9)}).encode() if delay > 0 else b""))
+        self._settled.returned(delay)
 
     async def term(self, reason: str) -> None:
         """Never deliver it again."""
         await self._confirm(b"+TERM " + " ".join(reason.split())[:200].encode())
+        self._settled.finished += 1
 
     async def _confirm(self, verb: bytes) -> None:
         self.release()

@@ -87,6 +87,6 @@ class Listener:
         self._receive(message.data)
 
     def _reconnected(self) -> None:
-        # nats-py has subscribed anew by itself; what was said in between is lost.
+        # nats-py has subscribed again by itself; what was said in between is lost.
         if self._since is not None:
             self._since = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.delivery import JetStreamDelivery
 from heliograph_common.bus.life_signs import LifeSigns
 from heliograph_common.bus.puller import RETRY_AFTER_STATUS, Puller
+from heliograph_common.bus.settled import Settled
 from heliograph_common.bus.waiting_pull import HEARTBEAT
 from heliograph_common.contracts.streams import ConsumerSpec
 from heliograph_common.errors import BusUnavailable
@@ -36,14 +37,23 @@ _WITHDRAW_TIMEOUT = 2.0
 
 class PullSource:
     """Messages of several consumers, those named first first. ``ack_wait`` is in seconds and the consumers' own;
-    ``signs`` send the deliveries' signs of life."""
+    ``signs`` send the deliveries' signs of life, and ``settled`` notes by durable what became of messages."""
 
-    def __init__(self, bus: Bus, consumers: Sequence[ConsumerSpec], *, ack_wait: float, signs: LifeSigns) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        consumers: Sequence[ConsumerSpec],
+        *,
+        ack_wait: float,
+        signs: LifeSigns,
+        settled: Mapping[str, Settled] | None = None,
+    ) -> None:
         self._bus = bus
         self._ack_wait = ack_wait
         self._signs = signs
+        settled = settled or {spec.durable: Settled() for spec in consumers}
         self._pullers = [
-            Puller(bus, spec, partial(self._arrived, priority), self._wake_up)
+            Puller(bus, spec, partial(self._arrived, priority, settled[spec.durable]), self._wake_up)
             for priority, spec in enumerate(consumers)
         ]
         self._held: list[tuple[int, JetStreamDelivery]] = []
@@ -118,8 +128,8 @@ class PullSource:
             async with asyncio.timeout(HEARTBEAT if all(stands) else RETRY_AFTER_STATUS):
                 await self._wake.wait()
 
-    def _arrived(self, priority: int, message: Msg) -> None:
-        delivery = JetStreamDelivery(self._bus, message, self._ack_wait, self._signs)
+    def _arrived(self, priority: int, settled: Settled, message: Msg) -> None:
+        delivery = JetStreamDelivery(self._bus, message, self._ack_wait, self._signs, settled)
         if self._keeping:
             self._held.append((priority, delivery))
             self._wake.set()

@@ -20,6 +20,7 @@ LONGEST = 64 * 1024
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 _Small = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+_Delay = Annotated[int, msgspec.Meta(ge=0, le=86_500)]
 _Total = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=2**40)]
 
@@ -31,7 +32,7 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
 
     durable: _Name
     finished: _Total = 0
-    delayed: Annotated[tuple[tuple[_Small, _Small], ...], msgspec.Meta(max_length=1024)] = ()
+    delayed: Annotated[tuple[tuple[_Delay, _Small], ...], msgspec.Meta(max_length=1024)] = ()
 
 
 class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +51,14 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. ``host`` is its host name, in Kubernetes its pod's name; ``process`` is drawn anew at each start.
-    ``stopped``: this is its last report, and it takes and handles nothing any more."""
+    """One process. ``host`` is its host name, in Kubernetes its pod's name; ``process`` is another one after each start.
+    ``up_seconds``: since when it counts. ``stopped``: this is its last report, and it takes and handles nothing any more."""
 
     service: _Name
     host: _Name
     pid: Annotated[int, msgspec.Meta(ge=0)]
     process: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    up_seconds: _Seconds
     stopped: bool = False
     handlers: Annotated[tuple[HandlerReport, ...], msgspec.Meta(max_length=32)]
 

@@ -40,6 +40,7 @@ from heliograph_common.messaging.job import AlreadyHandledError, Job
 from heliograph_common.messaging.pause_after_failures import PauseAfterFailures
 from heliograph_common.messaging.ports import Delivery, Handler, Source
 from heliograph_common.messaging.transaction import Messenger
+from heliograph_common.messaging.workload import Workload
 from heliograph_common.telemetry import metrics, spans
 
 log = structlog.get_logger(__name__)
@@ -103,11 +104,8 @@ class Worker(Generic[_Claim]):
         self._limit = limit or PauseAfterFailures()
         self._paused_until = 0.0
         self._stopping = False
-
-    @property
-    def busy(self) -> int:
-        """Slots in use."""
-        return len(self._jobs)
+        self.load = Workload(handler.consumer, settings.slots, self._taking)
+        """Slots in use and what they did."""
 
     async def start(self) -> None:
         """Begins to take deliveries."""
@@ -142,6 +140,9 @@ class Worker(Generic[_Claim]):
         if left > 0:
             raise Unavailable(f"too many failures, paused; see the log and the dead letters. Continues in {left:.0f} s")
 
+    def _taking(self) -> bool:
+        return not self._stopping and self._paused_until <= time.monotonic() and self._gate()
+
     async def _dispatch(self) -> None:
         while not self._stopping:
             if self._slots.locked() or self._paused_until > time.monotonic():
@@ -174,13 +175,16 @@ class Worker(Generic[_Claim]):
         started = time.monotonic()
         if delivery.deliveries > 1:
             metrics.redeliveries.labels(consumer=self._handler.consumer).inc()
-        with spans.process_span(
-            delivery.subject,
-            consumer=self._handler.consumer,
-            message_id=delivery.headers.get(HEADER_MESSAGE_ID, ""),
-            headers=delivery.headers,
-            deliveries=delivery.deliveries,
-        ) as span:
+        with (
+            self.load.handling(),
+            spans.process_span(
+                delivery.subject,
+                consumer=self._handler.consumer,
+                message_id=delivery.headers.get(HEADER_MESSAGE_ID, ""),
+                headers=delivery.headers,
+                deliveries=delivery.deliveries,
+            ) as span,
+        ):
             delivery.hold(self._settings.hold_seconds + _SETTLE_SECONDS)
             try:
                 outcome = await self._settle(delivery, span)
@@ -191,6 +195,7 @@ class Worker(Generic[_Claim]):
             finally:
                 delivery.release()
             span.set_attribute(spans.OUTCOME, outcome)
+        self.load.ended(outcome)
         duration = metrics.message_duration.labels(consumer=self._handler.consumer, outcome=outcome)
         metrics.observe(duration, time.monotonic() - started)
 
@@ -237,7 +242,8 @@ class Worker(Generic[_Claim]):
                     except Unavailable as error:
                         log.warning("waiting for an unavailable server", error=str(error))
                         outage = error
-                        unconfirmed = 0 if await self._wait_until_available(unconfirmed) else unconfirmed + 1
+                        with self.load.waiting():
+                            unconfirmed = 0 if await self._wait_until_available(unconfirmed) else unconfirmed + 1
                         if unconfirmed > _UNCONFIRMED:
                             raise Temporary(
                                 f"{error}; it failed {unconfirmed} times although all servers are available"

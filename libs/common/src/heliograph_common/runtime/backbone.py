@@ -5,7 +5,7 @@ name in health checks, one time limit and one place in the order of start. What 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Self, TypeVar
 
@@ -13,8 +13,10 @@ from heliograph_common.blobs.minio import MinioBlobs
 from heliograph_common.blobs.port import Blobs
 from heliograph_common.bus.connection import Bus
 from heliograph_common.bus.life_signs import LifeSigns
+from heliograph_common.bus.notices import say
 from heliograph_common.bus.publish import publish
 from heliograph_common.bus.pull import PullSource
+from heliograph_common.bus.settled import Settled
 from heliograph_common.contracts.streams import ConsumerSpec, consumers_of
 from heliograph_common.db.engine import Database
 from heliograph_common.messaging.ports import Handler, Source
@@ -22,6 +24,7 @@ from heliograph_common.messaging.relay import Relay
 from heliograph_common.messaging.row_source import FallbackSource, RowSource
 from heliograph_common.messaging.transaction import Messenger
 from heliograph_common.messaging.worker import Worker, WorkerSettings
+from heliograph_common.messaging.worker_reports import WorkerReports
 from heliograph_common.runtime.adapters import Closing
 from heliograph_common.runtime.health import Health
 from heliograph_common.runtime.lifecycle import Component
@@ -67,6 +70,7 @@ class Backbone:
         self.bus = bus
         self.relay = Relay(database, partial(publish, bus), lambda: bus.connected, hold_back=settings.held_back())
         self.messenger = Messenger(database, self.relay)
+        self._reports = WorkerReports(service, partial(say, bus))
         health.register("database", database.ready, critical=False, timeout=DATABASE_SECONDS)
         health.register("blobs", blobs.ready, critical=False, timeout=BLOBS_SECONDS)
         _check_bus(health, bus)
@@ -86,7 +90,8 @@ class Backbone:
     @property
     def components(self) -> list[Component]:
         """In the order of their start, before those of the service."""
-        return [Closing("database", self.database.close), Closing("blobs", self.blobs.close), self.bus, self.relay]
+        closing = (Closing("database", self.database.close), Closing("blobs", self.blobs.close))
+        return [*closing, self.bus, self.relay, self._reports]
 
     def worker(
         self,
@@ -105,10 +110,11 @@ class Backbone:
         checks of what the handler needs beside the database, and ``gate`` whether to take anything (see ``Worker``).
         """
         signs = LifeSigns(self._settings.nats, client_name=_client_name(self._service))
-        consumer = handler.consumer
+        consumer, consumers = handler.consumer, consumers_of(handler.command)
+        settled = {spec.durable: Settled() for spec in consumers}
         worker = Worker(
             self._service,
-            self._source(consumers_of(handler.command), signs, patience),
+            self._source(consumers, signs, settled, patience),
             handler,
             self.messenger,
             settings,
@@ -116,16 +122,20 @@ class Backbone:
             gate=gate,
             name=f"worker-{consumer}",
         )
+        self._reports.add(worker.load, settled)
         self._health.register("worker" if consumer == self._service else f"worker-{consumer}", worker.ready)
         return [signs, worker]
 
-    def _source(self, consumers: Sequence[ConsumerSpec], signs: LifeSigns, patience: float) -> Source:
+    def _source(
+        self, consumers: Sequence[ConsumerSpec], signs: LifeSigns, settled: Mapping[str, Settled], patience: float
+    ) -> Source:
         subjects = [consumer.filter_subject for consumer in consumers]
         rows = RowSource(self.database, subjects, by=self._service)
         held_back = self._settings.held_back()
         if held_back is not None and all(subject.startswith(held_back) for subject in subjects):
             return rows
-        from_nats = PullSource(self.bus, consumers, ack_wait=self._settings.nats.ack_wait, signs=signs)
+        ack_wait = self._settings.nats.ack_wait
+        from_nats = PullSource(self.bus, consumers, ack_wait=ack_wait, signs=signs, settled=settled)
         return FallbackSource(from_nats, rows, failing_for=self.bus.down_for, patience=patience)
 
 

@@ -215,6 +215,48 @@ photo_provider_remaining = Gauge(
     registry=REGISTRY,
 )
 
+# By StreamScaler: the replicas that its target is set to, those that the load asks for, the messages that wait or are being
+# worked on, and of these the ones in hand. Only the operator that acts tells them.
+operator_replicas = Gauge("heliograph_operator_replicas", "Replicas set", ("scaler",), registry=REGISTRY)
+operator_wanted_replicas = Gauge(
+    "heliograph_operator_wanted_replicas", "Replicas that the load asks for", ("scaler",), registry=REGISTRY
+)
+operator_backlog = Gauge(
+    "heliograph_operator_backlog", "Messages that wait or are being worked on", ("scaler",), registry=REGISTRY
+)
+operator_in_flight = Gauge(
+    "heliograph_operator_in_flight", "Messages that workers have in hand", ("scaler",), registry=REGISTRY
+)
+# 1 where the condition of a StreamScaler is True: Ready, Scaling, SignalLost, ConsumerMissing, ConsumerPaused, Saturated.
+operator_condition = Gauge(
+    "heliograph_operator_condition", "Whether a condition is True", ("scaler", "condition"), registry=REGISTRY
+)
+# Changes of replicas, by the term that decided and the direction: up, down.
+operator_decisions = Counter(
+    "heliograph_operator_decisions_total", "Changes of replicas", ("scaler", "term", "direction"), registry=REGISTRY
+)
+# 1 where this operator holds the Lease.
+operator_leader = Gauge("heliograph_operator_leader", "Whether this operator acts", registry=REGISTRY)
+# Looks at one StreamScaler, with what was done about it.
+operator_tick_duration = Histogram(
+    "heliograph_operator_tick_duration_seconds",
+    "Time of one look at a StreamScaler",
+    registry=REGISTRY,
+    buckets=_REQUEST,
+)
+# Looks that failed by no known cause, by reason: error, timeout.
+operator_tick_failures = Counter(
+    "heliograph_operator_tick_failures_total", "Looks at a StreamScaler that failed", ("reason",), registry=REGISTRY
+)
+# Requests to the API server that failed, by call (scale, pods, write_status, ...) and reason: forbidden, unavailable,
+# conflict, rejected.
+operator_request_failures = Counter(
+    "heliograph_operator_request_failures_total",
+    "Failed requests to the API server",
+    ("call", "reason"),
+    registry=REGISTRY,
+)
+
 
 def observe(histogram: Histogram, seconds: float) -> None:
     """Records ``seconds``, with the current trace as exemplar where there is one."""

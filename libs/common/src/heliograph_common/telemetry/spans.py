@@ -34,6 +34,12 @@ OUTCOME = "heliograph.message.outcome"
 IMAGE_ID = "heliograph.image.id"
 IMPORT_ID = "heliograph.import.id"
 WORD_ID = "heliograph.word.id"
+SCALER = "heliograph.scaler.name"
+SCALE_TARGET = "heliograph.scaler.target"
+SCALE_FROM = "heliograph.scaler.replicas.from"
+SCALE_TO = "heliograph.scaler.replicas.to"
+SCALE_TERM = "heliograph.scaler.term"
+BACKLOG = "heliograph.scaler.backlog"
 DB_SYSTEM = "db.system.name"
 DB_OPERATION = "db.operation.name"
 S3_KEY = "aws.s3.key"
@@ -199,6 +205,21 @@ def chat_span(model: str, *, provider: str, max_tokens: int, host: str, port: in
             )
 
         yield answered
+
+
+@contextmanager
+def scale_span(scaler: str, *, target: str, was: int, to: int, term: str, backlog: int) -> Iterator[Span]:
+    """INTERNAL span around one change of the replicas of ``target``; the requests to the API server are in it."""
+    described: dict[str, AttributeValue] = {
+        SCALER: scaler,
+        SCALE_TARGET: target,
+        SCALE_FROM: was,
+        SCALE_TO: to,
+        SCALE_TERM: term,
+        BACKLOG: backlog,
+    }
+    with _span(f"scale {scaler}", SpanKind.INTERNAL, described) as span:
+        yield span
 
 
 def step_span(

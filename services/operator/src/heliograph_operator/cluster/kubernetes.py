@@ -129,6 +129,11 @@ class KubernetesCluster:
         async with bounded("create events", f"about {scaler}"):
             await self._client.create(event)
 
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        """Page by page."""
+        async with bounded(f"list {PLURAL}", ""):
+            return [dict(found) async for found in self._client.list(_StreamScaler)]
+
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease."""
         try:

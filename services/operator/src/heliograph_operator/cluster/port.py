@@ -98,6 +98,9 @@ class Cluster(Protocol):
     ) -> None:
         """Creates an Event about a StreamScaler (``events.k8s.io/v1``)."""
 
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        """All StreamScalers, as the API has them. Raises ``NotFound`` where their definition is not installed."""
+
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease, ``None`` where there is none."""
 

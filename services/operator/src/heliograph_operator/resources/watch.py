@@ -13,6 +13,7 @@ import dataclasses
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ class Watch:
         self._store = store
         self._failure = ""
         self._failures = 0
+        self._began_at = 0.0
         self._stopping = threading.Event()
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -75,11 +77,13 @@ class Watch:
             raise Unavailable(f"StreamScalers cannot be watched, their changes are seen late: {self._failure}")
 
     def restart(self) -> None:
-        """Watches from the beginning, because it has missed something."""
-        self._stop_kopf()
+        """Watches from the beginning, because it has missed something; not where it has only just begun."""
+        if time.monotonic() - self._began_at > SETTLED_SECONDS:
+            self._stop_kopf()
 
     async def _supervise(self) -> None:
         while not self._stopping.is_set():
+            self._began_at = time.monotonic()
             ended = self._spawn()
             done, _ = await asyncio.wait([ended], timeout=SETTLED_SECONDS)
             if not done:
@@ -186,16 +190,14 @@ def settings() -> kopf.OperatorSettings:
 
 
 async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """``KUBECONFIG`` where it is set, else the service account of the pod, else the kubeconfig of the user. The token is
-    read again whenever the API server says that it is no longer valid. Not a plain function: that would take a thread for
-    each start."""
-    if not os.environ.get("KUBECONFIG") and (account := kopf.login_with_service_account(**kwargs)) is not None:
-        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-        if not host:
-            return account
-        address = f"[{host}]" if ":" in host else host
-        return dataclasses.replace(account, server=f"https://{address}:{port}")
-    return kopf.login_with_kubeconfig(**kwargs)
+    """As the service account of the pod, else as the kubeconfig says. The token is read again whenever the API server says
+    that it is no longer valid. Not a plain function: that would take a thread for each start."""
+    account = kopf.login_with_service_account(**kwargs)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if account is None or not host:
+        return account or kopf.login_with_kubeconfig(**kwargs)
+    address = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(account, server=f"https://{address}:{port}")
 
 
 def _reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ SILENT_SECONDS = 3.0
 """After which a process without a report is gone."""
 
 PROCESSES = 4_096
-BYTES = 32 << 20
+BYTES = 8 << 20
 """Of reports, as they were sent."""
 
 _REMEMBERED_SECONDS = 60.0
@@ -75,16 +75,17 @@ class Fleet:
         self._processes: dict[str, _Process] = {}
         self._bytes = 0
 
-    def hear(self, report: WorkerReport, size: int, now: float) -> bool:
-        """Takes a report of ``size`` bytes; ``False`` where there is no room for another process."""
+    def hear(self, report: WorkerReport, size: int, now: float, *, listening: float = 0.0) -> bool:
+        """Takes a report of ``size`` bytes; ``False`` where there is no room for another process. Without a break there was
+        ``listening`` for so many seconds: what a process did that began since was done since."""
         before = self._processes.get(report.process)
         grown = self._bytes + size - (before.size if before else 0)
         if (before is None and len(self._processes) >= PROCESSES) or grown > BYTES:
             return False
         self._processes[report.process] = _Process(report, size, now)
         self._bytes = grown
-        if before is not None:
-            for progress in _steps(before.report, report):
+        if before is not None or report.up_seconds < listening:
+            for progress in _steps(before.report if before else None, report):
                 self._progressed(progress)
         return True
 
@@ -108,18 +109,19 @@ class Fleet:
         return sum(process.delayed(durable, now) for process in self._processes.values())
 
 
-def _steps(before: WorkerReport, after: WorkerReport) -> Iterator[Progress]:
-    """What each handler did between the two. A count that is lower than before is no count of the same."""
-    known = {handler.consumer: handler for handler in before.handlers}
+def _steps(before: WorkerReport | None, after: WorkerReport) -> Iterator[Progress]:
+    """What each handler did between the two, or since the start. A count that is lower than before is no count of the same,
+    and neither is one that comes up later: each process tells of all its handlers from the first time."""
+    known = {handler.consumer: handler for handler in before.handlers} if before else {}
     for handler in after.handlers:
         old = known.get(handler.consumer)
-        if old is not None:
-            finished = {queue.durable: queue.finished for queue in old.queues}
+        if old is not None or before is None:
+            finished = {queue.durable: queue.finished for queue in old.queues} if old else {}
             yield Progress(
-                seconds=max(0.0, handler.busy_seconds - old.busy_seconds),
-                completions=max(0, handler.completions - old.completions),
+                seconds=max(0.0, handler.busy_seconds - (old.busy_seconds if old else 0.0)),
+                completions=max(0, handler.completions - (old.completions if old else 0)),
                 finished={
-                    queue.durable: max(0, queue.finished - finished.get(queue.durable, queue.finished))
+                    queue.durable: max(0, queue.finished - finished.get(queue.durable, queue.finished if old else 0))
                     for queue in handler.queues
                 },
             )

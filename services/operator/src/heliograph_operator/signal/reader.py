@@ -40,8 +40,16 @@ class Reader:
 
     name = "signal"
 
-    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        listening_seconds: float = LISTENING_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``listening_seconds``: how long to listen to workers before what they told counts as all."""
         self._bus = bus
+        self._listening_seconds = listening_seconds
         self._clock = clock
         self._listener = Listener(bus, WORKER_SUBJECTS, self._hear)
         self._fleet = Fleet(self._progressed)
@@ -64,7 +72,7 @@ class Reader:
         """
         if not self._bus.connected:
             raise SignalLost("NATS is not connected")
-        if self._listener.listening_for < LISTENING_SECONDS:
+        if not self._listener.listening_for > self._listening_seconds:
             raise SignalLost("workers were not heard yet, since NATS is connected for a moment only")
         states = await self._states(spec)
         if not self._listener.listening_for:
@@ -93,7 +101,7 @@ class Reader:
             metrics.worker_reports_ignored.labels(reason="malformed").inc()
             log.debug("report ignored", error=str(error))
             return
-        if not self._fleet.hear(report, len(payload), self._clock()):
+        if not self._fleet.hear(report, len(payload), self._clock(), listening=self._listener.listening_for):
             metrics.worker_reports_ignored.labels(reason="too_many").inc()
 
     def _progressed(self, progress: Progress) -> None:

@@ -1,0 +1,111 @@
+"""Counts what the API server refuses or fails at, and remembers which rights the operator lacks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import structlog
+
+from heliograph_common.errors import Permanent
+from heliograph_common.telemetry import metrics
+from heliograph_operator.cluster.port import (
+    Cluster,
+    ClusterError,
+    ClusterUnavailable,
+    Conflict,
+    Forbidden,
+    LeaseRecord,
+    NotFound,
+    Pod,
+    Scale,
+)
+from heliograph_operator.model import Target
+
+log = structlog.get_logger(__name__)
+
+
+class ObservedCluster:
+    """Does what ``inner`` does. What is refused is logged when it begins and when it ends, not each time."""
+
+    def __init__(self, inner: Cluster) -> None:
+        self._inner = inner
+        self._denied: dict[str, str] = {}
+
+    async def check(self) -> None:
+        """For ``Health``: raises while a right is lacking that was needed."""
+        if self._denied:
+            rights = ", ".join(sorted(set(self._denied.values())))
+            raise Permanent(f"the operator's Role lacks: {rights}. Apply the Role of the chart again")
+
+    async def scale(self, target: Target) -> Scale:
+        async with self._call(f"scale {target.kind}"):
+            return await self._inner.scale(target)
+
+    async def set_replicas(self, target: Target, replicas: int, version: str) -> None:
+        async with self._call(f"set_replicas {target.kind}"):
+            await self._inner.set_replicas(target, replicas, version)
+
+    async def autoscaler_of(self, target: Target) -> str | None:
+        async with self._call("autoscaler_of"):
+            return await self._inner.autoscaler_of(target)
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        async with self._call("pods"):
+            return await self._inner.pods(selector)
+
+    async def set_deletion_cost(self, pod: str, cost: int) -> None:
+        async with self._call("set_deletion_cost"):
+            await self._inner.set_deletion_cost(pod, cost)
+
+    async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
+        async with self._call("write_status"):
+            await self._inner.write_status(scaler, status)
+
+    async def emit(
+        self, scaler: str, uid: str, *, kind: Literal["Normal", "Warning"], reason: str, action: str, message: str
+    ) -> None:
+        async with self._call("emit"):
+            await self._inner.emit(scaler, uid, kind=kind, reason=reason, action=action, message=message)
+
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        async with self._call("scalers"):
+            return await self._inner.scalers()
+
+    async def lease(self, name: str) -> LeaseRecord | None:
+        async with self._call("lease"):
+            return await self._inner.lease(name)
+
+    async def write_lease(self, name: str, record: LeaseRecord) -> LeaseRecord:
+        async with self._call("write_lease create" if not record.version else "write_lease update"):
+            return await self._inner.write_lease(name, record)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    @asynccontextmanager
+    async def _call(self, call: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except ClusterError as error:
+            self._failed(call, error)
+            raise
+        if (right := self._denied.pop(call, None)) is not None:
+            log.info("right granted", right=right)
+
+    def _failed(self, call: str, error: ClusterError) -> None:
+        if isinstance(error, NotFound):
+            return
+        metrics.operator_request_failures.labels(call=call.partition(" ")[0], reason=_reason(error)).inc()
+        if isinstance(error, Forbidden) and call not in self._denied:
+            self._denied[call] = error.right
+            log.error("right missing", right=error.right, error=str(error))
+
+
+def _reason(error: ClusterError) -> str:
+    if isinstance(error, Forbidden):
+        return "forbidden"
+    if isinstance(error, ClusterUnavailable):
+        return "unavailable"
+    return "conflict" if isinstance(error, Conflict) else "rejected"
