@@ -21,6 +21,7 @@ CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
     "list horizontalpodautoscalers": lambda cluster: cluster.autoscaler_of(TARGET),
     "list pods": lambda cluster: cluster.pods("app=thumbnailer"),
     "patch pods": lambda cluster: cluster.set_deletion_cost("one", 1),
+    "list streamscalers": lambda cluster: cluster.scalers(),
     "patch streamscalers/status": lambda cluster: cluster.write_status("pictures", {}),
     "create events": lambda cluster: cluster.emit(
         "pictures", "uid", kind="Normal", reason="Scaled", action="Scale", message="From 1 to 2."

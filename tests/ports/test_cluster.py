@@ -139,6 +139,17 @@ async def test_a_status_replaces_the_one_before(harness: ClusterHarness) -> None
         await harness.cluster.write_status("gone", {"replicas": 4})
 
 
+async def test_scalers_are_listed_whole(harness: ClusterHarness) -> None:
+    assert list(await harness.cluster.scalers()) == []
+    uids = {name: await harness.create_scaler(name, TARGET) for name in ("pictures", "words")}
+    await harness.cluster.write_status("words", {"replicas": 4})
+    found = {each["metadata"]["name"]: each for each in await harness.cluster.scalers()}
+    assert {name: each["metadata"]["uid"] for name, each in found.items()} == uids
+    assert found["pictures"]["metadata"]["generation"] == 1
+    assert found["pictures"]["spec"]["target"] == {"kind": TARGET.kind, "name": TARGET.name}
+    assert [found[name].get("status") for name in ("pictures", "words")] == [None, {"replicas": 4}]
+
+
 async def test_events_are_about_the_scaler(harness: ClusterHarness) -> None:
     uid = await harness.create_scaler("pictures", TARGET)
     for _ in range(2):

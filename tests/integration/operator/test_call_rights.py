@@ -1,5 +1,5 @@
-"""Each call of the port needs one right of the operator, and no call needs more than the chart grants. ``test_rights.py`` has what
-the whole operator does with them."""
+"""Each call of the port needs one right of the operator, and none needs more than the chart grants. What the whole operator
+does with its rights is in ``test_rights.py``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from heliograph_operator.cluster.port import Conflict, Forbidden, NotFound
 
 pytestmark = pytest.mark.xdist_group(GROUP)
 
-WATCHED = {"list streamscalers", "watch streamscalers"}
-"""What kopf needs."""
+WATCHED = {"watch streamscalers"}
+"""What kopf does."""
 
 RIGHTS = [f"{verb} {resource}" for _, resource, verb in rights(rules())]
 
