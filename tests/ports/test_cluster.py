@@ -194,6 +194,16 @@ async def test_a_lease_that_was_deleted_is_not_made_again_by_its_holder(harness:
     assert await harness.cluster.lease("operator") == other
 
 
+async def test_all_scalers_are_listed_with_their_status(harness: ClusterHarness) -> None:
+    assert await harness.cluster.scalers() == []
+    uids = {name: await harness.create_scaler(name, TARGET) for name in ("one", "two")}
+    await harness.cluster.write_status("two", {"replicas": 3})
+    listed = {str(each["metadata"]["name"]): each for each in await harness.cluster.scalers()}
+    assert {name: each["metadata"]["uid"] for name, each in listed.items()} == uids
+    assert listed["one"]["metadata"]["generation"] == 1
+    assert listed["two"]["status"] == {"replicas": 3}
+
+
 CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
     "get deployments/scale": lambda cluster: cluster.scale(TARGET),
     "patch deployments/scale": lambda cluster: cluster.set_replicas(TARGET, 1, "1"),
@@ -203,6 +213,7 @@ CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
     "list pods": lambda cluster: cluster.pods("app=thumbnailer"),
     "patch pods": lambda cluster: cluster.set_deletion_cost("one", 1),
     "patch streamscalers/status": lambda cluster: cluster.write_status("pictures", {}),
+    "list streamscalers": lambda cluster: cluster.scalers(),
     "create events": lambda cluster: cluster.emit(
         "pictures", "uid", kind="Normal", reason="Scaled", action="Scale", message="From 1 to 2."
     ),

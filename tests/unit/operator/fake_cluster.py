@@ -141,6 +141,14 @@ class FakeCluster:
         self._call("create events")
         self.events.append(FakeEvent(scaler, uid, kind, reason, action, message))
 
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        """All, of their first generation and with an empty spec."""
+        self._call("list streamscalers")
+        return [
+            {"metadata": {"name": name, "uid": f"uid-{name}", "generation": 1}, "spec": {}, "status": status or {}}
+            for name, status in self.statuses.items()
+        ]
+
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease."""
         self._call("get leases")
