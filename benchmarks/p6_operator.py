@@ -1,7 +1,7 @@
 """P6: the operator's law beside models of KEDA, of an HPA on CPU and of Knative, in one simulation (``benchmarks.scaling``).
 
 KEDA has a choice of ``lagThreshold``; for each scenario the quickest and the cheapest of them are shown, chosen afterwards,
-as nobody could beforehand. ``python -m benchmarks.p6_operator --plots`` draws ``docs/guides/scaling/*.svg`` as well.
+with the results known. ``python -m benchmarks.p6_operator --plots`` draws ``docs/guides/scaling/*.svg`` as well.
 """
 
 from __future__ import annotations

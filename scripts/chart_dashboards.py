@@ -48,27 +48,6 @@ PIPELINE: list[Panel | str] = [
     ("Outbox: quarantined rows", "short", "max(heliograph_outbox_quarantined{$ns})", "rows"),
     ("Messages by outcome", "ops", f"sum by (outcome) (rate({MESSAGE}_count{{$ns}}[$__rate_interval]))", "{{outcome}}"),
     (
-        "Slots in use, share",
-        "percentunit",
-        "sum by (consumer) (heliograph_worker_busy{$ns}) / sum by (consumer) (heliograph_worker_slots{$ns})",
-        "{{consumer}}",
-    ),
-    (
-        "Messages a second of a busy slot",
-        "ops",
-        (
-            "sum by (consumer) (rate(heliograph_worker_completions_total{$ns}[$__rate_interval])) / "
-            "sum by (consumer) (rate(heliograph_worker_busy_seconds_total{$ns}[$__rate_interval]))"
-        ),
-        "{{consumer}}",
-    ),
-    (
-        "Slots that wait for an unavailable server",
-        "short",
-        "sum by (consumer) (heliograph_worker_stalled{$ns})",
-        "{{consumer}}",
-    ),
-    (
         "Redeliveries",
         "ops",
         "sum by (consumer) (rate(heliograph_redeliveries_total{$ns}[$__rate_interval]))",

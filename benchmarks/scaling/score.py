@@ -112,7 +112,7 @@ def cheapest(found: Mapping[str, Score]) -> str:
 
 
 SHORT_WAIT, SHORT_DRAIN = 0.2, 5.0
-"""Seconds below which a wait or a drain is nobody's concern, whoever else was quicker."""
+"""Seconds below which a wait or a drain does not matter, whatever another took."""
 
 
 def half(ours: float, theirs: float, short: float) -> bool:

@@ -119,8 +119,8 @@ def test_it_never_scales_in_below_the_work_in_hand_nor_by_more_than_half(
         replicas = decision.replicas
 
 
-@given(st.integers(2, 1000), st.floats(1, 10), st.integers(1, 64))
-def test_from_many_to_zero_one_step_at_a_time(replicas: int, seconds: float, slots: int) -> None:
+@given(st.integers(2, 1000), st.integers(1, 10), st.integers(1, 64))
+def test_from_many_to_zero_one_step_at_a_time(replicas: int, seconds: int, slots: int) -> None:
     limits = replace(ORDINARY, maximum=1000, slots=slots)
     decisions = followed(limits, [IDLE] * 400, replicas, seconds)
     counts = [replicas, *(each.replicas for each in decisions)]

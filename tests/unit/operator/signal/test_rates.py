@@ -60,8 +60,8 @@ def test_looks_that_failed_are_averaged_over() -> None:
 
 def test_after_a_long_time_without_looks_it_begins_again() -> None:
     arrivals = Arrivals()
-    assert looks(arrivals, [(0.0, 0, 0), (10.0, 100, 0), (100.0, 100, 0)]) == 0
-    assert looks(arrivals, [(110.0, 120, 0)]) == pytest.approx(2.0)
+    assert looks(arrivals, [(0.0, 0, 0), (10.0, 100, 0), (100.0, 9_000, 0)]) == 0, "who finished what is not known"
+    assert looks(arrivals, [(110.0, 9_020, 0)]) == pytest.approx(2.0)
 
 
 def test_a_consumer_that_was_recreated_begins_again() -> None:
@@ -141,6 +141,14 @@ def test_a_night_without_work_changes_nothing() -> None:
         rate.note(1.0, seconds=0.0, completions=0)
     assert rate.rate(0.5) == pytest.approx(2.0)
     rate.note(1.0, seconds=0.9, completions=0)  # the first job of the day is not done yet
+    assert rate.rate(0.5) == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_short_job_after_an_hour_is_one_job_among_others() -> None:
+    rate = ServiceRate()
+    for _ in range(60):
+        rate.note(1.0, seconds=1.0, completions=2)
+    rate.note(3_600.0, seconds=0.01, completions=1)
     assert rate.rate(0.5) == pytest.approx(2.0, rel=0.05)
 
 
