@@ -15,9 +15,9 @@ from tests.integration.operator.api_server import GROUP
 from tests.integration.operator.operators import SCALER, TARGET, OperatorProcess, ScaledWorkload, operator_process
 from tests.polling import until
 
-pytestmark = [pytest.mark.xdist_group(GROUP), pytest.mark.unmeasured]
-
 SECONDS = float(os.environ.get("HELIOGRAPH_TEST_SOAK_SECONDS", "25"))
+pytestmark = [pytest.mark.xdist_group(GROUP), pytest.mark.unmeasured, pytest.mark.timeout(SECONDS + 150)]
+
 WARM_TICKS = 1_500
 """Caches, pools and the allocator's arenas are full after so many."""
 SCALERS = 4
