@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.integration.operator.api_server import GROUP
-from tests.integration.operator.operators import SCALER, TARGET, OperatorProcess, World, operator_process
+from tests.integration.operator.operators import SCALER, TARGET, OperatorProcess, ScaledWorkload, operator_process
 from tests.polling import until
 
-pytestmark = [pytest.mark.xdist_group(GROUP), pytest.mark.unmeasured]
-
 SECONDS = float(os.environ.get("HELIOGRAPH_TEST_SOAK_SECONDS", "25"))
+pytestmark = [pytest.mark.xdist_group(GROUP), pytest.mark.unmeasured, pytest.mark.timeout(SECONDS + 150)]
+
 WARM_TICKS = 1_500
 """Caches, pools and the allocator's arenas are full after so many."""
 SCALERS = 4
@@ -31,19 +31,25 @@ async def reached(operator: OperatorProcess, ticks: float, seconds: float) -> No
     await until(lambda: time.monotonic() > deadline or (operator.metric(TICKS) or 0) >= ticks, seconds + 30, every=0.5)
 
 
-async def test_memory_stays_level(world: World, tmp_path: Path) -> None:
+async def version(world: ScaledWorkload) -> int:
+    """Of the newest write that the API server has had, which counts up by one with each."""
+    return int((await world.namespace.scaler("scaler-0"))["metadata"]["resourceVersion"])
+
+
+async def test_memory_stays_level(world: ScaledWorkload, tmp_path: Path) -> None:
     for number in range(SCALERS):
         await world.namespace.create_scaler(f"scaler-{number}", TARGET, **{**SCALER, "dryRun": True})
     await world.jobs.send(40)
     variables = {"TICK_SECONDS": 0.005, "FIGURES_SECONDS": 0.001, "LEASE_SECONDS": 3}
     async with operator_process(world, tmp_path / "soak.log", **variables) as operator:
         await reached(operator, WARM_TICKS, 60)
-        began, before = operator.metric(TICKS), operator.resident_bytes
+        began, before, first = operator.metric(TICKS), operator.resident_bytes, await version(world)
         assert began is not None
         assert began >= WARM_TICKS, operator.log.read_text(encoding="utf-8")[-2000:]
         await reached(operator, float("inf"), SECONDS)
         ended, after = operator.metric(TICKS), operator.resident_bytes
         assert ended is not None
+        assert await version(world) - first > (ended - began) * 0.9, "each tick writes a status"
         assert operator.checks() == {}
     ticks, growth = ended - began, after - before
     sys.stdout.write(f"{ticks:.0f} ticks: {before / 2**20:.1f} -> {after / 2**20:.1f} MiB\n")
