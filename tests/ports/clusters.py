@@ -56,8 +56,7 @@ class FakeClusterHarness:
 
     async def create_scaler(self, name: str, target: Target) -> str:
         """A StreamScaler; its uid."""
-        self.fake.statuses[name] = None
-        return f"uid-{name}"
+        return self.fake.add_scaler(name, target={"kind": target.kind, "name": target.name})
 
     async def status(self, scaler: str) -> dict[str, Any] | None:
         """What was written."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,24 +13,19 @@ from lightkube.config.models import Cluster as ServerAddress
 from lightkube.config.models import User
 from tests.integration.operator.api_server import GROUP
 from tests.integration.operator.namespaces import operator_namespace
+from tests.ports.cluster_calls import CALLS, MINE, NOW, TARGET
 from tests.ports.clusters import ClusterHarness, FakeClusterHarness, RealClusterHarness
 from tests.unit.operator.fake_cluster import FakeEvent
 
 from heliograph_operator.cluster.kubernetes import KubernetesCluster
 from heliograph_operator.cluster.port import (
-    Cluster,
     ClusterUnavailable,
     Conflict,
     Forbidden,
-    LeaseRecord,
     NotFound,
     Pod,
 )
 from heliograph_operator.model import Target
-
-TARGET = Target("Deployment", "thumbnailer")
-NOW = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
-MINE = LeaseRecord("me", 10, NOW, 3, "", NOW)
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.xdist_group(GROUP))])
@@ -144,6 +139,17 @@ async def test_a_status_replaces_the_one_before(harness: ClusterHarness) -> None
         await harness.cluster.write_status("gone", {"replicas": 4})
 
 
+async def test_scalers_are_listed_whole(harness: ClusterHarness) -> None:
+    assert list(await harness.cluster.scalers()) == []
+    uids = {name: await harness.create_scaler(name, TARGET) for name in ("pictures", "words")}
+    await harness.cluster.write_status("words", {"replicas": 4})
+    found = {each["metadata"]["name"]: each for each in await harness.cluster.scalers()}
+    assert {name: each["metadata"]["uid"] for name, each in found.items()} == uids
+    assert found["pictures"]["metadata"]["generation"] == 1
+    assert found["pictures"]["spec"]["target"] == {"kind": TARGET.kind, "name": TARGET.name}
+    assert [found[name].get("status") for name in ("pictures", "words")] == [None, {"replicas": 4}]
+
+
 async def test_events_are_about_the_scaler(harness: ClusterHarness) -> None:
     uid = await harness.create_scaler("pictures", TARGET)
     for _ in range(2):
@@ -194,23 +200,14 @@ async def test_a_lease_that_was_deleted_is_not_made_again_by_its_holder(harness:
     assert await harness.cluster.lease("operator") == other
 
 
-CALLS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
-    "get deployments/scale": lambda cluster: cluster.scale(TARGET),
-    "patch deployments/scale": lambda cluster: cluster.set_replicas(TARGET, 1, "1"),
-    "get statefulsets/scale": lambda cluster: cluster.scale(Target("StatefulSet", "worker")),
-    "patch statefulsets/scale": lambda cluster: cluster.set_replicas(Target("StatefulSet", "worker"), 1, "1"),
-    "list horizontalpodautoscalers": lambda cluster: cluster.autoscaler_of(TARGET),
-    "list pods": lambda cluster: cluster.pods("app=thumbnailer"),
-    "patch pods": lambda cluster: cluster.set_deletion_cost("one", 1),
-    "patch streamscalers/status": lambda cluster: cluster.write_status("pictures", {}),
-    "create events": lambda cluster: cluster.emit(
-        "pictures", "uid", kind="Normal", reason="Scaled", action="Scale", message="From 1 to 2."
-    ),
-    "get leases": lambda cluster: cluster.lease("operator"),
-    "create leases": lambda cluster: cluster.write_lease("operator", MINE),
-    "update leases": lambda cluster: cluster.write_lease("operator", replace(MINE, version="1")),
-}
-"""Every call, and the one right that it needs."""
+async def test_all_scalers_are_listed_with_their_status(harness: ClusterHarness) -> None:
+    assert await harness.cluster.scalers() == []
+    uids = {name: await harness.create_scaler(name, TARGET) for name in ("one", "two")}
+    await harness.cluster.write_status("two", {"replicas": 3})
+    listed = {str(each["metadata"]["name"]): each for each in await harness.cluster.scalers()}
+    assert {name: each["metadata"]["uid"] for name, each in listed.items()} == uids
+    assert listed["one"]["metadata"]["generation"] == 1
+    assert listed["two"]["status"] == {"replicas": 3}
 
 
 @pytest.mark.parametrize("right", CALLS)

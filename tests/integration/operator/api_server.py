@@ -115,6 +115,11 @@ class ApiServer:
         self.stop()
         self.start()
 
+    def collect(self) -> None:
+        """Once it was stopped for good."""
+        if self._process:
+            self._process.wait(10)
+
     @property
     def _pid(self) -> int:
         return int(self._pidfile.read_text(encoding="utf-8").split()[0])
@@ -136,15 +141,17 @@ def running_api_server() -> Iterator[ApiServer]:
     """One of this process's own, with the resource StreamScaler; it and what it stored are gone afterwards."""
     _remove_abandoned()
     name = f"{_PREFIX}{os.getpid()}"
-    environment = _environment(name)
+    server = None
     try:
-        server = ApiServer(name, environment)
+        server = ApiServer(name, _environment(name))
         server.kubectl("apply", "-f", str(CRD))
         server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/streamscalers.heliograph.dev")
         yield server
     finally:
         with contextlib.suppress(Failed):
             run(LAB, "apiserver-down", name, seconds=60)
+        if server:
+            server.collect()
 
 
 def _environment(name: str) -> dict[str, str]:

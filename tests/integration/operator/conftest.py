@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.integration.operator.namespaces import OperatorNamespace
-from tests.integration.operator.operators import TARGET, World, jobs_on
+from tests.integration.operator.operators import TARGET, ScaledWorkload, jobs_on
 from tests.nats_server import NatsServer
 
 
 @pytest.fixture
-async def world(operator_namespace: OperatorNamespace, tmp_path: Path) -> AsyncIterator[World]:
+async def world(operator_namespace: OperatorNamespace, tmp_path: Path) -> AsyncIterator[ScaledWorkload]:
     """A workload without replicas in a namespace, and an empty stream on a NATS of its own."""
     server = NatsServer(tmp_path)
     await server.start()
@@ -20,6 +20,6 @@ async def world(operator_namespace: OperatorNamespace, tmp_path: Path) -> AsyncI
         async with jobs_on(server) as jobs:
             await jobs.create()
             await operator_namespace.create_workload(TARGET, 0)
-            yield World(operator_namespace, server, jobs)
+            yield ScaledWorkload(operator_namespace, server, jobs)
     finally:
         await server.stop()

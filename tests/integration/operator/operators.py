@@ -78,7 +78,7 @@ async def jobs_on(server: NatsServer) -> AsyncIterator[Jobs]:
         yield Jobs(bus)
 
 
-class World:
+class ScaledWorkload:
     """A namespace with a workload, and its load."""
 
     def __init__(self, namespace: OperatorNamespace, nats: NatsServer, jobs: Jobs) -> None:
@@ -131,14 +131,14 @@ class World:
         return sorted(reason for reason in reasons if reason not in {"Saturated", "NoLongerSaturated"})
 
 
-def operator_settings(world: World, **fields: Any) -> OperatorSettings:
+def operator_settings(world: ScaledWorkload, **fields: Any) -> OperatorSettings:
     """Of an operator of this world."""
     chosen = {"namespace": world.namespace.name, "lease_seconds": 3.0, "tick_seconds": 0.2, **fields}
     return OperatorSettings(nats=world.nats.settings, operator=ScalerSettings(**chosen))
 
 
 @asynccontextmanager
-async def operator(world: World, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> AsyncIterator[Health]:
+async def operator(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> AsyncIterator[Health]:
     """One in this process, with short leases and ticks."""
     monkeypatch.setenv("KUBECONFIG", str(world.namespace.kubeconfig))
     health = Health(cache_seconds=0.1)
@@ -199,7 +199,7 @@ Start = Callable[..., Any]
 
 
 @asynccontextmanager
-async def operator_process(world: World, log: Path, **variables: Any) -> AsyncIterator[OperatorProcess]:
+async def operator_process(world: ScaledWorkload, log: Path, **variables: Any) -> AsyncIterator[OperatorProcess]:
     """It is killed at the end of the block, if it still runs."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

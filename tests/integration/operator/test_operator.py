@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lightkube.core.exceptions import ApiError
 from tests.integration.operator.api_server import GROUP, ApiServer
-from tests.integration.operator.operators import CONSUMER, NAME, STREAM, TARGET, World, failed_checks, operator
+from tests.integration.operator.operators import CONSUMER, NAME, STREAM, TARGET, ScaledWorkload, failed_checks, operator
 from tests.polling import until
 
 from heliograph_common.clock import rfc3339
@@ -24,7 +24,7 @@ def value(metric: str) -> float | None:
     return metrics.REGISTRY.get_sample_value(metric, {"scaler": NAME})
 
 
-async def test_from_creation_to_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_from_creation_to_deletion(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     async with operator(world, monkeypatch, tick_seconds=1.0):
         await world.create_scaler()
         await world.until_condition("Ready")
@@ -59,7 +59,7 @@ async def test_from_creation_to_deletion(world: World, monkeypatch: pytest.Monke
     assert set(await world.events()) == {"ScaledUp"}
 
 
-async def test_busy_pods_stay_when_it_scales_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_busy_pods_stay_when_it_scales_in(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.namespace.set_replicas(TARGET, 4)
     for name in "abcd":
         await world.namespace.create_pod(name, TARGET.name)
@@ -73,7 +73,7 @@ async def test_busy_pods_stay_when_it_scales_in(world: World, monkeypatch: pytes
 
 
 async def test_an_api_server_that_restarts(
-    world: World, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    world: ScaledWorkload, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.create_scaler()
     await world.namespace.create_scaler("other", TARGET, stream=STREAM, consumers=[CONSUMER], dryRun=True)
@@ -94,7 +94,7 @@ async def _all_well(health: Health) -> bool:
     return not await failed_checks(health)
 
 
-async def test_a_target_that_vanishes_and_comes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_target_that_vanishes_and_comes_back(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.create_scaler()
     async with operator(world, monkeypatch):
         await world.until_condition("Ready")
@@ -108,7 +108,7 @@ async def test_a_target_that_vanishes_and_comes_back(world: World, monkeypatch: 
 
 
 async def test_a_consumer_that_is_paused_deleted_and_created_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.jobs.send(40)
     await world.create_scaler()
@@ -131,7 +131,7 @@ async def test_a_consumer_that_is_paused_deleted_and_created_again(
     assert events == ["ConsumerFound", "ConsumerMissing", "ConsumerPaused", "ConsumerResumed"]
 
 
-async def test_without_nats_it_holds_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_nats_it_holds_and_says_so(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.jobs.send(40)
     await world.create_scaler(stabilizationSeconds=10)
     async with operator(world, monkeypatch) as health:

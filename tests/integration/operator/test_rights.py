@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.integration.operator.api_server import GROUP, Right, rights, rules
-from tests.integration.operator.operators import CONSUMER, STREAM, TARGET, World, failed_checks, operator
+from tests.integration.operator.operators import CONSUMER, STREAM, TARGET, ScaledWorkload, failed_checks, operator
 from tests.polling import until
 
 from heliograph_common.runtime.health import Health
@@ -30,7 +30,7 @@ def granting(granted: list[Right]) -> list[dict[str, Any]]:
     ]
 
 
-async def test_each_right_is_needed_and_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_right_is_needed_and_named(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.namespace.create_workload(STATEFUL, 4)
     await world.namespace.create_pod("importer-0", STATEFUL.name)
     await world.namespace.annotate("importer-0", {"controller.kubernetes.io/pod-deletion-cost": "3"})
@@ -72,7 +72,7 @@ async def _well(health: Health) -> bool:
     return not await failed_checks(health)
 
 
-async def test_a_right_that_is_taken_away_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_right_that_is_taken_away_is_shown(world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.create_scaler()
     async with operator(world, monkeypatch) as health:
         await world.until_condition("Ready")

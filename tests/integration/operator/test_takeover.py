@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.operator.api_server import GROUP
-from tests.integration.operator.operators import TARGET, OperatorProcess, World, operator_process
+from tests.integration.operator.operators import TARGET, OperatorProcess, ScaledWorkload, operator_process
 from tests.polling import until
 
 pytestmark = pytest.mark.xdist_group(GROUP)
@@ -20,7 +20,7 @@ async def leader_of(*operators: OperatorProcess) -> OperatorProcess:
     return found
 
 
-async def test_the_other_takes_over(world: World, tmp_path: Path) -> None:
+async def test_the_other_takes_over(world: ScaledWorkload, tmp_path: Path) -> None:
     await world.jobs.send(40)
     await world.create_scaler()
     async with (

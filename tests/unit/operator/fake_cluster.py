@@ -61,6 +61,7 @@ class FakeCluster:
         self.autoscalers: dict[str, Target] = {}
         self.statuses: dict[str, dict[str, Any] | None] = {}
         """By the names of all StreamScalers that there are."""
+        self.specs: dict[str, dict[str, Any]] = {}
         self.events: list[FakeEvent] = []
         self.leases: dict[str, LeaseRecord] = {}
         self.unavailable = False
@@ -76,6 +77,12 @@ class FakeCluster:
         made = FakeWorkload(replicas, replicas if existing is None else existing, self._next())
         self.workloads[target] = made
         return made
+
+    def add_scaler(self, name: str, **spec: Any) -> str:
+        """A StreamScaler; returns its uid."""
+        self.statuses[name] = None
+        self.specs[name] = spec
+        return f"uid-{name}"
 
     def set_by_hand(self, target: Target, replicas: int) -> None:
         """As a person does with ``kubectl scale``."""
@@ -140,6 +147,15 @@ class FakeCluster:
         """To ``events``."""
         self._call("create events")
         self.events.append(FakeEvent(scaler, uid, kind, reason, action, message))
+
+    async def scalers(self) -> Sequence[Mapping[str, Any]]:
+        """Those that were added."""
+        self._call("list streamscalers")
+        return [
+            {"metadata": {"name": name, "uid": f"uid-{name}", "generation": 1}, "spec": spec}
+            | ({"status": self.statuses[name]} if self.statuses[name] else {})
+            for name, spec in self.specs.items()
+        ]
 
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease."""

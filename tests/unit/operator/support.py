@@ -134,7 +134,7 @@ def parse(spec: Mapping[str, Any]) -> ScalerSpec:
     return replace(SPEC, **spec)
 
 
-class Harness:
+class ScriptedOperator:
     """A reconciler with one scaler, ``one``; time passes only by ``tick``."""
 
     def __init__(self, *, status: Mapping[str, Any] | None = None, replicas: int = 1, **spec: Any) -> None:
@@ -162,10 +162,10 @@ class Harness:
         return self.seconds
 
     def put(
-        self, name: str, *, status: Mapping[str, Any] | None = None, generation: int = 1, uid: str = "", **spec: Any
+        self, name: str, *, status: Mapping[str, Any] | None = None, generation: int = 1, created: str = "", **spec: Any
     ) -> None:
         """Creates or edits a scaler."""
-        metadata = {"name": name, "uid": uid or f"uid-{name}", "generation": generation}
+        metadata = {"name": name, "uid": f"uid-{name}", "generation": generation, "creationTimestamp": created}
         self.store.put({"metadata": metadata, "spec": spec, "status": status or {}})
 
     async def tick(self, times: int = 1, *, every: float = 1.0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -49,6 +50,7 @@ def _disturbances(world: LeaseWorld, chance: random.Random) -> list[Callable[[],
         outage,
         world.delete,
         lambda: world.edit(holder=""),
+        lambda: world.edit(holder="", seconds=RELEASED_SECONDS),
         lambda: world.edit(holder=f"operator-{chance.randrange(3)}"),
         lambda: world.edit(seconds=chance.choice([-5, 0, 1, 3, 86_400])),
         lambda: world.edit(renewed=None),
@@ -120,6 +122,48 @@ def test_who_stopped_acts_no_more_and_who_does_not_hold_it_releases_nothing() ->
     first.candidate.stop()
     assert not first.acting(world.now)
     assert first.candidate.released(NOW)
+
+
+def test_who_reads_the_name_of_another_acts_no_more_at_once() -> None:
+    candidate = _holder()
+    assert candidate.acting(1.0)
+    candidate.see(LeaseRecord("other", LEASE, NOW, 1, "9"), 1.0)
+    assert not candidate.acting(1.0)
+
+
+def test_a_holder_that_a_person_removed_is_waited_for() -> None:
+    """It acts until it has seen that; a time of acquisition tells the Lease from one that was released."""
+    candidate = Candidate("me", LEASE)
+    candidate.see(LeaseRecord("", RELEASED_SECONDS, NOW, 1, "9", acquired=NOW), 0.0)
+    assert candidate.plan(LEASE - 0.1, NOW) is None
+    candidate.see(LeaseRecord("", RELEASED_SECONDS, NOW, 1, "10"), 1.0)
+    assert candidate.plan(1.0, NOW)
+
+
+def test_a_renewal_whose_answer_was_lost_is_known_by_its_time() -> None:
+    """Even one that the API server did late, when another had been tried."""
+    candidate = _holder()
+    first = candidate.plan(2.0, NOW.replace(second=2))
+    second = candidate.plan(3.0, NOW.replace(second=3))
+    assert first
+    assert second
+    candidate.contested()
+    candidate.see(replace(first, version="2"), 4.0)
+    renewed = candidate.plan(4.0, NOW.replace(second=4))
+    assert renewed
+    candidate.wrote(replace(renewed, version="3"), 4.0)
+    assert candidate.acting(4.0)
+
+
+def _holder() -> Candidate:
+    """One that acts at 0 s."""
+    candidate = Candidate("me", LEASE)
+    candidate.see(LeaseRecord("", RELEASED_SECONDS, NOW, 0, "0"), 0.0)
+    planned = candidate.plan(0.0, NOW)
+    assert planned
+    candidate.wrote(replace(planned, version="1"), 0.0)
+    assert candidate.acting(0.0)
+    return candidate
 
 
 def test_a_lease_that_was_edited_to_hold_for_years_is_waited_for_a_minute() -> None:

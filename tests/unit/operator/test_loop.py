@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.components import started
 from tests.polling import until
-from tests.unit.operator.support import Harness
+from tests.unit.operator.support import ScriptedOperator
 
 from heliograph_common.errors import Temporary
 from heliograph_common.telemetry import metrics
 from heliograph_operator.loop import Loop
+from heliograph_operator.model import Target
 
 
 class Lease:
@@ -19,7 +20,9 @@ class Lease:
         self.acting = acting
 
 
-def loop_of(operator: Harness, lease: Lease, *, look_seconds: float = 15.0, stuck_seconds: float = 30.0) -> Loop:
+def loop_of(
+    operator: ScriptedOperator, lease: Lease, *, look_seconds: float = 15.0, stuck_seconds: float = 30.0
+) -> Loop:
     """A loop in real time over a reconciler in its own."""
     return Loop(
         operator.store,
@@ -37,8 +40,8 @@ def value(metric: str, **labels: str) -> float | None:
 
 
 async def test_one_that_hangs_holds_up_no_other() -> None:
-    operator = Harness(stream="HANGS", replicas=0)
-    operator.put("two")
+    operator = ScriptedOperator(stream="HANGS", replicas=0)
+    operator.put("two", target=Target("Deployment", "other"))
     operator.load(40)
     operator.signals.hangs = {"HANGS"}
     loop = loop_of(operator, Lease())
@@ -50,14 +53,14 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
 
 
 async def test_a_look_that_takes_too_long_is_given_up_and_begun_again() -> None:
-    operator = Harness(stream="HANGS")
+    operator = ScriptedOperator(stream="HANGS")
     operator.signals.hangs = {"HANGS"}
     async with started([loop_of(operator, Lease(), look_seconds=0.02)]):
         await until(lambda: operator.signals.looks.count("HANGS") > 2)
 
 
 async def test_a_standstill_fails_the_check() -> None:
-    operator = Harness(stream="HANGS")
+    operator = ScriptedOperator(stream="HANGS")
     operator.signals.hangs = {"HANGS"}
     loop = loop_of(operator, Lease(), stuck_seconds=0.05)
 
@@ -73,7 +76,7 @@ async def test_a_standstill_fails_the_check() -> None:
 
 
 async def test_who_stands_by_looks_and_does_nothing() -> None:
-    operator = Harness(stream="WORK", replicas=0)
+    operator = ScriptedOperator(stream="WORK", replicas=0)
     operator.load(40)
     lease = Lease(acting=False)
     operator.acting = False
@@ -89,7 +92,7 @@ async def test_who_stands_by_looks_and_does_nothing() -> None:
 
 
 async def test_what_is_measured_of_a_scaler_goes_with_it() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     async with started([loop_of(operator, Lease())]):
         await until(lambda: value("heliograph_operator_replicas", scaler="one") == 3)
@@ -102,7 +105,7 @@ async def test_what_is_measured_of_a_scaler_goes_with_it() -> None:
 
 
 async def test_it_has_died_when_its_task_has() -> None:
-    operator = Harness()
+    operator = ScriptedOperator()
     loop = loop_of(operator, Lease())
     async with started([loop]):
         operator.store.scalers = None  # type: ignore[assignment,method-assign]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operator.support import Harness
+from tests.unit.operator.support import ScriptedOperator
 
 from heliograph_operator.cluster.port import ClusterUnavailable, Forbidden, NotFound, Pod
 
 
 async def test_out_at_once_and_said_once() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     await operator.tick(3)
     assert operator.cluster.set_to == [3]
@@ -21,7 +21,7 @@ async def test_out_at_once_and_said_once() -> None:
 
 
 async def test_busy_pods_are_spared_before_it_scales_in() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     pods = [
         Pod(name, cost, ready=True, terminating=False) for name, cost in (("a", None), ("b", 7), ("c", 1), ("d", 0))
     ]
@@ -35,7 +35,7 @@ async def test_busy_pods_are_spared_before_it_scales_in() -> None:
 
 
 async def test_a_pod_that_is_gone_holds_nothing_up() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     operator.cluster.faults["set_deletion_cost"] = NotFound("a")
     await operator.tick(62)
@@ -43,7 +43,7 @@ async def test_a_pod_that_is_gone_holds_nothing_up() -> None:
 
 
 async def test_after_a_takeover_nothing_goes_within_a_whole_window() -> None:
-    operator = Harness(replicas=8)
+    operator = ScriptedOperator(replicas=8)
     await operator.tick(50)
     operator.reconciler = operator.operator()
     await operator.tick(59)
@@ -53,7 +53,7 @@ async def test_after_a_takeover_nothing_goes_within_a_whole_window() -> None:
 
 
 async def test_another_operator_goes_on_from_the_status() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40, service_rate=0.5, slots=2.0)
     operator.signals.lost = "no"
     await operator.tick(10)
@@ -83,7 +83,7 @@ async def test_another_operator_goes_on_from_the_status() -> None:
     ],
 )
 async def test_what_is_refused_holds_and_is_said_once(fault: dict[str, Exception], reason: str, event: str) -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     operator.cluster.faults = fault
     await operator.tick(9)
@@ -101,7 +101,7 @@ async def test_what_is_refused_holds_and_is_said_once(fault: dict[str, Exception
 
 
 async def test_an_autoscaler_is_never_fought() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     operator.cluster.autoscaler = "hpa"
     await operator.tick(12)
@@ -112,7 +112,7 @@ async def test_an_autoscaler_is_never_fought() -> None:
 
 
 async def test_a_lost_signal_holds_at_once_and_is_said_when_it_lasts() -> None:
-    operator = Harness(replicas=2)
+    operator = ScriptedOperator(replicas=2)
     await operator.tick()
     operator.signals.lost = "NATS is not connected"
     await operator.tick(3)
@@ -130,7 +130,7 @@ async def test_a_lost_signal_holds_at_once_and_is_said_when_it_lasts() -> None:
 
 
 async def test_a_missing_consumer_holds() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     operator.load(40, missing=("thumbnailer",))
     await operator.tick(70)
     assert operator.cluster.set_to == []
@@ -142,7 +142,7 @@ async def test_a_missing_consumer_holds() -> None:
 
 
 async def test_a_paused_consumer_lets_nothing_go_but_more_come() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     operator.load(0, paused=("thumbnailer",))
     await operator.tick(70)
     assert operator.cluster.set_to == []
@@ -156,7 +156,7 @@ async def test_a_paused_consumer_lets_nothing_go_but_more_come() -> None:
 
 
 async def test_workers_that_all_wait_get_no_help() -> None:
-    operator = Harness(replicas=2)
+    operator = ScriptedOperator(replicas=2)
     operator.load(400, stalled=True)
     await operator.tick(5)
     assert operator.cluster.set_to == []
@@ -164,7 +164,7 @@ async def test_workers_that_all_wait_get_no_help() -> None:
 
 
 async def test_a_dry_run_says_what_it_would_do() -> None:
-    operator = Harness(replicas=0, dry_run=True)
+    operator = ScriptedOperator(replicas=0, dry_run=True)
     operator.load(40)
     await operator.tick(20)
     assert operator.cluster.set_to == []
@@ -177,7 +177,7 @@ async def test_a_dry_run_says_what_it_would_do() -> None:
 
 
 async def test_an_invalid_spec_is_shown_with_its_error() -> None:
-    operator = Harness(replicas=2, invalid="target.kind: DaemonSet cannot be scaled")
+    operator = ScriptedOperator(replicas=2, invalid="target.kind: DaemonSet cannot be scaled")
     await operator.tick(3)
     assert operator.cluster.set_to == []
     assert "DaemonSet cannot be scaled" in operator.condition("Ready")["message"]
@@ -188,8 +188,37 @@ async def test_an_invalid_spec_is_shown_with_its_error() -> None:
     assert operator.cluster.events == ["InvalidSpec", "Ready"]
 
 
+async def test_of_two_with_one_target_the_older_scales_it() -> None:
+    operator = ScriptedOperator(replicas=0)
+    operator.put("one", created="2026-01-02T00:00:00Z")
+    operator.put("older", created="2026-01-01T00:00:00Z", max_replicas=2)
+    operator.load(40)
+    await operator.tick(5)
+    assert operator.cluster.set_to == [2]
+    assert operator.cluster.events.count("TargetTaken") == 1
+    assert operator.condition("Ready")["reason"] == "TargetTaken"
+    assert "older" in operator.condition("Ready")["message"]
+    operator.store.remove("older", "uid-older")
+    await operator.tick(1)
+    assert operator.cluster.set_to == [2, 3]
+
+
+async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:
+    operator = ScriptedOperator(replicas=4)
+    operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
+
+    async def delete(call: str) -> None:
+        if call == "set_deletion_cost":
+            operator.store.remove("one", "uid-one")
+
+    operator.cluster.before = delete
+    await operator.tick(65)
+    assert operator.cluster.costs == {"a": 0}
+    assert operator.cluster.set_to == []
+
+
 async def test_who_does_not_act_writes_nothing() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     operator.acting = False
     await operator.tick(3)
@@ -199,7 +228,7 @@ async def test_who_does_not_act_writes_nothing() -> None:
 
 
 async def test_the_lease_is_asked_again_right_before_the_write() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     await operator.tick(59)
 
@@ -214,7 +243,7 @@ async def test_the_lease_is_asked_again_right_before_the_write() -> None:
 
 
 async def test_a_conflict_is_read_again_at_the_next_look() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
 
     async def edit(call: str) -> None:
@@ -231,7 +260,7 @@ async def test_a_conflict_is_read_again_at_the_next_look() -> None:
 
 
 async def test_pods_that_cannot_be_listed_stop_scaling_in_but_not_out() -> None:
-    operator = Harness(replicas=4)
+    operator = ScriptedOperator(replicas=4)
     operator.cluster.faults["pods"] = Forbidden("list pods", "no")
     await operator.tick(70)
     assert operator.cluster.set_to == []
@@ -242,7 +271,7 @@ async def test_pods_that_cannot_be_listed_stop_scaling_in_but_not_out() -> None:
 
 
 async def test_events_that_fail_stop_nothing_and_are_not_repeated() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     operator.cluster.faults["emit"] = Forbidden("create events", "no")
     await operator.tick(5)
@@ -251,7 +280,7 @@ async def test_events_that_fail_stop_nothing_and_are_not_repeated() -> None:
 
 
 async def test_status_is_written_at_changes_and_else_now_and_then() -> None:
-    operator = Harness(replicas=1, min_replicas=1, max_replicas=1)
+    operator = ScriptedOperator(replicas=1, min_replicas=1, max_replicas=1)
     for second in range(60):
         operator.load(second % 7)
         await operator.tick()
@@ -263,7 +292,7 @@ async def test_status_is_written_at_changes_and_else_now_and_then() -> None:
 
 
 async def test_a_status_that_fails_is_tried_again() -> None:
-    operator = Harness()
+    operator = ScriptedOperator()
     operator.cluster.faults["write_status"] = ClusterUnavailable("no")
     await operator.tick(3)
     assert operator.cluster.calls.count("write_status") == 3
@@ -273,14 +302,14 @@ async def test_a_status_that_fails_is_tried_again() -> None:
 
 
 async def test_a_scaler_that_is_gone_is_dropped() -> None:
-    operator = Harness()
+    operator = ScriptedOperator()
     operator.cluster.faults["write_status"] = NotFound("one")
     await operator.tick()
     assert not operator.store.scalers()
 
 
 async def test_a_fault_of_the_operator_is_shown_and_holds() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     operator.load(40)
     operator.signals.fault = ZeroDivisionError()
     await operator.tick(3)
@@ -293,7 +322,7 @@ async def test_a_fault_of_the_operator_is_shown_and_holds() -> None:
 
 
 async def test_transition_times_are_those_of_the_status() -> None:
-    operator = Harness(replicas=0)
+    operator = ScriptedOperator(replicas=0)
     await operator.tick()
     since = operator.condition("Saturated")["lastTransitionTime"]
     operator.load(40)

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     TARGET_NOT_FOUND = "TargetNotFound"
     AUTOSCALER = "HorizontalPodAutoscaler"
+    RIVAL = "TargetTaken"
     ACCESS_DENIED = "AccessDenied"
     API_SERVER = "ApiServerUnavailable"
     INTERNAL = "InternalError"

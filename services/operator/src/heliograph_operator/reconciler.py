@@ -121,9 +121,9 @@ class Reconciler:
         found, signal = await asyncio.gather(self._target(spec.target), self._signal(scaler.name, spec))
         if isinstance(signal, Signal):
             signal = state.filled(signal)
-        hold, scale = (found[0], found[1])
+        hold, scale = found
         findings = Findings(
-            hold=hold,
+            hold=self._rivalry(scaler) or hold,
             signal=signal if isinstance(signal, Signal) else None,
             lost=signal if isinstance(signal, str) else "",
             waiting=signal is None,
@@ -146,6 +146,14 @@ class Reconciler:
         )
         findings = _with(findings, saturated=decision.saturated)
         return _Look(scale=scale, findings=findings, decision=decision)
+
+    def _rivalry(self, scaler: Scaler) -> Hold | None:
+        if (rival := self._store.rival(scaler)) is None:
+            return None
+        text = (
+            f"StreamScaler {rival} scales the same target and is older. Delete one of the two, or join their consumers."
+        )
+        return Hold(Reason.RIVAL, text)
 
     async def _target(self, target: Target) -> tuple[Hold | None, Scale | None]:
         """The target's scale where it can be read, and why it is not to be set."""
@@ -192,7 +200,7 @@ class Reconciler:
             ):
                 if decision.replicas < was:
                     await spare_busy_pods(self._cluster, scale.selector, busy, self._acting)
-                if not self._acting():
+                if not self._acting() or not self._store.has(scaler):
                     return look
                 await self._cluster.set_replicas(target, decision.replicas, scale.version)
         except Conflict:  # someone else changed it a moment ago; the next look sees how
@@ -220,7 +228,8 @@ class Reconciler:
         changes = notes(state.conditions, conditions)
         state.notes += changes
         for change in changes:
-            log.warning("condition changed", scaler=scaler.name, reason=change.reason, message=change.message)
+            tell = log.warning if change.kind == "Warning" else log.info
+            tell("condition changed", scaler=scaler.name, reason=change.reason, message=change.message)
         self._observe(scaler, look, conditions)
         await self._write(scaler, state, look, conditions)
         state.conditions = {condition.kind: condition for condition in conditions}

@@ -113,3 +113,18 @@ def test_a_request_of_another_server_has_its_status(recorded: InMemorySpanExport
 )
 def test_destination_templates(subject: str, template: str) -> None:
     assert template_of(subject) == template
+
+
+def test_a_change_of_replicas_has_a_span_with_its_reason(recorded: InMemorySpanExporter) -> None:
+    with spans.scale_span("thumbnails", target="Deployment/thumbnailer", was=1, to=4, term="Drain", backlog=90):
+        pass
+    [span] = recorded.get_finished_spans()
+    assert (span.name, span.kind) == ("scale thumbnails", SpanKind.INTERNAL)
+    assert dict(span.attributes or {}) == {
+        "heliograph.scaler.name": "thumbnails",
+        "heliograph.scaler.target": "Deployment/thumbnailer",
+        "heliograph.scaler.replicas.from": 1,
+        "heliograph.scaler.replicas.to": 4,
+        "heliograph.scaler.term": "Drain",
+        "heliograph.scaler.backlog": 90,
+    }

@@ -19,8 +19,9 @@ from heliograph_operator.cluster.port import ClusterError, ClusterUnavailable, C
 CALL_SECONDS = 5.0
 """How long one call may take, all of its pages together."""
 
-_DENIED = re.compile(r'\bcannot \w+ resource "')
-"""What the API server says where its authorizers refuse. Admission refuses with 403 too (a quota, a namespace that is being
+_DENIED = re.compile(r'\bcannot (\w+) resource "([^"]+)"')
+"""What the API server says where its authorizers refuse, with the right that lacks. It may be another than the obvious one:
+an update of what was deleted needs the right to create. Admission refuses with 403 too (a quota, a namespace that is being
 deleted, a webhook), and no right would help against that."""
 
 
@@ -37,9 +38,10 @@ async def bounded(right: str, name: str, *, seconds: float = CALL_SECONDS) -> As
         async with asyncio.timeout(seconds):
             yield
     except ApiError as error:
-        raise _refused(error, right, call) from error
+        message = str(error.status.message or error.status.reason or "")
+        raise _by_code(error.response.status_code, message, call) from error
     except httpx2.HTTPStatusError as error:
-        raise _by_code(error.response.status_code, "no Status in the answer", right, call) from error
+        raise _by_code(error.response.status_code, "no Status in the answer", call) from error
     except TimeoutError as error:
         raise ClusterUnavailable(f"{call}: no answer from the API server within {seconds:g} s") from error
     except httpx2.HTTPError as error:
@@ -51,14 +53,10 @@ async def bounded(right: str, name: str, *, seconds: float = CALL_SECONDS) -> As
         raise ClusterUnavailable(f"{call}: the answer is not one of an API server: {type(error).__name__}") from error
 
 
-def _refused(error: ApiError, right: str, call: str) -> ClusterError:
-    return _by_code(error.response.status_code, str(error.status.message or error.status.reason or ""), right, call)
-
-
-def _by_code(code: int, message: str, right: str, call: str) -> ClusterError:
+def _by_code(code: int, message: str, call: str) -> ClusterError:
     text = f"{call}: {message} ({code})"
-    if code == 403 and _DENIED.search(message):
-        return Forbidden(right, text)
+    if code == 403 and (denied := _DENIED.search(message)):
+        return Forbidden(f"{denied[1]} {denied[2]}", text)
     if code == 404:
         return NotFound(text)
     if code == 409:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -23,28 +25,41 @@ from heliograph_operator.cluster.port import (
 )
 from heliograph_operator.model import Target
 
+RECENT_SECONDS = 120.0
+"""How long after the last refusal the check fails: what needed the right may be gone."""
+_KEPT_SECONDS = 3600.0
+
 log = structlog.get_logger(__name__)
 
 
-class ObservedCluster:
-    """Does what ``inner`` does. What is refused is logged when it begins and when it ends, not each time."""
+@dataclass(frozen=True)
+class _Denial:
+    right: str
+    at: float
 
-    def __init__(self, inner: Cluster) -> None:
+
+class ObservedCluster:
+    """Does what ``inner`` does. What is refused is logged when it begins and when it ends, not each time. A right may lack
+    for one workload and not for another."""
+
+    def __init__(self, inner: Cluster, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
-        self._denied: dict[str, str] = {}
+        self._clock = clock
+        self._denied: dict[str, _Denial] = {}
 
     async def check(self) -> None:
         """For ``Health``: raises while a right is lacking that was needed."""
-        if self._denied:
-            rights = ", ".join(sorted(set(self._denied.values())))
+        now = self._clock()
+        if lacking := {denial.right for denial in self._denied.values() if now - denial.at < RECENT_SECONDS}:
+            rights = ", ".join(sorted(lacking))
             raise Permanent(f"the operator's Role lacks: {rights}. Apply the Role of the chart again")
 
     async def scale(self, target: Target) -> Scale:
-        async with self._call(f"scale {target.kind}"):
+        async with self._call(f"scale {target.kind}/{target.name}"):
             return await self._inner.scale(target)
 
     async def set_replicas(self, target: Target, replicas: int, version: str) -> None:
-        async with self._call(f"set_replicas {target.kind}"):
+        async with self._call(f"set_replicas {target.kind}/{target.name}"):
             await self._inner.set_replicas(target, replicas, version)
 
     async def autoscaler_of(self, target: Target) -> str | None:
@@ -91,16 +106,20 @@ class ObservedCluster:
         except ClusterError as error:
             self._failed(call, error)
             raise
-        if (right := self._denied.pop(call, None)) is not None:
-            log.info("right granted", right=right)
+        if (denial := self._denied.pop(call, None)) is not None:
+            log.info("right granted", right=denial.right)
 
     def _failed(self, call: str, error: ClusterError) -> None:
         if isinstance(error, NotFound):
             return
         metrics.operator_request_failures.labels(call=call.partition(" ")[0], reason=_reason(error)).inc()
-        if isinstance(error, Forbidden) and call not in self._denied:
-            self._denied[call] = error.right
+        if not isinstance(error, Forbidden):
+            return
+        if call not in self._denied:
             log.error("right missing", right=error.right, error=str(error))
+        now = self._clock()
+        self._denied = {one: denial for one, denial in self._denied.items() if now - denial.at < _KEPT_SECONDS}
+        self._denied[call] = _Denial(error.right, now)
 
 
 def _reason(error: ClusterError) -> str:

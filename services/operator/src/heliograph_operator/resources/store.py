@@ -17,7 +17,7 @@ Parse = Callable[[Mapping[str, Any]], ScalerSpec]
 @dataclass(frozen=True, kw_only=True)
 class Scaler:
     """A ``StreamScaler``. ``spec`` is ``None`` where it does not parse, and ``error`` says why. ``status`` is the one
-    that was seen last, which may be another operator's."""
+    that was seen last, which may be another operator's. ``created`` is when, as the API has it."""
 
     name: str
     uid: str
@@ -25,6 +25,7 @@ class Scaler:
     spec: ScalerSpec | None
     error: str
     status: Mapping[str, Any]
+    created: str = ""
 
 
 class Store:
@@ -39,6 +40,25 @@ class Store:
     def scalers(self) -> Sequence[Scaler]:
         """All of them, by name."""
         return [self._scalers[name] for name in sorted(self._scalers)]
+
+    def has(self, scaler: Scaler) -> bool:
+        """Whether it is still there, if with another spec."""
+        known = self._scalers.get(scaler.name)
+        return known is not None and known.uid == scaler.uid
+
+    def rival(self, scaler: Scaler) -> str | None:
+        """The name of an older one that scales the same target; dry runs scale nothing."""
+        if scaler.spec is None or scaler.spec.dry_run:
+            return None
+        older = [
+            other
+            for other in self._scalers.values()
+            if other.spec is not None
+            and not other.spec.dry_run
+            and other.spec.target == scaler.spec.target
+            and (other.created, other.name) < (scaler.created, scaler.name)
+        ]
+        return min(older, key=lambda other: (other.created, other.name)).name if older else None
 
     def put(self, found: Mapping[str, Any]) -> None:
         """An object as it is now. One that is being deleted is gone: nothing shall scale its target any more."""
@@ -92,4 +112,5 @@ class Store:
         except ValueError as wrong:
             error = str(wrong)
         status = found.get("status") or {}
-        return Scaler(name=name, uid=uid, generation=generation, spec=spec, error=error, status=status)
+        created = str(found["metadata"].get("creationTimestamp") or "")
+        return Scaler(name=name, uid=uid, generation=generation, spec=spec, error=error, status=status, created=created)
