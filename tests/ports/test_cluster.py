@@ -200,6 +200,16 @@ async def test_a_lease_that_was_deleted_is_not_made_again_by_its_holder(harness:
     assert await harness.cluster.lease("operator") == other
 
 
+async def test_all_scalers_are_listed_with_their_status(harness: ClusterHarness) -> None:
+    assert await harness.cluster.scalers() == []
+    uids = {name: await harness.create_scaler(name, TARGET) for name in ("one", "two")}
+    await harness.cluster.write_status("two", {"replicas": 3})
+    listed = {str(each["metadata"]["name"]): each for each in await harness.cluster.scalers()}
+    assert {name: each["metadata"]["uid"] for name, each in listed.items()} == uids
+    assert listed["one"]["metadata"]["generation"] == 1
+    assert listed["two"]["status"] == {"replicas": 3}
+
+
 @pytest.mark.parametrize("right", CALLS)
 async def test_a_call_without_its_right_is_forbidden_and_names_it(harness: ClusterHarness, right: str) -> None:
     await harness.deny(right)

@@ -30,6 +30,8 @@ WATCH_SECONDS = 30
 """How long the API server keeps one watch open: it checks the right to watch only when it begins."""
 SETTLED_SECONDS = 20.0
 """kopf works when it has run for so long: it needs up to 18 s to find out that it cannot."""
+IDENTITY: Any = "heliograph-operator"
+"""Of kopf's peering, which is off. Without one kopf looks for the name of the user, and in a container there is none."""
 CLOSING_SECONDS = 0.25
 """What aiohttp needs after the end of a session to close connections with TLS, by its documentation."""
 PAUSES = (1.0, 2.0, 5.0)
@@ -152,6 +154,7 @@ class Watch:
                 registry=self._registry(main),
                 settings=settings(),
                 standalone=True,
+                identity=IDENTITY,
                 namespaces=[self._namespace],
                 stop_flag=flag,
             )
