@@ -36,6 +36,7 @@ async def test_busy_pods_are_spared_before_it_scales_in() -> None:
 
 async def test_a_pod_that_is_gone_holds_nothing_up() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     operator.cluster.faults["set_deletion_cost"] = NotFound("a")
     await operator.tick(62)
@@ -205,6 +206,7 @@ async def test_of_two_with_one_target_the_older_scales_it() -> None:
 
 async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
 
     async def delete(call: str) -> None:
@@ -229,6 +231,7 @@ async def test_who_does_not_act_writes_nothing() -> None:
 
 async def test_the_lease_is_asked_again_right_before_the_write() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     await operator.tick(59)
 

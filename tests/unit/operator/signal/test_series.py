@@ -109,6 +109,32 @@ def test_busy_is_told_by_host_idle_ones_included() -> None:
     assert signal.backlog == 3
 
 
+def test_a_pod_that_is_silent_is_as_busy_as_it_last_said_for_a_minute() -> None:
+    """Its process may be short of CPU, or the operator's own."""
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)), report(process="p2", host="pod-2"))
+    world.hear(30.0, report(process="p2", host="pod-2"))
+    assert world.look(30.0, q=state(0, 3)).busy == {"pod-1": 3, "pod-2": 0}
+    assert world.look(60.0, q=state(0, 3)).busy == {"pod-1": 3, "pod-2": 0}
+    assert world.look(60.1, q=state(0, 3)).busy == {"pod-2": 0}
+
+
+def test_a_process_that_stopped_has_nothing_in_hand() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)))
+    world.hear(1.0, report(handler(busy=3), stopped=True))
+    assert world.look(1.0, q=state(0, 3)).busy == {}
+
+
+def test_a_container_that_restarted_has_in_hand_what_its_new_process_says() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)))
+    world.hear(5.0, report(process="p2", up=1.0))
+    assert world.look(5.0, q=state(0, 3)).busy == {"pod-1": 0}
+    world.hear(5.0, report(handler(busy=2), process="beside", up=60.0))
+    assert world.look(5.0, q=state(0, 3)).busy == {"pod-1": 2}
+
+
 def test_work_that_was_taken_from_its_row_is_in_flight_too() -> None:
     world = OneScaler()
     world.hear(0.0, report(handler(busy=2)))
