@@ -163,3 +163,23 @@ def test_workers_are_stalled_when_more_of_them_would_do_no_more(fields: dict[str
     assert world.look(0.0, q=state(9)).stalled is stalled
     world.hear(0.0, report(process="p2", host="pod-2"))
     assert world.look(0.0, q=state(9)).stalled is False
+
+
+def test_workers_that_stop_do_not_count_as_stalled_nor_as_busy_nor_for_slots() -> None:
+    world = OneScaler()
+    stopping = handler(busy=2, slots=40, taking=False, stopping=True)
+    world.hear(0.0, report(stopping))
+    signal = world.look(0.0, q=state(9, 2))
+    assert (signal.stalled, signal.slots, signal.busy) == (False, None, {})
+    assert signal.in_flight == 2
+    world.hear(0.0, report(handler(busy=1), process="p2", host="pod-2"))
+    signal = world.look(0.0, q=state(9, 3))
+    assert (signal.stalled, signal.slots, signal.busy) == (False, 4, {"pod-2": 1})
+    world.hear(0.0, report(handler(busy=1, stalled=1), process="p2", host="pod-2"))
+    assert world.look(0.0, q=state(9, 3)).stalled
+
+
+def test_what_workers_that_stop_take_from_its_row_is_in_flight_until_it_is_done() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=2, taking=False, stopping=True)))
+    assert world.look(0.0, q=state(0, 0)).in_flight == 2

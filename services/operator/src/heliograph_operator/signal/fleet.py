@@ -116,7 +116,7 @@ class Fleet:
 
     def busy(self, durables: Collection[str], now: float) -> Mapping[str, int]:
         """Messages in hand by host, idle ones included, as far as they take from one of ``durables``. One that is silent
-        counts with what it last told, until another process is heard in its place."""
+        counts with what it last told, until another process is heard in its place; one that stops does not count."""
         begun: dict[tuple[str, str, int], float] = {}
         for process in self._processes.values():
             begun[process.place] = max(process.began, begun.get(process.place, process.began))
@@ -127,7 +127,8 @@ class Fleet:
         )
         busy: Counter[str] = Counter()
         for each in _handlers(there, durables):
-            busy[each.host] += each.handler.busy
+            if not each.handler.stopping:
+                busy[each.host] += each.handler.busy
         return dict(busy)
 
     def delayed(self, durable: str, now: float) -> int:

@@ -54,14 +54,15 @@ class Series:
         in_flight = max(
             in_flight, _in_hand(live, {name for name, state in states.items() if state and not state.paused})
         )
+        staying = [each for each in live if not each.handler.stopping]
         return Signal(
             backlog=pending + in_flight,
             in_flight=in_flight,
             arrival_rate=rate,
             service_rate=self._service.rate(spec.service_seconds),
-            slots=self._slots_of(live),
+            slots=self._slots_of(staying),
             busy=fleet.busy(self._consumers, now),
-            stalled=bool(live) and all(_held_up(each) for each in live),
+            stalled=bool(staying) and all(_held_up(each) for each in staying),
             missing=tuple(name for name in self._consumers if states[name] is None),
             paused=tuple(name for name, state in states.items() if state is not None and state.paused),
         )
