@@ -22,7 +22,7 @@ def answering(pending: object, unacked: object) -> Bus:
     async def consumer_info(*_: object, **__: object) -> Any:
         return SimpleNamespace(num_pending=pending, num_ack_pending=unacked, paused=None, created=CREATED)
 
-    return cast(Bus, SimpleNamespace(connected=True, jetstream=SimpleNamespace(consumer_info=consumer_info)))
+    return cast("Bus", SimpleNamespace(connected=True, jetstream=SimpleNamespace(consumer_info=consumer_info)))
 
 
 @pytest.mark.parametrize(("pending", "unacked"), [(0, 0), (MOST, MOST)])
