@@ -55,7 +55,7 @@ class Signal:
     ``busy``: messages in hand by the host name of the worker, which is its pod's name; of a silent one those that it last
     told. ``stalled``: whether all workers
     that there are wait for a server or a credential, so that more of them would do no more. ``missing`` and ``paused``
-    name consumers."""
+    name consumers. ``workers``: processes that report, without those that stop."""
 
     backlog: int
     in_flight: int
@@ -66,6 +66,7 @@ class Signal:
     stalled: bool = False
     missing: tuple[str, ...] = ()
     paused: tuple[str, ...] = ()
+    workers: int = 0
 
 
 class Term(StrEnum):

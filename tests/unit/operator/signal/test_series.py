@@ -183,3 +183,15 @@ def test_what_workers_that_stop_take_from_its_row_is_in_flight_until_it_is_done(
     world = OneScaler()
     world.hear(0.0, report(handler(busy=2, taking=False, stopping=True)))
     assert world.look(0.0, q=state(0, 0)).in_flight == 2
+
+
+def test_processes_that_report_are_counted_and_those_that_are_silent_are_not() -> None:
+    world = OneScaler("a", "b")
+    both = (handler(queue("a")), handler(queue("b"), consumer="other"))
+    assert world.look(0.0, a=state(), b=state()).workers == 0
+    world.hear(0.0, report(*both), report(*both, process="p2", host="pod-2"))
+    world.hear(0.0, report(handler(queue("x")), process="p3", host="pod-3"))
+    assert world.look(0.0, a=state(), b=state()).workers == 2
+    world.hear(2.0, report(handler(queue("a"), stopping=True), process="p2", host="pod-2"))
+    assert world.look(2.0, a=state(), b=state()).workers == 1
+    assert world.look(4.0, a=state(), b=state()).workers == 0

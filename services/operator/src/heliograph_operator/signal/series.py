@@ -63,6 +63,7 @@ class Series:
             slots=self._slots_of(staying),
             busy=fleet.busy(self._consumers, now),
             stalled=bool(staying) and all(_held_up(each) for each in staying),
+            workers=len({each.process for each in staying}),
             missing=tuple(name for name in self._consumers if states[name] is None),
             paused=tuple(name for name, state in states.items() if state is not None and state.paused),
         )
