@@ -27,6 +27,7 @@ from heliograph_operator.model import ScalerSpec, Signal, Target
 from heliograph_operator.resources.store import Scaler, Store
 from heliograph_operator.signal.reader import SignalLost
 from heliograph_operator.status import State, document, due
+from heliograph_operator.unheard import Unheard
 
 LOST_SECONDS = 5.0
 """How long the signal may be lost before that is said: replicas are held at once, but each connection begins without one."""
@@ -75,6 +76,7 @@ class Reconciler:
         self._states: dict[str, State] = {}
         self._lost_since: dict[str, float] = {}
         self._said: dict[str, str] = {}
+        self._unheard = Unheard(clock)
 
     async def stand_by(self, scaler: Scaler) -> None:
         """Looks at the load without doing anything about it, so that its rates are known when this operator takes over."""
@@ -103,6 +105,7 @@ class Reconciler:
         for name in [name for name in self._states if name not in keep]:
             del self._states[name]
             gauges.forget(name)
+        self._unheard.forget(keep)
         for kept in (self._lost_since, self._said):
             for key in [key for key in kept if key.partition(" ")[0] not in keep]:
                 del kept[key]
@@ -236,6 +239,8 @@ class Reconciler:
         await self._emit(scaler, state)
 
     def _observe(self, scaler: Scaler, look: _Look, conditions: Collection[Condition]) -> None:
+        if look.scale is not None and look.findings.signal is not None:
+            self._unheard.note(scaler.name, replicas=look.scale.existing, workers=look.findings.signal.workers)
         gauges.observe(
             scaler.name,
             replicas=look.scale.wanted if look.scale is not None else None,
