@@ -53,7 +53,7 @@ async def test_after_a_takeover_nothing_goes_within_a_whole_window() -> None:
 
 
 async def test_another_operator_goes_on_from_the_status() -> None:
-    operator = ScriptedOperator(replicas=0)
+    operator = ScriptedOperator(replicas=1)
     operator.load(40, service_rate=0.5, slots=2.0)
     operator.signals.lost = "no"
     await operator.tick(10)

@@ -1,5 +1,5 @@
 """One look at one ``StreamScaler``, and what follows from it: replicas, status, Events. Whatever cannot be known or may not
-be done holds the replicas as they are.
+be done holds the replicas as they are; only where the load is unknown for a while, the fewest are kept (``floor``).
 
 It acts only while ``acting`` says so, which is asked again right before each write. What is remembered between looks is
 either in the status, from where another operator goes on, or begins again safely: the law removes no replica before a whole
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -22,6 +22,7 @@ from heliograph_operator.autoscalers import Autoscalers
 from heliograph_operator.cluster.port import Cluster, ClusterError, Conflict, Forbidden, NotFound, Scale
 from heliograph_operator.conditions import Condition, Findings, Hold, Note, Reason, holds, judge, notes
 from heliograph_operator.deletion_costs import spare_busy_pods
+from heliograph_operator.floor import LOST, MISSING, floor_of
 from heliograph_operator.law import Decision, decide, limits_of
 from heliograph_operator.model import ScalerSpec, Signal, Target
 from heliograph_operator.resources.store import Scaler, Store
@@ -29,7 +30,8 @@ from heliograph_operator.signal.reader import SignalLost
 from heliograph_operator.status import State, document, due
 
 LOST_SECONDS = 5.0
-"""How long the signal may be lost before that is said: replicas are held at once, but each connection begins without one."""
+"""How long the signal may be lost before that is said: replicas are held at once, but each connection begins without one.
+So long a consumer may be missing, too, before the fewest replicas are kept."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +45,12 @@ class Signals(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Look:
-    """What one look found. ``scale`` and ``signal`` are ``None`` where they were not had."""
+    """What one look found. ``scale`` is ``None`` where it was not had. ``decision`` is by the figures, ``floor`` without."""
 
     scale: Scale | None
     findings: Findings
     decision: Decision | None = None
+    floor: Decision | None = None
 
 
 class Reconciler:
@@ -86,8 +89,9 @@ class Reconciler:
         state = self._state(scaler)
         try:
             look = await self._look(scaler, state)
-            if look.decision is not None and look.scale is not None:
-                look = await self._act(scaler, state, look, look.decision, look.scale)
+            decision = look.decision or look.floor
+            if decision is not None and look.scale is not None:
+                look = await self._act(scaler, state, look, decision, look.scale)
         except Exception as error:  # a fault of one scaler is shown at it and holds it; the others go on
             if self._say(f"{scaler.name} tick", repr(error)):
                 log.exception("tick failed", scaler=scaler.name)
@@ -130,8 +134,21 @@ class Reconciler:
             dry_run=spec.dry_run,
         )
         if scale is None or not isinstance(signal, Signal) or signal.missing:
-            return _Look(scale=scale, findings=findings)
+            return _Look(scale=scale, findings=findings, floor=self._floor(spec, state, scale, findings))
+        state.missing_since = None
         return self._decide(spec, state, scale, signal, findings)
+
+    def _floor(self, spec: ScalerSpec, state: State, scale: Scale | None, findings: Findings) -> Decision | None:
+        """What to go up to though the load is unknown, after a while."""
+        missing = findings.signal is not None and bool(findings.signal.missing)
+        if not missing:
+            state.missing_since = None
+        elif state.missing_since is None:
+            state.missing_since = self._clock()
+        lasts = state.missing_since is not None and self._clock() - state.missing_since >= LOST_SECONDS
+        if scale is None or findings.hold is not None or findings.dry_run or not (findings.lost or lasts):
+            return None
+        return floor_of(spec, scale.wanted, LOST if findings.lost else MISSING)
 
     def _decide(self, spec: ScalerSpec, state: State, scale: Scale, signal: Signal, findings: Findings) -> _Look:
         decision, state.history = decide(
@@ -167,6 +184,8 @@ class Reconciler:
             f"HorizontalPodAutoscaler {autoscaler} scales {target.kind} {target.name}. Delete it, or this resource: "
             "two would undo each other's work."
         )
+        if scale.wanted == 0:
+            text += " At 0 replicas a HorizontalPodAutoscaler does nothing: scale the target to 1 by hand."
         return Hold(Reason.AUTOSCALER, text), scale
 
     async def _signal(self, name: str, spec: ScalerSpec) -> Signal | str | None:
@@ -181,7 +200,8 @@ class Reconciler:
 
     async def _act(self, scaler: Scaler, state: State, look: _Look, decision: Decision, scale: Scale) -> _Look:
         """Sets replicas where that is due."""
-        if holds(look.findings) is not None or decision.replicas == scale.wanted or scaler.spec is None:
+        held = look.findings.hold if look.floor is not None else holds(look.findings)
+        if held is not None or decision.replicas == scale.wanted or scaler.spec is None:
             return look
         if look.findings.dry_run:
             state.decided(decision, scale.wanted, self._now(), dry_run=True)
@@ -207,10 +227,9 @@ class Reconciler:
             log.debug("target changed meanwhile", scaler=scaler.name)
             return look
         except ClusterError as error:
-            return _Look(scale=scale, decision=decision, findings=_with(look.findings, hold=_refused(error, target)))
+            return replace(look, findings=_with(look.findings, hold=_refused(error, target)))
         self._scaled(scaler, state, decision, was)
-        scaled = Scale(decision.replicas, scale.existing, scale.selector, scale.version)
-        return _Look(scale=scaled, decision=decision, findings=look.findings)
+        return replace(look, scale=replace(scale, wanted=decision.replicas))
 
     def _scaled(self, scaler: Scaler, state: State, decision: Decision, was: int) -> None:
         state.decided(decision, was, self._now(), dry_run=False)

@@ -25,7 +25,7 @@ TERM_SECONDS = 2.0
 @dataclass
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
-    status of another operator too. ``written`` is the last status that the API server took, ``notes`` are Events
+    status of another operator too. ``missing_since``: when a consumer was first not found. ``written`` is the last status that the API server took, ``notes`` are Events
     to be."""
 
     uid: str
@@ -38,6 +38,7 @@ class State:
     last_scale_reason: str | None = None
     service_rate: float | None = None
     slots: float | None = None
+    missing_since: float | None = None
     written: Mapping[str, Any] | None = None
     written_at: float = float("-inf")
 
