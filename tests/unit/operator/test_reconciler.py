@@ -195,12 +195,28 @@ async def test_of_two_with_one_target_the_older_scales_it() -> None:
     operator.load(40)
     await operator.tick(5)
     assert operator.cluster.set_to == [2]
-    assert operator.cluster.events.count("TargetTaken") == 1
-    assert operator.condition("Ready")["reason"] == "TargetTaken"
+    assert operator.cluster.events.count("TargetShared") == 1
+    assert operator.condition("Ready")["reason"] == "TargetShared"
     assert "older" in operator.condition("Ready")["message"]
     operator.store.remove("older", "uid-older")
     await operator.tick(1)
     assert operator.cluster.set_to == [2, 3]
+
+
+async def test_of_three_created_at_once_the_first_by_name_scales_and_the_others_name_it() -> None:
+    operator = ScriptedOperator(replicas=0, max_replicas=9)
+    for name in ("two", "a"):
+        operator.put(name, max_replicas=5)
+    operator.signals.lost = "no"
+    await operator.tick(7)
+    assert operator.cluster.set_to == [1]
+    operator.signals.lost = ""
+    operator.load(4000)
+    await operator.tick(3)
+    assert operator.cluster.set_to == [1, 5]
+    ready = [one for status in operator.cluster.statuses[-3:] for one in status["conditions"] if one["type"] == "Ready"]
+    assert operator.cluster.events.count("TargetShared") == 2
+    assert all("StreamScaler a " in one["message"] for one in ready if one["reason"] == "TargetShared")
 
 
 async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:

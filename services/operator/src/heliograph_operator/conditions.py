@@ -32,7 +32,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     TARGET_NOT_FOUND = "TargetNotFound"
     AUTOSCALER = "HorizontalPodAutoscaler"
-    RIVAL = "TargetTaken"
+    SHARED = "TargetShared"
     ACCESS_DENIED = "AccessDenied"
     API_SERVER = "ApiServerUnavailable"
     INTERNAL = "InternalError"

@@ -170,7 +170,7 @@ class Reconciler:
         text = (
             f"StreamScaler {rival} scales the same target and is older. Delete one of the two, or join their consumers."
         )
-        return Hold(Reason.RIVAL, text)
+        return Hold(Reason.SHARED, text)
 
     async def _target(self, target: Target) -> tuple[Hold | None, Scale | None]:
         """The target's scale where it can be read, and why it is not to be set."""
