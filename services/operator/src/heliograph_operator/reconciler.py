@@ -84,9 +84,10 @@ class Reconciler:
         if scaler.spec is not None:
             await self._signal(scaler.name, scaler.spec)
 
-    async def tick(self, scaler: Scaler) -> None:
-        """Looks, decides, acts and tells. What is wrong with the cluster or NATS is told and not raised."""
-        state = self._state(scaler)
+    async def tick(self, scaler: Scaler) -> bool:
+        """Looks, decides, acts and tells. What is wrong with the cluster or NATS is told and not raised. Returns whether the
+        operator itself did not fail."""
+        state, failed = self._state(scaler), False
         try:
             look = await self._look(scaler, state)
             decision = look.decision or look.floor
@@ -96,11 +97,13 @@ class Reconciler:
             if self._say(f"{scaler.name} tick", repr(error)):
                 log.exception("tick failed", scaler=scaler.name)
             gauges.tick_failed("error")
+            failed = True
             text = f"The operator failed at this resource ({type(error).__name__}); its log says where. Report it."
             look = _Look(scale=None, findings=Findings(hold=Hold(Reason.INTERNAL, text)))
         else:
             self._fine(f"{scaler.name} tick", "tick works again")
         await self._tell(scaler, state, look)
+        return not failed
 
     def forget(self, keep: Collection[str] = ()) -> None:
         """Drops what is remembered of scalers, but for the names to ``keep``: they are gone, or another operator acts."""

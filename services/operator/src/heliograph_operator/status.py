@@ -25,8 +25,8 @@ TERM_SECONDS = 2.0
 @dataclass
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
-    status of another operator too. ``missing_since``: when a consumer was first not found. ``written`` is the last status that the API server took, ``notes`` are Events
-    to be."""
+    status of another operator too. ``missing_since``: when a consumer was first not found. ``written`` is
+    the last status that the API server took, ``notes`` are Events to be."""
 
     uid: str
     history: History = field(default_factory=History)
