@@ -35,6 +35,7 @@ class Reason(StrEnum):
     SHARED = "TargetShared"
     ACCESS_DENIED = "AccessDenied"
     API_SERVER = "ApiServerUnavailable"
+    REFUSED = "Refused"
     INTERNAL = "InternalError"
     SIGNAL_LOST = "SignalLost"
     CONSUMER_MISSING = "ConsumerMissing"

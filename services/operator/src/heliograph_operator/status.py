@@ -26,7 +26,7 @@ TERM_SECONDS = 2.0
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
     status of another operator too. ``missing_since``: when a consumer was first not found. ``written`` is
-    the last status that the API server took, ``notes`` are Events to be."""
+    the last status that the API server took, ``notes`` are Events to be, from ``emit_at`` on."""
 
     uid: str
     history: History = field(default_factory=History)
@@ -41,6 +41,7 @@ class State:
     missing_since: float | None = None
     written: Mapping[str, Any] | None = None
     written_at: float = float("-inf")
+    emit_at: float = float("-inf")
 
     @classmethod
     def from_status(cls, uid: str, status: Mapping[str, Any]) -> State:
