@@ -337,6 +337,25 @@ async def test_a_fault_of_the_operator_is_shown_and_holds() -> None:
     assert operator.cluster.set_to == [3]
 
 
+async def test_saturation_is_said_at_once_and_until_a_window_without_it() -> None:
+    operator = ScriptedOperator(replicas=0, stabilization_seconds=60)
+    for second in range(300):
+        operator.load(4000 if second % 40 == 0 else 10)
+        await operator.tick()
+        assert operator.condition("Saturated")["status"] == "True"
+    assert operator.cluster.events.count("Saturated") == 1
+    operator.put("one", status=operator.status)
+    operator.reconciler = operator.operator()
+    operator.load(4000)
+    await operator.tick()
+    operator.load(10)
+    await operator.tick(60)
+    assert operator.condition("Saturated")["status"] == "True"
+    await operator.tick()
+    assert operator.condition("Saturated")["status"] == "False"
+    assert operator.cluster.events.count("Saturated") == operator.cluster.events.count("NoLongerSaturated") == 1
+
+
 async def test_transition_times_are_those_of_the_status() -> None:
     operator = ScriptedOperator(replicas=0)
     await operator.tick()

@@ -225,7 +225,10 @@ def _saturated(findings: Findings, before: Mapping[str, Condition]) -> Condition
     if findings.saturated is None:
         return _kept(Kind.SATURATED, before)
     if findings.saturated:
-        text = "More replicas are wanted than spec.maxReplicas allows. Raise it if the nodes and servers can bear more."
+        text = (
+            "More replicas are wanted than spec.maxReplicas allows, or were within spec.stabilizationSeconds. Raise the "
+            "maximum if the nodes and servers can bear more."
+        )
         return Condition(Kind.SATURATED, "True", "MaxReplicas", _with_page(text, Kind.SATURATED))
     return Condition(Kind.SATURATED, "False", "WithinBounds", "spec.maxReplicas is enough.")
 

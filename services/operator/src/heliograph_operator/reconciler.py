@@ -177,7 +177,8 @@ class Reconciler:
             no_scale_in=bool(signal.paused),
             no_scale_out=signal.stalled,
         )
-        findings = _with(findings, saturated=decision.saturated)
+        saturated = state.saturation(decision.saturated, self._clock(), spec.stabilization_seconds)
+        findings = _with(findings, saturated=saturated)
         return _Look(scale=scale, findings=findings, decision=decision)
 
     def _rivalry(self, scaler: Scaler) -> Hold | None:
