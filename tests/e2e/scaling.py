@@ -83,7 +83,7 @@ def _healthy(site: Installation) -> None:
     while True:
         names = [pod["metadata"]["name"] for pod in site.pods("operator")]
         found = {name: json.loads(site.inside(name, READY)) for name in names}
-        if all(one["status"] == "ok" for one in found.values()):
+        if all(one["status"] == "ready" for one in found.values()):
             return
         if time.monotonic() > end:
             raise Failed(f"operators are not healthy within {HEALTHY_SECONDS:.0f} s: {found}")

@@ -119,6 +119,29 @@ def test_it_never_scales_in_below_the_work_in_hand_nor_by_more_than_half(
         replicas = decision.replicas
 
 
+@given(st.lists(st.integers(0, 4), max_size=20), st.integers(1, 20), st.floats(0.5, 64))
+def test_every_pod_with_a_message_in_hand_stays(busy: list[int], replicas: int, slots: float) -> None:
+    in_hand = {f"pod-{number}": count for number, count in enumerate(busy)}
+    signal = replace(IDLE, backlog=sum(busy), in_flight=sum(busy), service_rate=100, busy=in_hand)
+    limits = replace(ORDINARY, slots=slots)
+    history = History(peaks=((0.0, 0),), at=0.0)
+    decision, _ = decide(limits, signal, history, replicas, 1.0)
+    assert decision.replicas >= min(replicas, sum(count > 0 for count in busy))
+
+
+def test_pods_with_one_long_message_each_stay_until_it_ends() -> None:
+    spread = Signal(
+        backlog=8, in_flight=8, arrival_rate=0, service_rate=1 / 600, slots=4, busy={f"pod-{n}": 1 for n in range(8)}
+    )
+    limits = replace(ORDINARY, slots=4)
+    history = History(peaks=((0.0, 0),), at=0.0)
+    kept, history = decide(limits, spread, history, 8, 1.0)
+    assert (kept.replicas, kept.term) == (8, Term.IN_FLIGHT)
+    assert kept.message.endswith("8 kept for 8 messages in hand")
+    fewer, _ = decide(limits, replace(spread, busy={"pod-0": 1, "pod-1": 1, "pod-2": 0}), history, 8, 2.0)
+    assert fewer.replicas == 4
+
+
 @given(st.integers(2, 1000), st.integers(1, 10), st.integers(1, 64))
 def test_from_many_to_zero_one_step_at_a_time(replicas: int, seconds: int, slots: int) -> None:
     limits = replace(ORDINARY, maximum=1000, slots=slots)

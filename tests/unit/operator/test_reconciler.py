@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.operator.support import ScriptedOperator
 
+from heliograph_common.telemetry import metrics
 from heliograph_operator.cluster.port import ClusterUnavailable, Forbidden, NotFound, Pod
 
 
@@ -36,6 +38,7 @@ async def test_busy_pods_are_spared_before_it_scales_in() -> None:
 
 async def test_a_pod_that_is_gone_holds_nothing_up() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     operator.cluster.faults["set_deletion_cost"] = NotFound("a")
     await operator.tick(62)
@@ -155,6 +158,34 @@ async def test_a_paused_consumer_lets_nothing_go_but_more_come() -> None:
     assert sorted(operator.cluster.events) == ["ConsumerPaused", "ConsumerResumed", "Saturated", "ScaledUp"]
 
 
+async def test_replicas_of_which_none_reports_are_measured_and_logged_once() -> None:
+    operator = ScriptedOperator(replicas=3)
+    operator.load(3, workers=2)
+    with capture_logs() as logs:
+        await operator.tick(5)
+        operator.load(3, workers=0)
+        await operator.tick(200)
+        operator.load(3, workers=1)
+        await operator.tick(5)
+    said = [each for each in logs if "report" in each["event"]]
+    assert [each["log_level"] for each in said] == ["warning", "info"]
+    assert said[0]["event"] == "no worker reports"
+    assert metrics.REGISTRY.get_sample_value("heliograph_operator_workers", {"scaler": "one"}) == 1
+
+
+async def test_workers_that_start_and_workloads_that_sleep_are_not_said_to_be_silent() -> None:
+    operator = ScriptedOperator(replicas=0)
+    operator.load(0, workers=0)
+    with capture_logs() as logs:
+        await operator.tick(100)
+        operator.cluster.replicas = 1
+        operator.load(1, workers=0)
+        await operator.tick(20)
+        operator.load(1, workers=1)
+        await operator.tick(5)
+    assert not [each for each in logs if "report" in each["event"]]
+
+
 async def test_workers_that_all_wait_get_no_help() -> None:
     operator = ScriptedOperator(replicas=2)
     operator.load(400, stalled=True)
@@ -221,6 +252,7 @@ async def test_of_three_created_at_once_the_first_by_name_scales_and_the_others_
 
 async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
 
     async def delete(call: str) -> None:
@@ -245,6 +277,7 @@ async def test_who_does_not_act_writes_nothing() -> None:
 
 async def test_the_lease_is_asked_again_right_before_the_write() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     await operator.tick(59)
 

@@ -5,7 +5,8 @@ that wait; ``T``: ``drain_seconds``; ``u``: ``utilization``. The second is the s
 Whitt, https://doi.org/10.1287/opre.29.3.567). Never more than a slot a message, unless the arrivals need them.
 
 Out at once. In by the most that was wanted within ``stabilization_seconds``, with a margin; at most half at a time; never
-below the messages in hand; the last replica alone. The bounds hold always. Times are seconds of one monotonic clock.
+below the messages in hand, nor the pods that have some; the last replica alone. The bounds hold always. Times are seconds of
+one monotonic clock.
 """
 
 from __future__ import annotations
@@ -177,11 +178,17 @@ def _scale_in(
     """The most of what speaks for keeping replicas, at most all that there are."""
     floors = [(demand.wanted, demand.term)]
     floors.append((history.peaks[0][1], Term.STABILIZATION))
-    floors.append((math.ceil(max(0, signal.in_flight) / limits.slots), Term.IN_FLIGHT))
+    floors.append((_in_use(limits, signal), Term.IN_FLIGHT))
     floors.append((replicas - replicas // 2 if replicas > 1 else 0, Term.STEP))
     floors.append((_last_step(history, at), Term.STEP))
     most, term = max(floors, key=lambda floor: floor[0])
     return min(most, replicas), term
+
+
+def _in_use(limits: Limits, signal: Signal) -> int:
+    """Replicas that messages in hand need: room for all, and each pod that has one. It would be given back otherwise."""
+    busy = sum(in_hand > 0 for in_hand in signal.busy.values())
+    return max(math.ceil(max(0, signal.in_flight) / limits.slots), busy)
 
 
 def _last_step(history: History, at: float) -> int:
@@ -209,6 +216,7 @@ def _figure(value: float) -> float:
 
 def _message(limits: Limits, signal: Signal, rate: float, demand: Demand, target: int, term: Term) -> str:
     per_slot = f"{rate:.1f}/s a slot" if rate >= 1 else f"{1 / rate:.1f} s each"
+    in_hand = max(signal.in_flight, sum(signal.busy.values()))
     figures = f"{signal.backlog} messages, {_figure(signal.arrival_rate):.1f}/s arriving, {per_slot}"
     one = demand.wanted == 1
     replicas = "1 replica" if one else f"{demand.wanted} replicas"
@@ -218,7 +226,7 @@ def _message(limits: Limits, signal: Signal, rate: float, demand: Demand, target
         Term.DRAIN: f"{'drains' if one else 'drain'} it in {limits.drain_seconds:g} s",
         Term.ARRIVALS: f"{'keeps' if one else 'keep'} up with what arrives",
         Term.WORK: f"{'is' if one else 'are'} a slot for each",
-        Term.IN_FLIGHT: f"wanted, {target} kept for {signal.in_flight} messages in hand",
+        Term.IN_FLIGHT: f"wanted, {target} kept for {in_hand} messages in hand",
         Term.MINIMUM: f"wanted, the minimum is {target}",
         Term.MAXIMUM: f"wanted, the maximum is {target}",
         Term.STABILIZATION: f"wanted, {target} kept for the load of the last {limits.stabilization_seconds:g} s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,9 @@ DECISIONS = 10
 """How many of the last decisions the status has."""
 
 DRY_RUN = "Dry run: "
+
+LARGEST = 1e15
+"""Of figures that are no counts."""
 
 TERM_SECONDS = 2.0
 """How far apart writes are for a term alone, which may change with every message."""
@@ -116,11 +120,11 @@ def document(
         "replicas": replicas,
         "wantedReplicas": decision.wanted if decision is not None else None,
         "term": str(term) if term is not None else None,
-        "backlog": signal.backlog if signal is not None else None,
-        "inFlight": signal.in_flight if signal is not None else None,
-        "arrivalRate": round(signal.arrival_rate, 3) if signal is not None else None,
-        "serviceRate": round(state.service_rate, 6) if state.service_rate is not None else None,
-        "slots": round(state.slots, 3) if state.slots is not None else None,
+        "backlog": _count(signal.backlog) if signal is not None else None,
+        "inFlight": _count(signal.in_flight) if signal is not None else None,
+        "arrivalRate": _figure(signal.arrival_rate, 3) if signal is not None else None,
+        "serviceRate": _figure(state.service_rate, 6) if state.service_rate is not None else None,
+        "slots": _figure(state.slots, 3) if state.slots is not None else None,
         "lastScaleTime": state.last_scale_time,
         "lastScaleReason": state.last_scale_reason,
         "decisions": list(state.decisions),
@@ -147,3 +151,13 @@ def _material(status: Mapping[str, Any]) -> list[Any]:
 
 def _positive(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _count(value: int) -> int:
+    """Within what the definition allows (int64)."""
+    return min(max(value, 0), 2**63 - 1)
+
+
+def _figure(value: float, digits: int) -> float | None:
+    """Within what can be written; ``None`` where it is no number."""
+    return min(max(round(value, digits), 0.0), LARGEST) if not math.isnan(value) else None

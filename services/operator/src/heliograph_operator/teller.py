@@ -19,6 +19,7 @@ from heliograph_operator.conditions import Condition, Findings, holds, judge, no
 from heliograph_operator.law import Decision
 from heliograph_operator.resources.store import Scaler, Store
 from heliograph_operator.status import State, document, due
+from heliograph_operator.unheard import Unheard
 
 TELL_SECONDS = 3.0
 """What the status may take of a look, and the Events the same."""
@@ -68,6 +69,7 @@ class Teller:
         self._clock = clock
         self._now = now
         self._said: dict[str, str] = {}
+        self._unheard = Unheard(clock)
 
     async def tell(self, scaler: Scaler, state: State, look: Look) -> None:
         """All of it, as far as it is due. Events that cannot be written now wait in the state."""
@@ -76,6 +78,8 @@ class Teller:
         conditions = judge(look.findings, state.conditions)
         self._log(scaler, state, look.findings, conditions)
         state.conditions = {condition.kind: condition for condition in conditions}
+        if look.scale is not None and look.findings.signal is not None:
+            self._unheard.note(scaler.name, replicas=look.scale.existing, workers=look.findings.signal.workers)
         gauges.observe(
             scaler.name,
             replicas=look.scale.wanted if look.scale is not None else None,
@@ -98,6 +102,7 @@ class Teller:
 
     def forget(self, keep: Collection[str]) -> None:
         """What was said of all scalers but these."""
+        self._unheard.forget(keep)
         self._said = {key: text for key, text in self._said.items() if key.partition(" ")[0] in keep}
 
     def _log(self, scaler: Scaler, state: State, findings: Findings, conditions: tuple[Condition, ...]) -> None:

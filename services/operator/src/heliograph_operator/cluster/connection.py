@@ -13,6 +13,11 @@ FIELD_MANAGER = "heliograph-operator"
 """Who wrote a field, as ``kubectl get --show-managed-fields`` shows it."""
 
 
+_TIMEOUT = httpx2.Timeout(CALL_SECONDS, connect=CALL_SECONDS * 0.4)
+"""Connecting is two steps, TCP and TLS, which end by themselves within a call: a connection that is cancelled in its
+handshake is not closed (httpcore2 2.x catches errors there, and a cancellation is none)."""
+
+
 def configuration() -> SingleConfig:
     """The configuration of this process. Raises ``ClusterError`` where there is none."""
     try:
@@ -29,6 +34,4 @@ def configuration() -> SingleConfig:
 
 def client(config: SingleConfig, namespace: str) -> AsyncClient:
     """Speaks to the API server itself, never through a proxy that the environment names for other hosts."""
-    return AsyncClient(
-        config, namespace, timeout=httpx2.Timeout(CALL_SECONDS), field_manager=FIELD_MANAGER, trust_env=False
-    )
+    return AsyncClient(config, namespace, timeout=_TIMEOUT, field_manager=FIELD_MANAGER, trust_env=False)

@@ -32,6 +32,8 @@ SETTLED_SECONDS = 20.0
 """kopf works when it has run for so long: it needs up to 18 s to find out that it cannot."""
 IDENTITY: Any = "heliograph-operator"
 """Of kopf's peering, which is off. Without one kopf looks for the name of the user, and in a container there is none."""
+CLOSING_SECONDS = 0.25
+"""What aiohttp needs after the end of a session to close connections with TLS, by its documentation."""
 PAUSES = (1.0, 2.0, 5.0)
 """Seconds from one failure of kopf to its next start."""
 
@@ -147,14 +149,17 @@ class Watch:
         self._running = (asyncio.get_running_loop(), flag)
         if self._stopping.is_set():
             return
-        await kopf.operator(
-            registry=self._registry(main),
-            settings=settings(),
-            standalone=True,
-            identity=IDENTITY,
-            namespaces=[self._namespace],
-            stop_flag=flag,
-        )
+        try:
+            await kopf.operator(
+                registry=self._registry(main),
+                settings=settings(),
+                standalone=True,
+                identity=IDENTITY,
+                namespaces=[self._namespace],
+                stop_flag=flag,
+            )
+        finally:
+            await asyncio.sleep(CLOSING_SECONDS)
 
     def _registry(self, main: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
