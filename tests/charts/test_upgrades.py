@@ -1,5 +1,5 @@
-"""The chart on a real API server: what an upgrade leaves as it is, and what is refused there. Nothing runs pods there, so hooks are
-left out, and the replicas that the operator would set are set by hand."""
+"""The chart on a real API server: what an upgrade leaves as it is, and what is refused there. Nothing runs pods, so hooks
+are left out, and the replicas that the operator would set are set by hand."""
 
 from __future__ import annotations
 
