@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,18 +30,14 @@ class Lists:
         return self.found
 
 
-class Clock:
-    """A second later each time."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1
-        return self.now
+def later() -> Callable[[], float]:
+    """A clock that is a second later each time."""
+    seconds = count(1.0)
+    return lambda: next(seconds)
 
 
 async def test_where_the_definition_is_deleted_nothing_is_scaled_until_it_is_back() -> None:
-    clock, lists = Clock(), Lists()
+    clock, lists = later(), Lists()
     store, missed = Store(parse, clock=clock), list[int]()
     listing = Listing(lists, store, lambda: missed.append(1), clock=clock)
     await listing.correct()
@@ -58,7 +55,7 @@ async def test_where_the_definition_is_deleted_nothing_is_scaled_until_it_is_bac
 
 
 async def test_a_list_that_fails_changes_nothing() -> None:
-    clock, lists = Clock(), Lists()
+    clock, lists = later(), Lists()
     store = Store(parse, clock=clock)
     listing = Listing(lists, store, lambda: None, clock=clock)
     await listing.correct()
