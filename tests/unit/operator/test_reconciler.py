@@ -56,7 +56,7 @@ async def test_after_a_takeover_nothing_goes_within_a_whole_window() -> None:
 
 
 async def test_another_operator_goes_on_from_the_status() -> None:
-    operator = ScriptedOperator(replicas=0)
+    operator = ScriptedOperator(replicas=1)
     operator.load(40, service_rate=0.5, slots=2.0)
     operator.signals.lost = "no"
     await operator.tick(10)
@@ -226,12 +226,28 @@ async def test_of_two_with_one_target_the_older_scales_it() -> None:
     operator.load(40)
     await operator.tick(5)
     assert operator.cluster.set_to == [2]
-    assert operator.cluster.events.count("TargetTaken") == 1
-    assert operator.condition("Ready")["reason"] == "TargetTaken"
+    assert operator.cluster.events.count("TargetShared") == 1
+    assert operator.condition("Ready")["reason"] == "TargetShared"
     assert "older" in operator.condition("Ready")["message"]
     operator.store.remove("older", "uid-older")
     await operator.tick(1)
     assert operator.cluster.set_to == [2, 3]
+
+
+async def test_of_three_created_at_once_the_first_by_name_scales_and_the_others_name_it() -> None:
+    operator = ScriptedOperator(replicas=0, max_replicas=9)
+    for name in ("two", "a"):
+        operator.put(name, max_replicas=5)
+    operator.signals.lost = "no"
+    await operator.tick(7)
+    assert operator.cluster.set_to == [1]
+    operator.signals.lost = ""
+    operator.load(4000)
+    await operator.tick(3)
+    assert operator.cluster.set_to == [1, 5]
+    ready = [one for status in operator.cluster.statuses[-3:] for one in status["conditions"] if one["type"] == "Ready"]
+    assert operator.cluster.events.count("TargetShared") == 2
+    assert all("StreamScaler a " in one["message"] for one in ready if one["reason"] == "TargetShared")
 
 
 async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:
@@ -352,6 +368,25 @@ async def test_a_fault_of_the_operator_is_shown_and_holds() -> None:
     operator.signals.fault = None
     await operator.tick()
     assert operator.cluster.set_to == [3]
+
+
+async def test_saturation_is_said_at_once_and_until_a_window_without_it() -> None:
+    operator = ScriptedOperator(replicas=0, stabilization_seconds=60)
+    for second in range(300):
+        operator.load(4000 if second % 40 == 0 else 10)
+        await operator.tick()
+        assert operator.condition("Saturated")["status"] == "True"
+    assert operator.cluster.events.count("Saturated") == 1
+    operator.put("one", status=operator.status)
+    operator.reconciler = operator.operator()
+    operator.load(4000)
+    await operator.tick()
+    operator.load(10)
+    await operator.tick(60)
+    assert operator.condition("Saturated")["status"] == "True"
+    await operator.tick()
+    assert operator.condition("Saturated")["status"] == "False"
+    assert operator.cluster.events.count("Saturated") == operator.cluster.events.count("NoLongerSaturated") == 1
 
 
 async def test_transition_times_are_those_of_the_status() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from heliograph_common.clock import rfc3339
-from heliograph_operator.conditions import Condition, Note, parse, render
+from heliograph_operator.conditions import Condition, Kind, Note, parse, render
 from heliograph_operator.law import Decision, History
 from heliograph_operator.model import Signal, Term
 
@@ -29,8 +29,9 @@ TERM_SECONDS = 2.0
 @dataclass
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
-    status of another operator too. ``written`` is the last status that the API server took, ``notes`` are Events
-    to be."""
+    status of another operator too. ``missing_since``: when a consumer was first not found, ``below_since``: when the
+    maximum was first enough again. ``written`` is
+    the last status that the API server took, ``notes`` are Events to be, from ``emit_at`` on."""
 
     uid: str
     history: History = field(default_factory=History)
@@ -42,8 +43,11 @@ class State:
     last_scale_reason: str | None = None
     service_rate: float | None = None
     slots: float | None = None
+    missing_since: float | None = None
+    below_since: float | None = None
     written: Mapping[str, Any] | None = None
     written_at: float = float("-inf")
+    emit_at: float = float("-inf")
 
     @classmethod
     def from_status(cls, uid: str, status: Mapping[str, Any]) -> State:
@@ -66,6 +70,17 @@ class State:
         if (signal.service_rate, signal.slots) == (self.service_rate, self.slots):
             return signal
         return replace(signal, service_rate=self.service_rate, slots=self.slots)
+
+    def saturation(self, saturated: bool, at: float, window: float) -> bool:
+        """Whether it is to be said: at once, and until it has not been for a ``window``. Else a load around the maximum
+        would be news each second, and no alert would ever fire that it has to last for."""
+        said = self.conditions.get(Kind.SATURATED)
+        if saturated or said is None or said.status != "True":
+            self.below_since = None
+            return saturated
+        if self.below_since is None:
+            self.below_since = at
+        return at - self.below_since < window
 
     def decided(self, decision: Decision, replicas: int, at: datetime, *, dry_run: bool) -> None:
         """Adds a decision that changed replicas, or in a dry run would have. The same one is not added twice in a row."""
