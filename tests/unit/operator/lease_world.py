@@ -91,12 +91,6 @@ class LeaseWorld:
         """By hand."""
         self.record = None
 
-    def replace_by_an_empty_one(self) -> None:
-        """By hand, while all that run have seen the one before."""
-        if self.record is not None and self.record.holder and all(each.candidate.holder for each in self.processes):
-            self._version += 1
-            self.record = LeaseRecord("", 0, None, 0, str(self._version))
-
     def _delay(self) -> float:
         return (
             self._chance.uniform(0, 8) if self._chance.random() < self._trouble else self._chance.uniform(0.001, 0.05)

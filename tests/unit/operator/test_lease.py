@@ -58,7 +58,6 @@ def _disturbances(world: LeaseWorld, chance: random.Random) -> list[Callable[[],
         lambda: world.edit(seconds=chance.choice([-5, 0, 1, 3, 86_400])),
         lambda: world.edit(renewed=None),
         lambda: world.edit(transitions=7),
-        world.replace_by_an_empty_one,
     ]
 
 

@@ -4,7 +4,9 @@ Times are seconds of the candidate's own monotonic clock; those in the Lease are
 for two thirds of the lease from when it began its last renewal that succeeded. Another takes the Lease when it has not seen
 it change for the whole lease, which began later: so they never act together, as long as their clocks run at about the same
 speed. Where it is not sure that the holder before had that time, such as when the Lease is not there, a candidate takes it
-and waits for these two thirds before it acts."""
+and waits for these two thirds before it acts. Only an empty Lease that it finds at its start, as the chart makes it, is
+taken and acted on at once: do not delete one and make it again while an operator acts and another starts, or both act until
+the first has seen it."""
 
 from __future__ import annotations
 
