@@ -102,7 +102,7 @@ def test_the_runbook_of_scaling_has_its_alerts_conditions_and_reasons(render: Re
     named = {
         rule["alert"] for rule in rules(render(files=PRODUCTION)) if re.search("Scaler|Operator", rule.get("alert", ""))
     }
-    assert len(named) == 4
+    assert len(named) == 5
     assert not [kind for kind in conditions.Kind if f"\n## {kind}\n" not in page]
     assert not [word for word in {*named, *conditions.Reason, *Term} if f"`{word}`" not in page]
     assert not unknown(page)

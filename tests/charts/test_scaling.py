@@ -162,6 +162,14 @@ def test_it_may_scale_only_what_is_scaled(render: Render) -> None:
     assert names({"thumbnailer": {"scaler": {"enabled": False}}}) == {}
 
 
+def test_it_may_change_no_lease_but_its_own(render: Render) -> None:
+    manifests = render({"fullnameOverride": "pics"})
+    found = [rule for rule in pick(manifests, "Role")["rules"] if rule["resources"] == ["leases"]]
+    names = {verb: rule.get("resourceNames") for rule in found for verb in rule["verbs"]}
+    assert names == {"get": ["pics-operator"], "update": ["pics-operator"], "create": None}
+    assert pick(manifests, "Lease")["metadata"]["name"] == "pics-operator"
+
+
 def test_the_role_is_bound_to_the_operator_alone(render: Render) -> None:
     manifests = render()
     binding = pick(manifests, "RoleBinding")
@@ -210,6 +218,21 @@ def test_what_cannot_work_is_refused(refusal: Callable[..., str], values: Any, r
     assert remedy in refusal(values)
 
 
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_no_more_slots_are_scaled_to_than_a_consumer_delivers_messages(refusal: Callable[..., str], name: str) -> None:
+    assert {consumer.max_ack_pending for consumer in CONSUMERS[name]} == {1000}
+    by_component: dict[str, Manifest] = {
+        "thumbnailer": {"render": {"slots": 4}},
+        "analyzer": {"slots": 4},
+        "importer": {"slots": 3, "listSlots": 1},
+    }
+    slots = by_component[name]
+    section = {**slots, "scaler": {"enabled": True, "maxReplicas": 251}}
+    assert f"{name}.scaler.maxReplicas (251) times the slots of a pod (4) must not exceed 1000" in refusal(
+        {name: section}
+    )
+
+
 def test_an_upgrade_without_the_definition_is_refused_with_the_command() -> None:
     def upgraded(*options: str, values: Manifest | None = None) -> tuple[int, str]:
         done = template("heliograph", ["k8s/trial.yaml"], values or {}, "--is-upgrade", *options)
@@ -217,7 +240,7 @@ def test_an_upgrade_without_the_definition_is_refused_with_the_command() -> None
 
     code, said = upgraded()
     assert code
-    assert "helm show crds charts/heliograph | kubectl apply --server-side -f -" in said
+    assert "helm show crds charts/heliograph | kubectl apply --server-side --force-conflicts -f -" in said
     assert upgraded("--api-versions", "heliograph.dev/v1/StreamScaler") == (0, "")
     off = {"operator": {"enabled": False}, "thumbnailer": {"scaler": {"enabled": False}}}
     assert upgraded(values=off) == (0, "")

@@ -17,13 +17,26 @@ from heliograph_common.contracts.streams import STREAMS, stream_for
 from heliograph_common.contracts.worker_report import LONGEST, HandlerReport, QueueReport, WorkerReport
 from heliograph_common.errors import MalformedMessage
 
-GOLDEN = Path(__file__).parent / "golden" / "reports" / "worker.json"
+SAMPLES = sorted((Path(__file__).parent / "golden" / "reports").glob("worker*.json"))
+GOLDEN = next(path for path in SAMPLES if path.stem == "worker+stopping")
+"""That of the field that was added last."""
 SAMPLE = json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
-def test_a_released_report_can_be_read_and_is_written_the_same() -> None:
-    report = worker_report.decode(GOLDEN.read_bytes())
-    assert json.loads(worker_report.encode(report)) == SAMPLE
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_released_report_can_be_read_and_is_written_with_all_that_it_said(sample: Path) -> None:
+    written = json.loads(worker_report.encode(worker_report.decode(sample.read_bytes())))
+    said = json.loads(sample.read_text(encoding="utf-8"))
+    for handler, known in zip(written["handlers"], said["handlers"], strict=True):
+        added = handler.keys() - known.keys()
+        assert handler == known | {name: handler[name] for name in added}
+    assert written | {"handlers": []} == said | {"handlers": []}
+
+
+def test_a_handler_of_before_is_not_stopping() -> None:
+    before = next(path for path in SAMPLES if path.stem == "worker")
+    assert [each.stopping for each in worker_report.decode(before.read_bytes()).handlers] == [False]
+    assert [each.stopping for each in worker_report.decode(GOLDEN.read_bytes()).handlers] == [True]
 
 
 def test_every_field_is_in_the_sample() -> None:

@@ -8,7 +8,6 @@ from lightkube.resources.coordination_v1 import Lease
 from tests.integration.operator.namespaces import OperatorNamespace
 from tests.unit.operator.fake_cluster import FakeCluster, FakeEvent, FakePod
 
-from heliograph_operator.cluster.kubernetes import KubernetesCluster
 from heliograph_operator.cluster.port import Cluster
 from heliograph_operator.model import Target
 
@@ -78,9 +77,9 @@ class FakeClusterHarness:
 class RealClusterHarness:
     """The adapter with the operator's account, in a namespace of an API server."""
 
-    def __init__(self, namespace: OperatorNamespace) -> None:
+    def __init__(self, namespace: OperatorNamespace, cluster: Cluster) -> None:
         self.namespace = namespace
-        self.cluster: Cluster = KubernetesCluster(namespace.name, "the-operator", namespace.config)
+        self.cluster = cluster
         self.create_workload = namespace.create_workload
         self.set_existing = namespace.set_existing
         self.set_replicas = namespace.set_replicas

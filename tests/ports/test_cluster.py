@@ -34,10 +34,9 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "fake":
         yield FakeClusterHarness()
         return
-    async with operator_namespace(request.getfixturevalue("api_server"), tmp_path) as namespace:
-        made = RealClusterHarness(namespace)
-        yield made
-        await made.cluster.close()
+    server = request.getfixturevalue("api_server")
+    async with operator_namespace(server, tmp_path) as namespace, namespace.cluster() as cluster:
+        yield RealClusterHarness(namespace, cluster)
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])

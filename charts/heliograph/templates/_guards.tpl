@@ -90,6 +90,10 @@
 {{- if gt (int .minReplicas) (int .maxReplicas) }}
 {{- $problems = append $problems (printf "%s.scaler.minReplicas (%v) must not exceed %[1]s.scaler.maxReplicas (%[3]v)." $name .minReplicas .maxReplicas) }}
 {{- end }}
+{{- $slots := int (tpl (index (fromYaml ($.Files.Get $path)) "scaler").slots $) }}
+{{- if gt (mul (int .maxReplicas) $slots) 1000 }}
+{{- $problems = append $problems (printf "%s.scaler.maxReplicas (%v) times the slots of a pod (%d) must not exceed 1000, which is what a consumer delivers at a time: further pods would have no work. Lower one of the two." $name .maxReplicas $slots) }}
+{{- end }}
 {{- if not $.Values.operator.enabled }}
 {{- $problems = append $problems (printf "%s.scaler requires the operator: set operator.enabled to true, or %[1]s.scaler.enabled to false, and %[1]s.replicas applies." $name) }}
 {{- end }}
@@ -110,7 +114,18 @@
 {{- end }}
 {{- end }}
 {{- if and .operator.enabled $.Release.IsUpgrade (not ($.Capabilities.APIVersions.Has "heliograph.dev/v1/StreamScaler")) }}
-{{- $problems = append $problems "The cluster lacks the CustomResourceDefinition StreamScaler, which Helm installs with a new release only: run `helm show crds charts/heliograph | kubectl apply --server-side -f -` (with the chart's own place), then upgrade. Or set operator.enabled and thumbnailer.scaler.enabled to false." }}
+{{- $problems = append $problems "The cluster lacks the CustomResourceDefinition StreamScaler, which Helm installs with a new release only: run `helm show crds charts/heliograph | kubectl apply --server-side --force-conflicts -f -` (with the chart's own place), then upgrade. Or set operator.enabled and thumbnailer.scaler.enabled to false." }}
+{{- end }}
+{{- if .operator.enabled }}
+{{- range (lookup "apps/v1" "Deployment" $.Release.Namespace "").items }}
+{{- $labels := .metadata.labels | default dict }}
+{{- $release := get $labels "app.kubernetes.io/instance" }}
+{{- if and (eq (get $labels "app.kubernetes.io/part-of") "heliograph") (eq (get $labels "app.kubernetes.io/component") "operator") (ne $release $.Release.Name) }}
+{{- $off := list "operator.enabled" }}
+{{- range $scaled }}{{ $off = append $off (printf "%s.scaler.enabled" .) }}{{ end }}
+{{- $problems = append $problems (printf "The release %s has an operator in this namespace, and each of two would scale what the other scales: use another namespace, or set %s to false." $release (join " and " $off)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $name, $component := fromYaml (include "heliograph.components" $) }}
 {{- $secret := (index $.Values $name).existingSecret | default dict }}

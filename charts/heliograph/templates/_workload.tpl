@@ -16,6 +16,7 @@ HorizontalPodAutoscaler; templates/scalers.yaml has StreamScalers. Takes a dict:
 {{- $autoscaled := and $c.autoscaling $c.autoscaling.enabled }}
 {{- $scaler := fromJson (include "heliograph.scaler" (list $root $name) | default "{}") }}
 {{- $fullname := printf "%s-%s" (include "heliograph.fullname" $root) $name }}
+{{- $replicas := include "heliograph.replicas" (dict "root" $root "name" $fullname "c" $c "autoscaled" $autoscaled "scaler" $scaler) | trim }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -25,10 +26,11 @@ automountServiceAccountToken: false
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "heliograph.metadata" $meta | nindent 2 }}
+  {{- $never := ternary (dict "heliograph.dev/replicas" "scaler") dict (and (not (empty $scaler)) (empty $replicas)) }}
+  {{- include "heliograph.metadata" (merge (dict "annotations" $never) $meta) | nindent 2 }}
 spec:
-  {{- if and (not $autoscaled) (not $scaler) (not (kindIs "invalid" $c.replicas)) }}
-  replicas: {{ $c.replicas }}
+  {{- with $replicas }}
+  replicas: {{ . }}
   {{- end }}
   revisionHistoryLimit: {{ $c.revisionHistoryLimit }}
   selector:
@@ -178,6 +180,23 @@ spec:
   selector:
     matchLabels:
       {{- include "heliograph.selector" (list $root $name) | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/*
+The number of pods as text, or nothing where the Deployment leaves it out. Takes a dict: root, name, c, autoscaled, scaler.
+
+Helm sets a field that a release names to what it names, and one that it names no more to the default of Kubernetes, which is 1.
+So what is scaled leaves the number out from its first release on, which an annotation of the Deployment tells the later ones:
+then no upgrade moves it, whatever the operator sets meanwhile. Where an earlier release may have named a number, as when the
+scaler was disabled, the number that the Deployment has now is rendered, then and ever after. `helm template` sees no Deployment.
+*/}}
+{{- define "heliograph.replicas" -}}
+{{- if .scaler }}
+{{- with lookup "apps/v1" "Deployment" .root.Release.Namespace .name }}
+{{- if not (hasKey (.metadata.annotations | default dict) "heliograph.dev/replicas") }}{{ int .spec.replicas }}{{ end }}
+{{- end }}
+{{- else if and (not .autoscaled) (not (kindIs "invalid" .c.replicas)) }}{{ .c.replicas }}
 {{- end }}
 {{- end }}
 

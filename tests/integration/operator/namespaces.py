@@ -24,6 +24,7 @@ from lightkube.types import PatchType
 from tests.integration.operator.api_server import ApiServer, Right, rights, rules
 from tests.polling import until
 
+from heliograph_operator.cluster.kubernetes import KubernetesCluster
 from heliograph_operator.model import Target
 
 ACCOUNT = "heliograph-operator"
@@ -48,6 +49,15 @@ class OperatorNamespace:
         found = KubeConfig.from_file(self.kubeconfig).get()
         assert found
         return found
+
+    @asynccontextmanager
+    async def cluster(self, instance: str = "the-operator") -> AsyncIterator[KubernetesCluster]:
+        """The port ``Cluster`` with the operator's account; closed afterwards."""
+        found = KubernetesCluster(self.name, instance, self.config)
+        try:
+            yield found
+        finally:
+            await found.close()
 
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
         """kubectl in this namespace."""

@@ -14,7 +14,6 @@ from tests.integration.operator.api_server import GROUP
 from tests.integration.operator.namespaces import ACCOUNT, OperatorNamespace
 from tests.polling import until
 
-from heliograph_operator.cluster.kubernetes import KubernetesCluster
 from heliograph_operator.election import Election
 
 pytestmark = pytest.mark.xdist_group(GROUP)
@@ -42,8 +41,7 @@ async def elections(operator_namespace: OperatorNamespace) -> AsyncIterator[Elec
     async with AsyncExitStack() as stack:
         made = []
         for identity in ("one", "two"):
-            cluster = KubernetesCluster(operator_namespace.name, identity, operator_namespace.config)
-            stack.push_async_callback(cluster.close)
+            cluster = await stack.enter_async_context(operator_namespace.cluster(identity))
             made.append(Election(cluster, ACCOUNT, identity, SECONDS))
         elections = Elections(*made)
         for election in made:

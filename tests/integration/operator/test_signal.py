@@ -88,7 +88,7 @@ async def test_what_a_killed_worker_had_in_hand_counts(bus: Bus, eye: Looking) -
             await worker.take(2)
             await eye.until(lambda told: told.busy)
             await worker_bus.client.close()  # its last report does not come
-        await eye.until(lambda told: not told.busy)
+        await eye.until(lambda told: not told.workers)
     told = await eye.look()
     assert (told.backlog, told.in_flight) == (2, 2)
 

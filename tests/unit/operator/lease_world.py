@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from heliograph_operator.cluster.port import LeaseRecord
-from heliograph_operator.lease import Candidate
+from heliograph_operator.lease import Candidate, call_seconds
 
 LEASE = 10
-CALL_SECONDS = 5.0
+CALL_SECONDS = call_seconds(LEASE)
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -13,6 +13,7 @@ from heliograph_operator.model import ScalerSpec, Signal, Target
 from heliograph_operator.reconciler import Reconciler
 from heliograph_operator.resources.store import Store
 from heliograph_operator.signal.reader import SignalLost
+from heliograph_operator.teller import TELL_SECONDS
 
 TARGET = Target("Deployment", "thumbnailer")
 SPEC = ScalerSpec(
@@ -137,7 +138,15 @@ def parse(spec: Mapping[str, Any]) -> ScalerSpec:
 class ScriptedOperator:
     """A reconciler with one scaler, ``one``; time passes only by ``tick``."""
 
-    def __init__(self, *, status: Mapping[str, Any] | None = None, replicas: int = 1, **spec: Any) -> None:
+    def __init__(
+        self,
+        *,
+        status: Mapping[str, Any] | None = None,
+        replicas: int = 1,
+        tell_seconds: float = TELL_SECONDS,
+        **spec: Any,
+    ) -> None:
+        self.tell_seconds = tell_seconds
         self.seconds = 1000.0
         self.cluster = ScriptedCluster(replicas=replicas)
         self.signals = ScriptedSignals()
@@ -153,6 +162,7 @@ class ScriptedOperator:
             self.signals,
             self.store,
             acting=lambda: self.acting,
+            tell_seconds=self.tell_seconds,
             clock=self.clock,
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds),
         )

@@ -18,7 +18,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, 5, tzinfo=UTC)
 RELEASED = LeaseRecord("", 1, NOW, 4, "released")
 
 
-class Clock:
+class MovedClock:
     """Seconds that the test adds to."""
 
     def __init__(self, began: float) -> None:
@@ -35,7 +35,7 @@ class Stand:
         self.cluster = cluster or FakeCluster()
         if released:
             self.cluster.leases[LEASE] = RELEASED
-        self.clocks = Clock(1_000.0), Clock(7.0)
+        self.clocks = MovedClock(1_000.0), MovedClock(7.0)
         self.one, self.two = (
             Election(self.cluster, LEASE, name, 10.0, clock=clock, now=lambda: NOW)
             for name, clock in zip(("one", "two"), self.clocks, strict=True)

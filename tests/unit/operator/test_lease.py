@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.operator.lease_world import LEASE, LeaseWorld, Process
 
+from heliograph_operator.cluster.errors import CALL_SECONDS
 from heliograph_operator.cluster.port import LeaseRecord
-from heliograph_operator.lease import ACTING_PART, RELEASED_SECONDS, Candidate
+from heliograph_operator.lease import ACTING_PART, RELEASED_SECONDS, Candidate, call_seconds
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PERIOD = LEASE / 5
@@ -171,6 +174,33 @@ def test_a_lease_that_was_edited_to_hold_for_years_is_waited_for_a_minute() -> N
     candidate.see(LeaseRecord("other", 10**9, NOW, 0, "1"), 0.0)
     assert candidate.plan(59.9, NOW) is None
     assert candidate.plan(60.0, NOW)
+
+
+@pytest.mark.parametrize("seconds", [3, 3.2, 10, 15, 60])
+def test_no_call_of_one_that_acts_outlives_its_lease(seconds: float) -> None:
+    """A write that begins in the last moment is over, or given up, before another can take the Lease."""
+    assert 0 < call_seconds(seconds) <= CALL_SECONDS
+    assert ACTING_PART * math.ceil(seconds) + call_seconds(seconds) < math.ceil(seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, LEASE])
+def test_an_empty_lease_that_nobody_ever_held_is_taken_at_once(seconds: int) -> None:
+    """As the chart installs it."""
+    candidate = Candidate("me", LEASE)
+    candidate.see(LeaseRecord("", seconds, None, 0, "1", uid="made"), 0.0)
+    planned = candidate.plan(0.0, NOW)
+    assert planned
+    candidate.wrote(replace(planned, version="2"), 0.0)
+    assert candidate.acting(0.0)
+
+
+def test_an_empty_lease_in_place_of_one_that_was_held_is_waited_for() -> None:
+    """Deleted and installed again while its holder acts, which has not seen that yet."""
+    candidate = Candidate("me", LEASE)
+    candidate.see(LeaseRecord("other", LEASE, NOW, 3, "7", NOW, "first"), 0.0)
+    candidate.see(LeaseRecord("", 0, None, 0, "8", uid="second"), 1.0)
+    assert candidate.plan(1.0, NOW) is None
+    assert candidate.plan(1.0 + LEASE, NOW)
 
 
 def test_what_it_writes_is_what_people_read() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.components import started
 from tests.polling import until
@@ -21,7 +23,12 @@ class Lease:
 
 
 def loop_of(
-    operator: ScriptedOperator, lease: Lease, *, look_seconds: float = 15.0, stuck_seconds: float = 30.0
+    operator: ScriptedOperator,
+    lease: Lease,
+    *,
+    look_seconds: float = 15.0,
+    stuck_seconds: float = 30.0,
+    dead_seconds: float = 60.0,
 ) -> Loop:
     """A loop in real time over a reconciler in its own."""
     return Loop(
@@ -31,6 +38,7 @@ def loop_of(
         tick_seconds=0.01,
         look_seconds=look_seconds,
         stuck_seconds=stuck_seconds,
+        dead_seconds=dead_seconds,
     )
 
 
@@ -73,6 +81,38 @@ async def test_a_standstill_fails_the_check() -> None:
 
     async with started([loop], stop_seconds=0.1):
         await until(stuck)
+
+
+@pytest.mark.parametrize("how", ["times out", "fails", "hangs"])
+async def test_who_acts_and_gets_nowhere_ends_so_that_another_takes_over(how: str) -> None:
+    operator = ScriptedOperator(stream="HANGS")
+    operator.signals.hangs = set() if how == "fails" else {"HANGS"}
+    operator.signals.fault = ZeroDivisionError()
+    loop = loop_of(operator, Lease(), look_seconds=15.0 if how == "hangs" else 0.02, dead_seconds=0.3)
+    async with started([loop], stop_seconds=0.1):
+        with pytest.raises(Temporary, match="no look has succeeded"):
+            async with asyncio.timeout(10):
+                await loop.died()
+
+
+@pytest.mark.parametrize("why", ["one of two works", "told why it holds", "stands by", "nothing to look at"])
+async def test_who_gets_somewhere_or_has_nothing_to_do_lives(why: str) -> None:
+    operator = ScriptedOperator(stream="HANGS")
+    lease = Lease(acting=why != "stands by")
+    if why == "one of two works":
+        operator.put("two", target=Target("Deployment", "other"))
+        operator.signals.hangs = {"HANGS"}
+    elif why == "told why it holds":
+        operator.cluster.exists = False
+    elif why == "stands by":
+        operator.signals.fault = ZeroDivisionError()
+    else:
+        operator.store.remove("one", "uid-one")
+    loop = loop_of(operator, lease, look_seconds=5.0, dead_seconds=0.5)
+    async with started([loop], stop_seconds=0.1):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.2):
+                await loop.died()
 
 
 async def test_who_stands_by_looks_and_does_nothing() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.operator.support import ScriptedOperator
 
+from heliograph_common.telemetry import metrics
 from heliograph_operator.cluster.port import ClusterUnavailable, Forbidden, NotFound, Pod
 
 
@@ -36,6 +38,7 @@ async def test_busy_pods_are_spared_before_it_scales_in() -> None:
 
 async def test_a_pod_that_is_gone_holds_nothing_up() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     operator.cluster.faults["set_deletion_cost"] = NotFound("a")
     await operator.tick(62)
@@ -53,7 +56,7 @@ async def test_after_a_takeover_nothing_goes_within_a_whole_window() -> None:
 
 
 async def test_another_operator_goes_on_from_the_status() -> None:
-    operator = ScriptedOperator(replicas=0)
+    operator = ScriptedOperator(replicas=1)
     operator.load(40, service_rate=0.5, slots=2.0)
     operator.signals.lost = "no"
     await operator.tick(10)
@@ -155,6 +158,34 @@ async def test_a_paused_consumer_lets_nothing_go_but_more_come() -> None:
     assert sorted(operator.cluster.events) == ["ConsumerPaused", "ConsumerResumed", "Saturated", "ScaledUp"]
 
 
+async def test_replicas_of_which_none_reports_are_measured_and_logged_once() -> None:
+    operator = ScriptedOperator(replicas=3)
+    operator.load(3, workers=2)
+    with capture_logs() as logs:
+        await operator.tick(5)
+        operator.load(3, workers=0)
+        await operator.tick(200)
+        operator.load(3, workers=1)
+        await operator.tick(5)
+    said = [each for each in logs if "report" in each["event"]]
+    assert [each["log_level"] for each in said] == ["warning", "info"]
+    assert said[0]["event"] == "no worker reports"
+    assert metrics.REGISTRY.get_sample_value("heliograph_operator_workers", {"scaler": "one"}) == 1
+
+
+async def test_workers_that_start_and_workloads_that_sleep_are_not_said_to_be_silent() -> None:
+    operator = ScriptedOperator(replicas=0)
+    operator.load(0, workers=0)
+    with capture_logs() as logs:
+        await operator.tick(100)
+        operator.cluster.replicas = 1
+        operator.load(1, workers=0)
+        await operator.tick(20)
+        operator.load(1, workers=1)
+        await operator.tick(5)
+    assert not [each for each in logs if "report" in each["event"]]
+
+
 async def test_workers_that_all_wait_get_no_help() -> None:
     operator = ScriptedOperator(replicas=2)
     operator.load(400, stalled=True)
@@ -195,16 +226,33 @@ async def test_of_two_with_one_target_the_older_scales_it() -> None:
     operator.load(40)
     await operator.tick(5)
     assert operator.cluster.set_to == [2]
-    assert operator.cluster.events.count("TargetTaken") == 1
-    assert operator.condition("Ready")["reason"] == "TargetTaken"
+    assert operator.cluster.events.count("TargetShared") == 1
+    assert operator.condition("Ready")["reason"] == "TargetShared"
     assert "older" in operator.condition("Ready")["message"]
     operator.store.remove("older", "uid-older")
     await operator.tick(1)
     assert operator.cluster.set_to == [2, 3]
 
 
+async def test_of_three_created_at_once_the_first_by_name_scales_and_the_others_name_it() -> None:
+    operator = ScriptedOperator(replicas=0, max_replicas=9)
+    for name in ("two", "a"):
+        operator.put(name, max_replicas=5)
+    operator.signals.lost = "no"
+    await operator.tick(7)
+    assert operator.cluster.set_to == [1]
+    operator.signals.lost = ""
+    operator.load(4000)
+    await operator.tick(3)
+    assert operator.cluster.set_to == [1, 5]
+    ready = [one for status in operator.cluster.statuses[-3:] for one in status["conditions"] if one["type"] == "Ready"]
+    assert operator.cluster.events.count("TargetShared") == 2
+    assert all("StreamScaler a " in one["message"] for one in ready if one["reason"] == "TargetShared")
+
+
 async def test_one_that_is_deleted_meanwhile_is_not_acted_for() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
 
     async def delete(call: str) -> None:
@@ -229,6 +277,7 @@ async def test_who_does_not_act_writes_nothing() -> None:
 
 async def test_the_lease_is_asked_again_right_before_the_write() -> None:
     operator = ScriptedOperator(replicas=4)
+    operator.load(0, busy={"a": 0})
     operator.cluster.pods_there = [Pod("a", 3, ready=True, terminating=False)]
     await operator.tick(59)
 
@@ -319,6 +368,25 @@ async def test_a_fault_of_the_operator_is_shown_and_holds() -> None:
     operator.signals.fault = None
     await operator.tick()
     assert operator.cluster.set_to == [3]
+
+
+async def test_saturation_is_said_at_once_and_until_a_window_without_it() -> None:
+    operator = ScriptedOperator(replicas=0, stabilization_seconds=60)
+    for second in range(300):
+        operator.load(4000 if second % 40 == 0 else 10)
+        await operator.tick()
+        assert operator.condition("Saturated")["status"] == "True"
+    assert operator.cluster.events.count("Saturated") == 1
+    operator.put("one", status=operator.status)
+    operator.reconciler = operator.operator()
+    operator.load(4000)
+    await operator.tick()
+    operator.load(10)
+    await operator.tick(60)
+    assert operator.condition("Saturated")["status"] == "True"
+    await operator.tick()
+    assert operator.condition("Saturated")["status"] == "False"
+    assert operator.cluster.events.count("Saturated") == operator.cluster.events.count("NoLongerSaturated") == 1
 
 
 async def test_transition_times_are_those_of_the_status() -> None:

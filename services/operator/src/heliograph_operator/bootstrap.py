@@ -12,6 +12,7 @@ from heliograph_common.runtime.lifecycle import Component
 from heliograph_operator.cluster.kubernetes import KubernetesCluster
 from heliograph_operator.cluster.observed import ObservedCluster
 from heliograph_operator.election import Election
+from heliograph_operator.lease import call_seconds
 from heliograph_operator.loop import Loop
 from heliograph_operator.reconciler import Reconciler
 from heliograph_operator.resources.listing import Listing
@@ -30,7 +31,8 @@ async def build(settings: OperatorSettings, health: Health) -> Sequence[Componen
     last writes still find the API server."""
     chosen = settings.operator
     bus = connect_bus(NAME, settings, health)
-    cluster = ObservedCluster(KubernetesCluster(chosen.namespace, chosen.identity))
+    calls = call_seconds(chosen.lease_seconds)
+    cluster = ObservedCluster(KubernetesCluster(chosen.namespace, chosen.identity, call_seconds=calls))
     signals = Reader(bus)
     store = Store(parse)
     watch = Watch(chosen.namespace, store)

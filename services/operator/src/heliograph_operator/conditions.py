@@ -32,9 +32,10 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     TARGET_NOT_FOUND = "TargetNotFound"
     AUTOSCALER = "HorizontalPodAutoscaler"
-    RIVAL = "TargetTaken"
+    SHARED = "TargetShared"
     ACCESS_DENIED = "AccessDenied"
     API_SERVER = "ApiServerUnavailable"
+    REFUSED = "Refused"
     INTERNAL = "InternalError"
     SIGNAL_LOST = "SignalLost"
     CONSUMER_MISSING = "ConsumerMissing"
@@ -53,6 +54,8 @@ _ENDS = {
 """The reasons of Events when conditions end that are ``True`` where something is wrong."""
 
 UNKNOWN = "Unknown"
+
+FEWEST = "Replicas stay as they are, spec.minReplicas and one at least"
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,9 @@ def _ready(hold: Hold | None) -> Condition:
 
 def _scaling(findings: Findings, hold: Hold | None) -> Condition:
     if hold is not None:
-        return Condition(Kind.SCALING, "False", hold.reason, "Replicas stay as they are; see the condition Ready.")
+        fewest = hold.reason in (Reason.SIGNAL_LOST, Reason.CONSUMER_MISSING) and not findings.dry_run
+        text = FEWEST if fewest else "Replicas stay as they are"
+        return Condition(Kind.SCALING, "False", hold.reason, f"{text}; see the condition Ready.")
     if findings.dry_run:
         text = (
             "Dry run: status.wantedReplicas shows the decision, and nothing is set. Set spec.dryRun to false to scale."
@@ -191,9 +196,8 @@ def _scaling(findings: Findings, hold: Hold | None) -> Condition:
 
 def _signal_lost(findings: Findings, before: Mapping[str, Condition]) -> Condition:
     if findings.lost:
-        text = (
-            f"{findings.lost}. Replicas stay as they are until it answers; check NATS and the operator's access to it."
-        )
+        stay = "Replicas stay as they are" if findings.dry_run else FEWEST
+        text = f"{findings.lost}. {stay} until it answers; check NATS and the operator's access to it."
         return Condition(Kind.SIGNAL_LOST, "True", "NoAnswer", _with_page(text, Kind.SIGNAL_LOST))
     if findings.signal is None:
         return _kept(Kind.SIGNAL_LOST, before)
@@ -221,7 +225,10 @@ def _saturated(findings: Findings, before: Mapping[str, Condition]) -> Condition
     if findings.saturated is None:
         return _kept(Kind.SATURATED, before)
     if findings.saturated:
-        text = "More replicas are wanted than spec.maxReplicas allows. Raise it if the nodes and servers can bear more."
+        text = (
+            "More replicas are wanted than spec.maxReplicas allows, or were within spec.stabilizationSeconds. Raise the "
+            "maximum if the nodes and servers can bear more."
+        )
         return Condition(Kind.SATURATED, "True", "MaxReplicas", _with_page(text, Kind.SATURATED))
     return Condition(Kind.SATURATED, "False", "WithinBounds", "spec.maxReplicas is enough.")
 

@@ -15,13 +15,13 @@ AT_ONCE = 8
 async def spare_busy_pods(
     cluster: Cluster, selector: str, busy: Mapping[str, int], may_write: Callable[[], bool]
 ) -> int:
-    """Annotates the pods whose cost changed, and returns how many. ``busy``: messages in hand by pod; one that is not there
-    is idle, or has only just started. ``may_write`` is asked right before each write. Raises what the cluster does, but not
-    for a pod that is gone."""
+    """Annotates the pods whose cost changed, and returns how many. ``busy``: messages in hand by pod. One that is not there
+    is idle, or has only just started; but where no pod is there, nobody is heard, and those that are ready stay as they are.
+    ``may_write`` is asked right before each write. Raises what the cluster does, but not for a pod that is gone."""
     changes = [
         (pod.name, busy.get(pod.name, 0))
         for pod in await cluster.pods(selector)
-        if not pod.terminating and (pod.deletion_cost or 0) != busy.get(pod.name, 0)
+        if not pod.terminating and (busy or not pod.ready) and (pod.deletion_cost or 0) != busy.get(pod.name, 0)
     ]
     turns = asyncio.Semaphore(AT_ONCE)
 

@@ -44,6 +44,7 @@ class Election:
         self._now = now
         self._problem = ""
         self._answered_at = clock()
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -62,12 +63,14 @@ class Election:
 
     async def stop(self, deadline_seconds: float) -> None:
         """Acts no more, and releases the Lease, so that another takes over at once."""
-        self._candidate.stop()
+        self._candidate.stop()  # a round in hand may finish: it does not make it act again
+        self._stopping.set()
         if self._task is not None:
+            await asyncio.wait([self._task], timeout=min(deadline_seconds / 2, RELEASE_SECONDS))
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            async with asyncio.timeout(min(deadline_seconds, RELEASE_SECONDS)):
+            async with asyncio.timeout(min(deadline_seconds / 2, RELEASE_SECONDS)):
                 await self._release()
         except (ClusterError, TimeoutError) as error:
             log.warning("the Lease could not be released", lease=self._lease, error=str(error) or "not in time")
@@ -114,9 +117,13 @@ class Election:
             await self._cluster.write_lease(self._lease, released)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             seconds = await self.round()
-            await asyncio.sleep(seconds)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
 
     def _failed(self, problem: str) -> None:
         if problem != self._problem:

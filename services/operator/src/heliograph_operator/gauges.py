@@ -13,6 +13,7 @@ _OF_SCALERS = (
     metrics.operator_wanted_replicas,
     metrics.operator_backlog,
     metrics.operator_in_flight,
+    metrics.operator_workers,
     metrics.operator_condition,
     metrics.operator_decisions,
 )
@@ -34,6 +35,7 @@ def observe(
     if signal is not None:
         metrics.operator_backlog.labels(scaler=scaler).set(signal.backlog)
         metrics.operator_in_flight.labels(scaler=scaler).set(signal.in_flight)
+        metrics.operator_workers.labels(scaler=scaler).set(signal.workers)
     for condition in conditions:
         metrics.operator_condition.labels(scaler=scaler, condition=condition.kind).set(condition.status == "True")
 

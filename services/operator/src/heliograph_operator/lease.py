@@ -4,7 +4,9 @@ Times are seconds of the candidate's own monotonic clock; those in the Lease are
 for two thirds of the lease from when it began its last renewal that succeeded. Another takes the Lease when it has not seen
 it change for the whole lease, which began later: so they never act together, as long as their clocks run at about the same
 speed. Where it is not sure that the holder before had that time, such as when the Lease is not there, a candidate takes it
-and waits for these two thirds before it acts."""
+and waits for these two thirds before it acts. Only an empty Lease that it finds at its start, as the chart makes it, is
+taken and acted on at once: do not delete one and make it again while an operator acts and another starts, or both act until
+the first has seen it."""
 
 from __future__ import annotations
 
@@ -12,10 +14,13 @@ from collections import deque
 from dataclasses import replace
 from datetime import datetime
 
+from heliograph_operator.cluster.errors import CALL_SECONDS
 from heliograph_operator.cluster.port import LeaseRecord
 
 ACTING_PART = 2 / 3
 """The part of the lease for which one that cannot renew it goes on acting."""
+CALL_PART = 0.3
+"""The part of the lease that a call may take: one that begins while the operator acts ends before another acts."""
 MOST_SECONDS = 60
 """The longest lease there is; a Lease that was edited to hold for longer is waited for no longer than that."""
 RELEASED_SECONDS = 1
@@ -23,6 +28,11 @@ RELEASED_SECONDS = 1
 a person only removed the holder is not taken for it, because that holder acts until it has seen it."""
 
 _NEVER = float("-inf")
+
+
+def call_seconds(lease_seconds: float) -> float:
+    """How long a call to the API server may take, so that no write outlives a lease of so many seconds."""
+    return min(CALL_SECONDS, CALL_PART * lease_seconds)
 
 
 class Candidate:
@@ -33,6 +43,7 @@ class Candidate:
         self._seconds = seconds
         self._seen: LeaseRecord | None = None
         self._seen_at = _NEVER
+        self._fresh = False
         self._held_for = seconds
         self._stamps: deque[datetime] = deque(maxlen=8)
         self._acts_from = self._acts_until = _NEVER
@@ -50,6 +61,7 @@ class Candidate:
     def see(self, record: LeaseRecord | None, now: float) -> None:
         """The Lease as it was just read."""
         changed = _version(record) != _version(self._seen) or self._seen_at == _NEVER
+        self._fresh = _never_held(record) and (self._seen_at == _NEVER or (self._fresh and not changed))
         self._seen = record
         if changed:
             self._seen_at = now
@@ -105,12 +117,12 @@ class Candidate:
 
     def _free(self, now: float) -> bool:
         seen = self._seen
-        return seen is None or seen.holder == self._identity or self._was_released() or self._expired(now)
+        return seen is None or seen.holder == self._identity or self._unheld() or self._expired(now)
 
     def _is_sure(self, now: float) -> bool:
         """Whether none who held it before can be acting. One that finds its own name in a Lease which it did not write is
         not sure: it is the successor in the same pod, or a person wrote the name there."""
-        return self._was_released() or (self._expired(now) and self.holder != self._identity)
+        return self._unheld() or (self._expired(now) and self.holder != self._identity)
 
     def _mine(self) -> bool:
         seen = self._seen
@@ -120,12 +132,21 @@ class Candidate:
         seen = self._seen
         return seen is not None and not seen.holder and seen.seconds == RELEASED_SECONDS and seen.acquired is None
 
+    def _unheld(self) -> bool:
+        """Whether it was released, or nobody has held it since it was made: an empty one in place of another is not sure."""
+        return self._fresh or self._was_released()
+
     def _expired(self, now: float) -> bool:
         return self._seen is not None and now - self._seen_at >= self._patience()
 
     def _patience(self) -> float:
         """The longer of its own lease and the holder's, which may have another setting."""
         return min(max(self._held_for, self._seconds), MOST_SECONDS)
+
+
+def _never_held(record: LeaseRecord | None) -> bool:
+    """As the chart makes it."""
+    return record is not None and not (record.holder or record.renewed or record.acquired or record.transitions)
 
 
 def _version(record: LeaseRecord | None) -> str:

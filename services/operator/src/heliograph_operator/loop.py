@@ -22,7 +22,11 @@ AT_ONCE = 32
 LOOK_SECONDS = 15.0
 """How long one look may take: each of its calls is bounded, and this bounds them together."""
 STUCK_SECONDS = 30.0
-"""Without the end of a look for so long, while it acts and there are scalers, the operator does not work."""
+"""Without a look that succeeds for so long, while it acts and there are scalers, the operator does not work."""
+DEAD_SECONDS = 60.0
+"""After so long it ends itself: it would renew its Lease for ever, and the other operator could not take over."""
+
+TIMEOUT = "timeout"
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +53,7 @@ class Loop:
         tick_seconds: float = 1.0,
         look_seconds: float = LOOK_SECONDS,
         stuck_seconds: float = STUCK_SECONDS,
+        dead_seconds: float = DEAD_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -57,6 +62,7 @@ class Loop:
         self._tick_seconds = tick_seconds
         self._look_seconds = look_seconds
         self._stuck_seconds = stuck_seconds
+        self._dead_seconds = dead_seconds
         self._clock = clock
         self._progressed_at = clock()
         self._acted = False
@@ -84,7 +90,7 @@ class Loop:
         metrics.operator_leader.set(0)
 
     async def died(self) -> None:
-        """Returns when it looks no more."""
+        """Raises when it looks no more, or acts and has not got anywhere for too long."""
         if self._task is not None:
             await asyncio.shield(self._task)
 
@@ -92,12 +98,16 @@ class Loop:
         """For ``Health``: raises when it acts and has not got anywhere for long."""
         age = self._clock() - self._progressed_at
         if age > self._stuck_seconds:
-            raise Temporary(f"no look at a StreamScaler has ended for {age:.0f} s; see the operator's log")
+            raise Temporary(f"no look at a StreamScaler has succeeded for {age:.0f} s; see the operator's log")
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
             began = self._clock()
             self.turn()
+            if (age := self._clock() - self._progressed_at) > self._dead_seconds:
+                raise Temporary(
+                    f"no look has succeeded for {age:.0f} s; this operator ends, and another one takes over"
+                )
             try:
                 async with asyncio.timeout(max(0.0, self._tick_seconds - (self._clock() - began))):
                     await self._stopping.wait()
@@ -133,18 +143,28 @@ class Loop:
             began = self._clock()
             try:
                 async with asyncio.timeout(self._look_seconds):
-                    await (self._reconciler.tick(scaler) if acting else self._reconciler.stand_by(scaler))
+                    succeeded = await self._look(scaler, acting=acting)
             except TimeoutError:
                 gauges.tick_failed("timeout")
-                log.warning("look took too long", scaler=scaler.name, seconds=self._look_seconds)
+                if self._failures.get(scaler.name) != TIMEOUT:
+                    log.warning("look took too long", scaler=scaler.name, seconds=self._look_seconds)
+                self._failures[scaler.name] = TIMEOUT
                 return
             except Exception as error:
                 gauges.tick_failed("error")
                 if self._failures.get(scaler.name) != repr(error):  # once, not each second
                     log.exception("look failed", scaler=scaler.name)
                 self._failures[scaler.name] = repr(error)
-            else:
-                self._failures.pop(scaler.name, None)
-            self._progressed_at = self._clock()
+                return
+            self._failures.pop(scaler.name, None)
+            if succeeded:
+                self._progressed_at = self._clock()
             if acting:
                 metrics.observe(metrics.operator_tick_duration, self._clock() - began)
+
+    async def _look(self, scaler: Scaler, *, acting: bool) -> bool:
+        """Whether it succeeded; holding for a reason that is told is success."""
+        if acting:
+            return await self._reconciler.tick(scaler)
+        await self._reconciler.stand_by(scaler)
+        return True

@@ -52,9 +52,10 @@ class Signal:
     ``backlog``: messages that wait or are being worked on, without those that wait for a delayed retry or are of paused
     consumers. ``in_flight``: of them, those that workers have in hand. ``arrival_rate``: a second. ``service_rate``:
     messages a second of one busy slot, ``None`` until some were done. ``slots``: of one replica, ``None`` until one tells.
-    ``busy``: messages in hand by the host name of the worker, which is its pod's name. ``stalled``: whether all workers
+    ``busy``: messages in hand by the host name of the worker, which is its pod's name; of a silent one those that it last
+    told. ``stalled``: whether all workers
     that there are wait for a server or a credential, so that more of them would do no more. ``missing`` and ``paused``
-    name consumers."""
+    name consumers. ``workers``: processes that report, without those that stop."""
 
     backlog: int
     in_flight: int
@@ -65,6 +66,7 @@ class Signal:
     stalled: bool = False
     missing: tuple[str, ...] = ()
     paused: tuple[str, ...] = ()
+    workers: int = 0
 
 
 class Term(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from heliograph_common.clock import rfc3339
-from heliograph_operator.conditions import Condition, Note, parse, render
+from heliograph_operator.conditions import Condition, Kind, Note, parse, render
 from heliograph_operator.law import Decision, History
 from heliograph_operator.model import Signal, Term
 
@@ -18,6 +19,9 @@ DECISIONS = 10
 
 DRY_RUN = "Dry run: "
 
+LARGEST = 1e15
+"""Of figures that are no counts."""
+
 TERM_SECONDS = 2.0
 """How far apart writes are for a term alone, which may change with every message."""
 
@@ -25,8 +29,9 @@ TERM_SECONDS = 2.0
 @dataclass
 class State:
     """What is kept of one scaler from tick to tick. ``service_rate`` and ``slots``: the last that workers told, by the
-    status of another operator too. ``written`` is the last status that the API server took, ``notes`` are Events
-    to be."""
+    status of another operator too. ``missing_since``: when a consumer was first not found, ``below_since``: when the
+    maximum was first enough again. ``written`` is
+    the last status that the API server took, ``notes`` are Events to be, from ``emit_at`` on."""
 
     uid: str
     history: History = field(default_factory=History)
@@ -38,8 +43,11 @@ class State:
     last_scale_reason: str | None = None
     service_rate: float | None = None
     slots: float | None = None
+    missing_since: float | None = None
+    below_since: float | None = None
     written: Mapping[str, Any] | None = None
     written_at: float = float("-inf")
+    emit_at: float = float("-inf")
 
     @classmethod
     def from_status(cls, uid: str, status: Mapping[str, Any]) -> State:
@@ -62,6 +70,17 @@ class State:
         if (signal.service_rate, signal.slots) == (self.service_rate, self.slots):
             return signal
         return replace(signal, service_rate=self.service_rate, slots=self.slots)
+
+    def saturation(self, saturated: bool, at: float, window: float) -> bool:
+        """Whether it is to be said: at once, and until it has not been for a ``window``. Else a load around the maximum
+        would be news each second, and no alert would ever fire that it has to last for."""
+        said = self.conditions.get(Kind.SATURATED)
+        if saturated or said is None or said.status != "True":
+            self.below_since = None
+            return saturated
+        if self.below_since is None:
+            self.below_since = at
+        return at - self.below_since < window
 
     def decided(self, decision: Decision, replicas: int, at: datetime, *, dry_run: bool) -> None:
         """Adds a decision that changed replicas, or in a dry run would have. The same one is not added twice in a row."""
@@ -101,11 +120,11 @@ def document(
         "replicas": replicas,
         "wantedReplicas": decision.wanted if decision is not None else None,
         "term": str(term) if term is not None else None,
-        "backlog": signal.backlog if signal is not None else None,
-        "inFlight": signal.in_flight if signal is not None else None,
-        "arrivalRate": round(signal.arrival_rate, 3) if signal is not None else None,
-        "serviceRate": round(state.service_rate, 6) if state.service_rate is not None else None,
-        "slots": round(state.slots, 3) if state.slots is not None else None,
+        "backlog": _count(signal.backlog) if signal is not None else None,
+        "inFlight": _count(signal.in_flight) if signal is not None else None,
+        "arrivalRate": _figure(signal.arrival_rate, 3) if signal is not None else None,
+        "serviceRate": _figure(state.service_rate, 6) if state.service_rate is not None else None,
+        "slots": _figure(state.slots, 3) if state.slots is not None else None,
         "lastScaleTime": state.last_scale_time,
         "lastScaleReason": state.last_scale_reason,
         "decisions": list(state.decisions),
@@ -132,3 +151,13 @@ def _material(status: Mapping[str, Any]) -> list[Any]:
 
 def _positive(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _count(value: int) -> int:
+    """Within what the definition allows (int64)."""
+    return min(max(value, 0), 2**63 - 1)
+
+
+def _figure(value: float, digits: int) -> float | None:
+    """Within what can be written; ``None`` where it is no number."""
+    return min(max(round(value, digits), 0.0), LARGEST) if not math.isnan(value) else None

@@ -49,6 +49,7 @@ async def test_what_a_worker_does_is_reported_and_measured() -> None:
             await until(lambda: len(heard.reports) > seen)
             handler = heard.reports[-1].handlers[0]
             assert (handler.busy, handler.busy_seconds, handler.completions, handler.taking) == (1, 7.0, 1, True)
+            assert not handler.stopping
             assert [(queue.durable, queue.finished) for queue in handler.queues] == [
                 ("sample-high", 2),
                 ("sample-low", 0),
@@ -61,10 +62,19 @@ async def test_what_a_worker_does_is_reported_and_measured() -> None:
     last = heard.reports[-1]
     assert last.stopped
     assert not last.handlers[0].taking
+    assert last.handlers[0].stopping
     assert last.handlers[0].queues[0].delayed
     assert sample("heliograph_worker_busy") == 0
     assert heard.subjects == {"workers.sample"}
     assert len({each.process for each in heard.reports}) == 1
+
+
+def test_a_worker_that_stops_says_so_while_it_finishes() -> None:
+    load = Workload("reports-test", 4, lambda: False, stopping=lambda: True)
+    reports = WorkerReports("sample", Heard().say)
+    reports.add(load, {})
+    handler = reports._made(stopped=False).handlers[0]
+    assert (handler.taking, handler.stopping) == (False, True)
 
 
 async def test_a_process_without_workers_reports_nothing() -> None:

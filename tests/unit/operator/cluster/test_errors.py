@@ -112,3 +112,21 @@ def test_without_a_configuration_it_says_where_one_comes_from(monkeypatch: pytes
     monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
     with pytest.raises(ClusterError, match="run in a pod that mounts a service account's token, or set KUBECONFIG"):
         configuration()
+
+
+async def test_calls_take_no_longer_than_the_cluster_is_told() -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    address = ServerAddress(server=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    config = KubeConfig.from_one(cluster=address, user=User(token="secret"))
+    cluster = KubernetesCluster("default", "me", config.get(), call_seconds=0.2)
+    try:
+        async with asyncio.timeout(3):  # the default is 5
+            with pytest.raises(ClusterUnavailable):
+                await cluster.set_deletion_cost("one", 1)
+    finally:
+        await cluster.close()
+        server.close()

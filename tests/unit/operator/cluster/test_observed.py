@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 from tests.unit.operator.fake_cluster import FakeCluster
@@ -44,6 +47,30 @@ async def test_a_refusal_is_logged_once_and_named_for_a_while() -> None:
         await cluster.check()
     seconds = RECENT_SECONDS
     await cluster.check()
+
+
+class PerScaler(FakeCluster):
+    """A Role that names the scalers, and lacks two rights for one of them."""
+
+    right = "patch streamscalers/status"
+
+    async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
+        if scaler == "denied":
+            raise Forbidden(self.right, "no")
+
+
+async def test_one_that_is_allowed_and_one_that_is_denied_do_not_alternate() -> None:
+    fake = PerScaler()
+    cluster = ObservedCluster(fake)
+    with capture_logs() as logs:
+        for right in ("patch streamscalers/status", "create streamscalers") * 3:
+            fake.right = right
+            with pytest.raises(Forbidden):
+                await cluster.write_status("denied", {})
+            await cluster.write_status("allowed", {})
+    assert [log["right"] for log in logs] == ["patch streamscalers/status", "create streamscalers"]
+    with pytest.raises(Permanent, match="create streamscalers, patch streamscalers/status"):
+        await cluster.check()
 
 
 async def test_a_right_that_is_granted_again_is_said() -> None:

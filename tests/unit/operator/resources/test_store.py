@@ -9,7 +9,7 @@ from tests.unit.operator.support import parse
 from heliograph_operator.resources.store import Store
 
 
-class Clock:
+class HandClock:
     """Seconds, by hand."""
 
     now = 100.0
@@ -61,7 +61,7 @@ def test_an_older_generation_is_not_taken_back() -> None:
 
 
 def test_a_list_tells_what_a_watch_has_missed() -> None:
-    clock = Clock()
+    clock = HandClock()
     store = Store(parse, clock=clock)
     for name in ("deleted", "edited", "same", "again"):
         store.put(found(name))
@@ -74,7 +74,7 @@ def test_a_list_tells_what_a_watch_has_missed() -> None:
 
 
 def test_a_list_is_older_than_what_came_while_it_was_read() -> None:
-    clock = Clock()
+    clock = HandClock()
     store = Store(parse, clock=clock)
     store.put(found("deleted"))
     clock.now = 200.0

@@ -109,6 +109,32 @@ def test_busy_is_told_by_host_idle_ones_included() -> None:
     assert signal.backlog == 3
 
 
+def test_a_pod_that_is_silent_is_as_busy_as_it_last_said_for_a_minute() -> None:
+    """Its process may be short of CPU, or the operator's own."""
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)), report(process="p2", host="pod-2"))
+    world.hear(30.0, report(process="p2", host="pod-2"))
+    assert world.look(30.0, q=state(0, 3)).busy == {"pod-1": 3, "pod-2": 0}
+    assert world.look(60.0, q=state(0, 3)).busy == {"pod-1": 3, "pod-2": 0}
+    assert world.look(60.1, q=state(0, 3)).busy == {"pod-2": 0}
+
+
+def test_a_process_that_stopped_has_nothing_in_hand() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)))
+    world.hear(1.0, report(handler(busy=3), stopped=True))
+    assert world.look(1.0, q=state(0, 3)).busy == {}
+
+
+def test_a_container_that_restarted_has_in_hand_what_its_new_process_says() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=3)))
+    world.hear(5.0, report(process="p2", up=1.0))
+    assert world.look(5.0, q=state(0, 3)).busy == {"pod-1": 0}
+    world.hear(5.0, report(handler(busy=2), process="beside", up=60.0))
+    assert world.look(5.0, q=state(0, 3)).busy == {"pod-1": 2}
+
+
 def test_work_that_was_taken_from_its_row_is_in_flight_too() -> None:
     world = OneScaler()
     world.hear(0.0, report(handler(busy=2)))
@@ -137,3 +163,35 @@ def test_workers_are_stalled_when_more_of_them_would_do_no_more(fields: dict[str
     assert world.look(0.0, q=state(9)).stalled is stalled
     world.hear(0.0, report(process="p2", host="pod-2"))
     assert world.look(0.0, q=state(9)).stalled is False
+
+
+def test_workers_that_stop_do_not_count_as_stalled_nor_as_busy_nor_for_slots() -> None:
+    world = OneScaler()
+    stopping = handler(busy=2, slots=40, taking=False, stopping=True)
+    world.hear(0.0, report(stopping))
+    signal = world.look(0.0, q=state(9, 2))
+    assert (signal.stalled, signal.slots, signal.busy) == (False, None, {})
+    assert signal.in_flight == 2
+    world.hear(0.0, report(handler(busy=1), process="p2", host="pod-2"))
+    signal = world.look(0.0, q=state(9, 3))
+    assert (signal.stalled, signal.slots, signal.busy) == (False, 4, {"pod-2": 1})
+    world.hear(0.0, report(handler(busy=1, stalled=1), process="p2", host="pod-2"))
+    assert world.look(0.0, q=state(9, 3)).stalled
+
+
+def test_what_workers_that_stop_take_from_its_row_is_in_flight_until_it_is_done() -> None:
+    world = OneScaler()
+    world.hear(0.0, report(handler(busy=2, taking=False, stopping=True)))
+    assert world.look(0.0, q=state(0, 0)).in_flight == 2
+
+
+def test_processes_that_report_are_counted_and_those_that_are_silent_are_not() -> None:
+    world = OneScaler("a", "b")
+    both = (handler(queue("a")), handler(queue("b"), consumer="other"))
+    assert world.look(0.0, a=state(), b=state()).workers == 0
+    world.hear(0.0, report(*both), report(*both, process="p2", host="pod-2"))
+    world.hear(0.0, report(handler(queue("x")), process="p3", host="pod-3"))
+    assert world.look(0.0, a=state(), b=state()).workers == 2
+    world.hear(2.0, report(handler(queue("a"), stopping=True), process="p2", host="pod-2"))
+    assert world.look(2.0, a=state(), b=state()).workers == 1
+    assert world.look(4.0, a=state(), b=state()).workers == 0

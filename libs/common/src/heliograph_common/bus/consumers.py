@@ -15,6 +15,9 @@ from heliograph_common.errors import BusUnavailable
 _NO_CONSUMER = 10014
 _NO_STREAM = 10059
 
+_MOST = 2**53
+"""No consumer has more messages left to do."""
+
 
 @dataclass(frozen=True)
 class ConsumerState:
@@ -32,7 +35,7 @@ async def consumer_state(bus: Bus, stream: str, durable: str, *, timeout_seconds
     """The consumer as it stands now; ``None`` where it or its stream does not exist.
 
     Raises:
-        BusUnavailable: NATS does not tell within ``timeout_seconds``.
+        BusUnavailable: NATS does not tell within ``timeout_seconds``, or what cannot be.
     """
     with answered(bus, durable):
         try:
@@ -43,4 +46,7 @@ async def consumer_state(bus: Bus, stream: str, durable: str, *, timeout_seconds
             raise
     if info.num_pending is None or info.num_ack_pending is None:
         raise BusUnavailable(f"the server did not report what consumer {durable} has left to do")
+    for figure in (info.num_pending, info.num_ack_pending):
+        if type(figure) is not int or not 0 <= figure <= _MOST:
+            raise BusUnavailable(f"the server says that consumer {durable} has {figure} messages, which cannot be")
     return ConsumerState(info.num_pending, info.num_ack_pending, bool(info.paused), info.created)

@@ -37,8 +37,9 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
     """One handler. ``busy``: slots in use; ``stalled``: of them, those that wait for a server that is away. ``taking``: it
-    would take a message if one came. ``busy_seconds``: time that slots were in use, summed over slots, jobs that still run
-    included and waiting for servers left out. ``completions``: messages that it was done with, for good or as failed."""
+    would take a message if one came. ``stopping``: it only finishes what it has, and then ends. ``busy_seconds``: time that
+    slots were in use, summed over slots, jobs that still run included and waiting for servers left out. ``completions``:
+    messages that it was done with, for good or as failed."""
 
     consumer: _Name
     slots: _Small
@@ -48,6 +49,7 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
     busy_seconds: _Seconds
     completions: _Total
     queues: Annotated[tuple[QueueReport, ...], msgspec.Meta(max_length=64)]
+    stopping: bool = False
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):

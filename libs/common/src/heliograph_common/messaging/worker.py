@@ -104,7 +104,7 @@ class Worker(Generic[_Claim]):
         self._limit = limit or PauseAfterFailures()
         self._paused_until = 0.0
         self._stopping = False
-        self.load = Workload(handler.consumer, settings.slots, self._taking)
+        self.load = Workload(handler.consumer, settings.slots, self._taking, stopping=lambda: self._stopping)
         """Slots in use and what they did."""
 
     async def start(self) -> None:

@@ -110,6 +110,7 @@ class _Source:
             busy=load.busy,
             stalled=load.stalled,
             taking=not stopped and load.taking,
+            stopping=stopped or load.stopping,
             busy_seconds=max(0.0, self.seconds),
             completions=self.completions,
             queues=tuple(

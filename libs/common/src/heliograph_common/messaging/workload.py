@@ -12,10 +12,17 @@ COMPLETED = frozenset({"ack", "repeated", "dead"})
 
 
 class Workload:
-    """The counts of one worker. ``taking``: whether it would take a message if one came."""
+    """The counts of one worker. ``taking``: whether it would take a message if one came. ``stopping``: whether it only
+    finishes what it has."""
 
     def __init__(
-        self, consumer: str, slots: int, taking: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic
+        self,
+        consumer: str,
+        slots: int,
+        taking: Callable[[], bool],
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.consumer = consumer
         self.slots = slots
@@ -25,6 +32,7 @@ class Workload:
         """Of them, those that wait for a server that is away."""
         self.completions = 0
         self._taking = taking
+        self._stopping = stopping
         self._clock = clock
         self._seconds = 0.0
         self._counted_to = clock()
@@ -33,6 +41,11 @@ class Workload:
     def taking(self) -> bool:
         """Whether it would take a message if one came."""
         return self._taking()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it only finishes what it has, and then ends."""
+        return self._stopping()
 
     @property
     def busy_seconds(self) -> float:

@@ -227,6 +227,8 @@ operator_backlog = Gauge(
 operator_in_flight = Gauge(
     "heliograph_operator_in_flight", "Messages that workers have in hand", ("scaler",), registry=REGISTRY
 )
+# Worker processes of the target that report, without those that stop: 0 beside replicas means that they cannot be heard.
+operator_workers = Gauge("heliograph_operator_workers", "Worker processes that report", ("scaler",), registry=REGISTRY)
 # 1 where the condition of a StreamScaler is True: Ready, Scaling, SignalLost, ConsumerMissing, ConsumerPaused, Saturated.
 operator_condition = Gauge(
     "heliograph_operator_condition", "Whether a condition is True", ("scaler", "condition"), registry=REGISTRY

@@ -6,7 +6,6 @@ import httpx2
 from lightkube import AsyncClient, KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from heliograph_operator.cluster.errors import CALL_SECONDS
 from heliograph_operator.cluster.port import ClusterError
 
 FIELD_MANAGER = "heliograph-operator"
@@ -27,8 +26,9 @@ def configuration() -> SingleConfig:
     return found
 
 
-def client(config: SingleConfig, namespace: str) -> AsyncClient:
+def client(config: SingleConfig, namespace: str, call_seconds: float) -> AsyncClient:
     """Speaks to the API server itself, never through a proxy that the environment names for other hosts."""
-    return AsyncClient(
-        config, namespace, timeout=httpx2.Timeout(CALL_SECONDS), field_manager=FIELD_MANAGER, trust_env=False
-    )
+    # Connecting is two steps, TCP and TLS, which end by themselves within a call: a connection that is cancelled in its
+    # handshake is not closed (httpcore2 2.x catches errors there, and a cancellation is none).
+    timeout = httpx2.Timeout(call_seconds, connect=call_seconds * 0.4)
+    return AsyncClient(config, namespace, timeout=timeout, field_manager=FIELD_MANAGER, trust_env=False)

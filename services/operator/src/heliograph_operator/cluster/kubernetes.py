@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from lightkube import SingleConfig
@@ -24,7 +25,7 @@ from lightkube.resources.events_v1 import Event
 from lightkube.types import PatchType
 
 from heliograph_operator.cluster.connection import client, configuration
-from heliograph_operator.cluster.errors import bounded
+from heliograph_operator.cluster.errors import CALL_SECONDS, bounded
 from heliograph_operator.cluster.port import Conflict, LeaseRecord, NotFound, Pod, Scale
 from heliograph_operator.model import Target
 
@@ -54,17 +55,25 @@ class _Verbatim(BinaryOperator):
 
 class KubernetesCluster:
     """Objects of ``namespace``. ``instance`` names this operator in Events. Without ``config`` it reads the one of the pod,
-    or of ``KUBECONFIG``; raises ``ClusterError`` where there is neither."""
+    or of ``KUBECONFIG``; raises ``ClusterError`` where there is neither. No call takes longer than ``call_seconds``."""
 
-    def __init__(self, namespace: str, instance: str, config: SingleConfig | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        instance: str,
+        config: SingleConfig | None = None,
+        *,
+        call_seconds: float = CALL_SECONDS,
+    ) -> None:
         self._namespace = namespace
         self._instance = instance
-        self._client = client(config or configuration(), namespace)
+        self._client = client(config or configuration(), namespace, call_seconds)
+        self._bounded = partial(bounded, seconds=call_seconds)
 
     async def scale(self, target: Target) -> Scale:
         """The scale subresource."""
         resource, plural = _KINDS[target.kind]
-        async with bounded(f"get {plural}/scale", target.name):
+        async with self._bounded(f"get {plural}/scale", target.name):
             found = await self._client.get(resource, target.name)
         version = (found.metadata and found.metadata.resourceVersion) or ""
         wanted = (found.spec and found.spec.replicas) or 0
@@ -75,12 +84,12 @@ class KubernetesCluster:
         """With the version as a precondition, so that nobody else's change is undone."""
         resource, plural = _KINDS[target.kind]
         change = {"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}}
-        async with bounded(f"patch {plural}/scale", target.name):
+        async with self._bounded(f"patch {plural}/scale", target.name):
             await self._client.patch(resource, target.name, change, patch_type=PatchType.MERGE)
 
     async def autoscaler_of(self, target: Target) -> str | None:
         """KEDA's are among them, for it makes a HorizontalPodAutoscaler for each of its objects."""
-        async with bounded("list horizontalpodautoscalers", ""):
+        async with self._bounded("list horizontalpodautoscalers", ""):
             async for found in self._client.list(HorizontalPodAutoscaler):
                 if _scales(found, target):
                     return (found.metadata and found.metadata.name) or ""
@@ -92,21 +101,21 @@ class KubernetesCluster:
             return []
         labels: LabelSelector = {"": _Verbatim(selector)}
         fields: FieldSelector = {"status.phase": not_in(["Failed", "Succeeded"])}
-        async with bounded("list pods", ""):
+        async with self._bounded("list pods", ""):
             found = self._client.list(PodResource, labels=labels, fields=fields)
             return [_pod(each) async for each in found]
 
     async def set_deletion_cost(self, pod: str, cost: int) -> None:
         """By a merge patch: other annotations stay."""
         change = {"metadata": {"annotations": {DELETION_COST: str(cost)}}}
-        async with bounded("patch pods", pod):
+        async with self._bounded("patch pods", pod):
             await self._client.patch(PodResource, pod, change, patch_type=PatchType.MERGE)
 
     async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
         """By a JSON patch whose ``add`` replaces what is there: fields that ``status`` lacks, or that are
         ``None`` in it, are gone then. A merge patch would leave the former."""
         change = [{"op": "add", "path": "/status", "value": _without_none(status)}]
-        async with bounded(f"patch {PLURAL}/status", scaler):
+        async with self._bounded(f"patch {PLURAL}/status", scaler):
             await self._client.patch(_StreamScaler.Status, scaler, change, patch_type=PatchType.JSON)
 
     async def emit(
@@ -126,18 +135,18 @@ class KubernetesCluster:
                 apiVersion=f"{GROUP}/{VERSION}", kind=KIND, name=scaler, namespace=self._namespace, uid=uid
             ),
         )
-        async with bounded("create events", f"about {scaler}"):
+        async with self._bounded("create events", f"about {scaler}"):
             await self._client.create(event)
 
     async def scalers(self) -> Sequence[Mapping[str, Any]]:
         """Page by page."""
-        async with bounded(f"list {PLURAL}", ""):
+        async with self._bounded(f"list {PLURAL}", ""):
             return [dict(found) async for found in self._client.list(_StreamScaler)]
 
     async def lease(self, name: str) -> LeaseRecord | None:
         """The Lease."""
         try:
-            async with bounded("get leases", name):
+            async with self._bounded("get leases", name):
                 return _record(await self._client.get(Lease, name))
         except NotFound:
             return None
@@ -155,10 +164,10 @@ class KubernetesCluster:
             ),
         )
         if not record.version:
-            async with bounded("create leases", name):
+            async with self._bounded("create leases", name):
                 return _record(await self._client.create(written))
         try:
-            async with bounded("update leases", name):
+            async with self._bounded("update leases", name):
                 return _record(await self._client.replace(written))
         except NotFound as error:
             raise Conflict(str(error)) from error

@@ -45,7 +45,8 @@ class ObservedCluster:
     def __init__(self, inner: Cluster, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
         self._clock = clock
-        self._denied: dict[str, _Denial] = {}
+        self._denied: dict[tuple[str, str], _Denial] = {}
+        """By the call with its object, and the right."""
 
     async def check(self) -> None:
         """For ``Health``: raises while a right is lacking that was needed."""
@@ -75,7 +76,7 @@ class ObservedCluster:
             await self._inner.set_deletion_cost(pod, cost)
 
     async def write_status(self, scaler: str, status: Mapping[str, Any]) -> None:
-        async with self._call("write_status"):
+        async with self._call(f"write_status {scaler}"):
             await self._inner.write_status(scaler, status)
 
     async def emit(
@@ -106,8 +107,8 @@ class ObservedCluster:
         except ClusterError as error:
             self._failed(call, error)
             raise
-        if (denial := self._denied.pop(call, None)) is not None:
-            log.info("right granted", right=denial.right)
+        for key in [key for key in self._denied if key[0] == call]:
+            log.info("right granted", right=self._denied.pop(key).right, call=call)
 
     def _failed(self, call: str, error: ClusterError) -> None:
         if isinstance(error, NotFound):
@@ -115,11 +116,12 @@ class ObservedCluster:
         metrics.operator_request_failures.labels(call=call.partition(" ")[0], reason=_reason(error)).inc()
         if not isinstance(error, Forbidden):
             return
-        if call not in self._denied:
-            log.error("right missing", right=error.right, error=str(error))
+        key = (call, error.right)
+        if key not in self._denied:
+            log.error("right missing", right=error.right, call=call, error=str(error))
         now = self._clock()
         self._denied = {one: denial for one, denial in self._denied.items() if now - denial.at < _KEPT_SECONDS}
-        self._denied[call] = _Denial(error.right, now)
+        self._denied[key] = _Denial(error.right, now)
 
 
 def _reason(error: ClusterError) -> str:

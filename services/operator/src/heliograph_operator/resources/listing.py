@@ -42,7 +42,9 @@ class Listing:
         began = self._clock()
         try:
             listed = await self._cluster.scalers()
-        except NotFound:
+        except NotFound:  # with the definition, all resources are gone, and no watch tells it
+            if dropped := self._store.sync((), began):
+                log.warning("StreamScalers are gone with their definition", scalers=list(dropped))
             self._failed("the resource StreamScaler is not installed: apply crds/streamscalers.yaml of the chart")
             return
         except ClusterError as error:

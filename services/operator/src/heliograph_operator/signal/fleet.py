@@ -6,7 +6,8 @@ remembered until it is due, even when the process is gone; a process that comes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from heliograph_common.contracts.worker_report import HandlerReport, QueueReport, WorkerReport
@@ -14,11 +15,14 @@ from heliograph_common.contracts.worker_report import HandlerReport, QueueReport
 SILENT_SECONDS = 3.0
 """After which a process without a report is gone."""
 
+BUSY_SECONDS = 60.0
+"""For how long a silent process may have in hand what it last told: it, or the operator, may be short of CPU."""
+
 PROCESSES = 4_096
 BYTES = 8 << 20
 """Of reports, as they were sent."""
 
-_REMEMBERED_SECONDS = 60.0
+_REMEMBERED_SECONDS = BUSY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,18 @@ class _Process:
 
     def live(self, now: float) -> bool:
         return not self.report.stopped and now - self.heard_at <= SILENT_SECONDS
+
+    def may_be_busy(self, now: float) -> bool:
+        return not self.report.stopped and now - self.heard_at <= BUSY_SECONDS
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Where one process runs at a time."""
+        return self.report.service, self.report.host, self.report.pid
+
+    @property
+    def began(self) -> float:
+        return self.heard_at - self.report.up_seconds
 
     def over(self, now: float) -> bool:
         """Whether nothing is known of it any more that would matter."""
@@ -96,17 +112,37 @@ class Fleet:
 
     def live(self, durables: Collection[str], now: float) -> list[Live]:
         """The handlers that take from one of ``durables``."""
-        return [
-            Live(process.report.process, process.report.host, handler)
+        return _handlers((process for process in self._processes.values() if process.live(now)), durables)
+
+    def busy(self, durables: Collection[str], now: float) -> Mapping[str, int]:
+        """Messages in hand by host, idle ones included, as far as they take from one of ``durables``. One that is silent
+        counts with what it last told, until another process is heard in its place; one that stops does not count."""
+        begun: dict[tuple[str, str, int], float] = {}
+        for process in self._processes.values():
+            begun[process.place] = max(process.began, begun.get(process.place, process.began))
+        there = (
+            process
             for process in self._processes.values()
-            if process.live(now)
-            for handler in process.report.handlers
-            if any(queue.durable in durables for queue in handler.queues)
-        ]
+            if process.may_be_busy(now) and begun[process.place] <= process.heard_at
+        )
+        busy: Counter[str] = Counter()
+        for each in _handlers(there, durables):
+            if not each.handler.stopping:
+                busy[each.host] += each.handler.busy
+        return dict(busy)
 
     def delayed(self, durable: str, now: float) -> int:
         """Messages of ``durable`` that were returned with a delay that is not over."""
         return sum(process.delayed(durable, now) for process in self._processes.values())
+
+
+def _handlers(processes: Iterable[_Process], durables: Collection[str]) -> list[Live]:
+    return [
+        Live(process.report.process, process.report.host, handler)
+        for process in processes
+        for handler in process.report.handlers
+        if any(queue.durable in durables for queue in handler.queues)
+    ]
 
 
 def _steps(before: WorkerReport | None, after: WorkerReport) -> Iterator[Progress]:

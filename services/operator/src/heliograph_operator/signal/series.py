@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from heliograph_common.bus.consumers import ConsumerState
@@ -55,14 +54,16 @@ class Series:
         in_flight = max(
             in_flight, _in_hand(live, {name for name, state in states.items() if state and not state.paused})
         )
+        staying = [each for each in live if not each.handler.stopping]
         return Signal(
             backlog=pending + in_flight,
             in_flight=in_flight,
             arrival_rate=rate,
             service_rate=self._service.rate(spec.service_seconds),
-            slots=self._slots_of(live),
-            busy=_busy(live),
-            stalled=bool(live) and all(_held_up(each) for each in live),
+            slots=self._slots_of(staying),
+            busy=fleet.busy(self._consumers, now),
+            stalled=bool(staying) and all(_held_up(each) for each in staying),
+            workers=len({each.process for each in staying}),
             missing=tuple(name for name in self._consumers if states[name] is None),
             paused=tuple(name for name, state in states.items() if state is not None and state.paused),
         )
@@ -78,13 +79,6 @@ class Series:
 def _in_hand(live: Sequence[Live], durables: set[str]) -> int:
     """Messages that workers of ``durables`` alone have in hand: work that they took from its row counts with no consumer."""
     return sum(each.handler.busy for each in live if all(queue.durable in durables for queue in each.handler.queues))
-
-
-def _busy(live: Sequence[Live]) -> Mapping[str, int]:
-    busy: Counter[str] = Counter()
-    for each in live:
-        busy[each.host] += each.handler.busy
-    return dict(busy)
 
 
 def _held_up(worker: Live) -> bool:
