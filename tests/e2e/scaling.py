@@ -142,8 +142,8 @@ def many_at_once(site: Installation, release: images.Release) -> str:
     return (
         f"{len(accepted)} pictures uploaded in {uploaded:.0f} s, more replicas after {first:.1f} s, {sampler.peak()} at "
         f"most; all complete after {drained:.0f} s, no replica after {idle:.0f} s, {used:.0f} replica-seconds; {stored} "
-        f"commands, each delivered once; an upgrade ended after {upgraded:.0f} s and moved no replicas; another operator took "
-        f"over within {took_over:.1f} s\n{site.cluster.kubectl('get', 'streamscalers', '-o', 'wide')}"
+        f"commands, each delivered once; an upgrade ended after {upgraded:.0f} s and moved no replicas; another operator "
+        f"took over within {took_over:.1f} s\n{site.cluster.kubectl('get', 'streamscalers', '-o', 'wide')}"
     )
 
 
