@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from lightkube import KubeConfig
@@ -22,6 +22,34 @@ DENIED = 'pods is forbidden: User "operator" cannot list resource "pods" in API 
 QUOTA = 'pods "one" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=1, limited: pods=1'
 
 
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(answer: Answer) -> AsyncIterator[str]:
+    """The URL of a server. Its connections have ended at the end, or they would be found unclosed in another test."""
+    handled: list[asyncio.Task[None]] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handled.append(asyncio.create_task(handle(reader, writer)))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        if handled:
+            await asyncio.wait(handled, timeout=10)
+
+
 @asynccontextmanager
 async def answering(code: int, body: str, *headers: str) -> AsyncIterator[KubernetesCluster]:
     """A cluster whose API server always answers so."""
@@ -30,17 +58,14 @@ async def answering(code: int, body: str, *headers: str) -> AsyncIterator[Kubern
         await reader.readuntil(b"\r\n\r\n")
         lines = [f"HTTP/1.1 {code} X", *headers, f"Content-Length: {len(body.encode())}", "Connection: close", "", body]
         writer.write("\r\n".join(lines).encode())
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    config = KubeConfig.from_one(cluster=ServerAddress(server=f"http://127.0.0.1:{port}"), user=User(token="secret"))
-    cluster = KubernetesCluster("default", "me", config.get())
-    try:
-        yield cluster
-    finally:
-        await cluster.close()
-        server.close()
+    async with serving(answer) as url:
+        config = KubeConfig.from_one(cluster=ServerAddress(server=url), user=User(token="secret"))
+        cluster = KubernetesCluster("default", "me", config.get())
+        try:
+            yield cluster
+        finally:
+            await cluster.close()
 
 
 def status(message: str, code: int) -> str:
@@ -115,18 +140,15 @@ def test_without_a_configuration_it_says_where_one_comes_from(monkeypatch: pytes
 
 
 async def test_calls_take_no_longer_than_the_cluster_is_told() -> None:
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    address = ServerAddress(server=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    config = KubeConfig.from_one(cluster=address, user=User(token="secret"))
-    cluster = KubernetesCluster("default", "me", config.get(), call_seconds=0.2)
-    try:
-        async with asyncio.timeout(3):  # the default is 5
-            with pytest.raises(ClusterUnavailable):
-                await cluster.set_deletion_cost("one", 1)
-    finally:
-        await cluster.close()
-        server.close()
+    async with serving(hang) as url:
+        config = KubeConfig.from_one(cluster=ServerAddress(server=url), user=User(token="secret"))
+        cluster = KubernetesCluster("default", "me", config.get(), call_seconds=0.2)
+        try:
+            async with asyncio.timeout(3):  # the default is 5
+                with pytest.raises(ClusterUnavailable):
+                    await cluster.set_deletion_cost("one", 1)
+        finally:
+            await cluster.close()
