@@ -84,7 +84,7 @@ class Installation:
         """`helm install` or `helm upgrade` of the product, as the guide says, with ports that this machine can reach."""
         if verb == "upgrade" and (release.chart / "crds").exists():
             definitions = self.cluster.helm("show", "crds", str(release.chart))
-            self.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=definitions)
+            self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=definitions)
         self.cluster.helm(
             verb, RELEASE, str(release.chart), "--wait", "--timeout=5m", "-f", str(release.values), "-f", "-",
             *more, stdin=json.dumps(self._values(release)),
