@@ -21,6 +21,8 @@ from tests.nats_server import NatsServer
 from tests.polling import until
 
 from heliograph_common.bus.connection import Bus
+from heliograph_common.contracts import subjects
+from heliograph_common.contracts.worker_report import EVERY_SECONDS, HandlerReport, QueueReport, WorkerReport, encode
 from heliograph_common.runtime.health import Health
 from heliograph_operator.bootstrap import build
 from heliograph_operator.model import Target
@@ -76,6 +78,34 @@ async def jobs_on(server: NatsServer) -> AsyncIterator[Jobs]:
         async with asyncio.timeout(10):
             await bus.wait_connected()
         yield Jobs(bus)
+
+
+@asynccontextmanager
+async def reporting(jobs: Jobs, host: str, *, busy: int, consumer: str = CONSUMER) -> AsyncIterator[None]:
+    """A worker on ``host`` that has ``busy`` messages in hand and says so, as a real one does each second."""
+    handler = HandlerReport(
+        consumer="jobs",
+        slots=1,
+        busy=busy,
+        stalled=0,
+        taking=True,
+        busy_seconds=0.0,
+        completions=0,
+        queues=(QueueReport(durable=consumer),),
+    )
+    report = WorkerReport(service="test", host=host, pid=1, process=host, up_seconds=1.0, handlers=(handler,))
+
+    async def report_on() -> None:
+        while True:
+            await jobs.bus.client.publish(subjects.workers("test"), encode(report))
+            await asyncio.sleep(EVERY_SECONDS)  # the pace is the contract's
+
+    task = asyncio.create_task(report_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class ScaledWorkload:

@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lightkube.core.exceptions import ApiError
 from tests.integration.operator.api_server import GROUP, ApiServer
-from tests.integration.operator.operators import CONSUMER, NAME, STREAM, TARGET, ScaledWorkload, failed_checks, operator
+from tests.integration.operator.operators import (
+    CONSUMER,
+    NAME,
+    STREAM,
+    TARGET,
+    ScaledWorkload,
+    failed_checks,
+    operator,
+    reporting,
+)
 from tests.polling import until
 
 from heliograph_common.clock import rfc3339
@@ -17,6 +26,8 @@ from heliograph_common.runtime.health import Health
 from heliograph_common.telemetry import metrics
 
 pytestmark = pytest.mark.xdist_group(GROUP)
+
+COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 def value(metric: str) -> float | None:
@@ -63,13 +74,25 @@ async def test_busy_pods_stay_when_it_scales_in(world: ScaledWorkload, monkeypat
     await world.namespace.set_replicas(TARGET, 4)
     for name in "abcd":
         await world.namespace.create_pod(name, TARGET.name)
-    await world.namespace.annotate("a", {"controller.kubernetes.io/pod-deletion-cost": "5"})
+    await world.namespace.annotate("a", {COST: "5"})
+    await world.create_scaler(stabilizationSeconds=10)
+    async with reporting(world.jobs, "b", busy=2), operator(world, monkeypatch):
+        await world.until_replicas(2, 60)
+        assert await world.namespace.annotations("a") == {COST: "0"}
+        assert await world.namespace.annotations("b") == {COST: "2"}
+        assert await world.namespace.annotations("c") == {}
+
+
+async def test_pods_that_are_ready_cost_what_they_did_where_no_worker_is_heard(
+    world: ScaledWorkload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.namespace.set_replicas(TARGET, 4)
+    await world.namespace.create_pod("a", TARGET.name)
+    await world.namespace.annotate("a", {COST: "5"})
     await world.create_scaler(stabilizationSeconds=10)
     async with operator(world, monkeypatch):
         await world.until_replicas(2, 60)
-        costs = await world.namespace.annotations("a")
-        assert costs["controller.kubernetes.io/pod-deletion-cost"] == "0"
-        assert await world.namespace.annotations("b") == {}
+        assert await world.namespace.annotations("a") == {COST: "5"}
 
 
 async def test_an_api_server_that_restarts(

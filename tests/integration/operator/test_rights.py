@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from tests.integration.operator.api_server import GROUP, Right, rights, rules
-from tests.integration.operator.operators import CONSUMER, STREAM, TARGET, ScaledWorkload, failed_checks, operator
+from tests.integration.operator.operators import (
+    CONSUMER,
+    STREAM,
+    TARGET,
+    ScaledWorkload,
+    failed_checks,
+    operator,
+    reporting,
+)
 from tests.polling import until
 
 from heliograph_common.runtime.health import Health
@@ -44,7 +52,8 @@ async def test_each_right_is_needed_and_named(world: ScaledWorkload, monkeypatch
     missing = rights(rules())
     granted: list[Right] = []
     await world.namespace.grant(granting(granted))
-    async with operator(world, monkeypatch) as health:
+    heard = reporting(world.jobs, "importer-1", busy=0, consumer="idle")
+    async with heard, operator(world, monkeypatch) as health:
         while missing:
             right = await until(lambda: _named(health, missing), 60, every=0.1)
             granted.append(right)
