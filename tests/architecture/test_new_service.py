@@ -66,7 +66,7 @@ def test_a_service_costs_at_most_eight_edits(tmp_path: Path, capsys: pytest.Capt
     )  # fmt: skip
 
     names = copy.run(python, "-c", BUILD).split()
-    assert names == ["database", "blobs", "bus", "relay", "life-signs", "worker-echo"]
+    assert names == ["database", "blobs", "bus", "relay", "worker-reports", "life-signs", "worker-echo"]
 
     if copy.helm:
         text = copy.run(copy.helm, "template", "heliograph", "charts/heliograph", "-f", "k8s/trial.yaml")
