@@ -81,4 +81,4 @@ else
   skip "promtool is not on the PATH"
 fi
 
-$python -m pytest -q tests/charts
+$python -m pytest -q -n auto tests/charts

@@ -24,7 +24,10 @@ ROOT = Path(__file__).parents[3]
 CRD = ROOT / "charts" / "heliograph" / "crds" / "streamscalers.yaml"
 RULES = ROOT / "charts" / "heliograph" / "files" / "operator_rules.yaml"
 GROUP = "api_server"
-"""``pytestmark = pytest.mark.xdist_group(GROUP)``: one worker of pytest-xdist has all tests that use an API server."""
+"""``pytestmark = pytest.mark.xdist_group(GROUP)``: one worker of pytest-xdist has the tests that use its API server."""
+
+WAITING_GROUP = "api_server_waiting"
+"""The same, for tests that mostly wait: a second API server beside the first halves the time of both."""
 
 _PREFIX = "tests-"
 

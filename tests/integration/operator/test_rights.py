@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.integration.operator.api_server import GROUP, Right, rights, rules
+from tests.integration.operator.api_server import WAITING_GROUP, Right, rights, rules
 from tests.integration.operator.operators import (
     CONSUMER,
     STREAM,
@@ -20,7 +20,7 @@ from tests.polling import until
 from heliograph_common.runtime.health import Health
 from heliograph_operator.model import Target
 
-pytestmark = pytest.mark.xdist_group(GROUP)
+pytestmark = pytest.mark.xdist_group(WAITING_GROUP)
 
 STATEFUL = Target("StatefulSet", "importer")
 WATCH = ("heliograph.dev", "streamscalers", "watch")

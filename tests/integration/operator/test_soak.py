@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.operator.api_server import GROUP
+from tests.integration.operator.api_server import WAITING_GROUP
 from tests.integration.operator.operators import SCALER, TARGET, OperatorProcess, ScaledWorkload, operator_process
 from tests.polling import until
 
 SECONDS = float(os.environ.get("HELIOGRAPH_TEST_SOAK_SECONDS", "25"))
-pytestmark = [pytest.mark.xdist_group(GROUP), pytest.mark.unmeasured, pytest.mark.timeout(SECONDS + 150)]
+pytestmark = [pytest.mark.xdist_group(WAITING_GROUP), pytest.mark.unmeasured, pytest.mark.timeout(SECONDS + 150)]
 
 WARM_TICKS = 600
 """Caches, pools and the allocator's arenas are full after so many."""

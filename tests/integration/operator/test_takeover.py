@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.integration.operator.api_server import GROUP
+from tests.integration.operator.api_server import WAITING_GROUP
 from tests.integration.operator.operators import TARGET, OperatorProcess, ScaledWorkload, operator_process
 from tests.polling import until
 
-pytestmark = pytest.mark.xdist_group(GROUP)
+pytestmark = pytest.mark.xdist_group(WAITING_GROUP)
 
 
 async def leader_of(*operators: OperatorProcess) -> OperatorProcess:
