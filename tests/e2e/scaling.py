@@ -72,6 +72,9 @@ def from_zero(site: Installation, release: images.Release) -> str:
     _healthy(site)
     with Sampler(site.cluster, WORKERS) as sampler:
         sampler.until(lambda seen: seen.existing == 0, IDLE_SECONDS, "no thumbnailer left")
+        # One that only finishes is not counted any more, and would still take the upload.
+        label, bound = "app.kubernetes.io/component=thumbnailer", f"--timeout={IDLE_SECONDS:.0f}s"
+        site.cluster.kubectl("wait", "--for=delete", "pods", "-l", label, bound)
         began = time.monotonic()
         asked, ready = asyncio.run(_one(site))
         sampler.until(lambda seen: seen.ready > 0, WAKE_SECONDS, "a thumbnailer ready")
