@@ -130,11 +130,6 @@ class ApiServer:
         self.stop()
         self.start()
 
-    def collect(self) -> None:
-        """Once it was stopped for good."""
-        if self._process:
-            self._process.wait(10)
-
     @property
     def _pid(self) -> int:
         return int(self._pidfile.read_text(encoding="utf-8").split()[0])
@@ -163,10 +158,10 @@ def running_api_server() -> Iterator[ApiServer]:
         server.until_served()
         yield server
     finally:
+        if server:
+            server.stop()  # asked to end, it would first wait for its watchers, and nothing that it stored is kept
         with contextlib.suppress(Failed):
             run(LAB, "apiserver-down", name, seconds=60)
-        if server:
-            server.collect()
 
 
 def _environment(name: str) -> dict[str, str]:
