@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpcore2
+import hypothesis
 import pytest
 import structlog
 from tests.workers import workers
@@ -27,6 +28,12 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLA
 
 # Each client and each part that sends requests would read all authorities of the machine, 50 ms of CPU a time.
 httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
+
+# How long an example takes says how busy the machine is. (Hypothesis does the same by itself where CI is set.)
+hypothesis.settings.register_profile(
+    "busy", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 for _variable in OLDER_VARIABLES:  # a developer's own key, or level of logs, is none of the tests' business
     os.environ.pop(_variable, None)

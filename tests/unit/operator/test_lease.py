@@ -22,7 +22,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PERIOD = LEASE / 5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 0.4]))
 def test_two_never_act_together(seed: int, trouble: float) -> None:
     chance = random.Random(seed)
@@ -62,7 +62,7 @@ def _disturbances(world: LeaseWorld, chance: random.Random) -> list[Callable[[],
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_one_acts_all_the_time_while_nothing_happens(seed: int) -> None:
     world = LeaseWorld(random.Random(seed))
     world.start("one")
@@ -73,7 +73,7 @@ def test_one_acts_all_the_time_while_nothing_happens(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_another_takes_over_from_one_that_is_killed(seed: int) -> None:
     world, first, _ = _two(seed)
     first.alive = False
@@ -84,7 +84,7 @@ def test_another_takes_over_from_one_that_is_killed(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_one_that_cannot_renew_stops_before_its_lease_is_over(seed: int) -> None:
     world, _, _ = _two(seed)
     world.reachable = False
